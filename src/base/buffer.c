@@ -1,0 +1,247 @@
+/*
+ * Touching a page for the first time is the largest single cost there is on virtual machines, so large buffers
+ * (from half a huge page on) lie on huge pages and are kept when they come back: in bins by size, the newest used
+ * first (its pages are the warmest), the oldest given back to the system when the cache is full.
+ *
+ * Sizes of large buffers are rounded up to a huge page, past 16 of them to an eighth of the power of two below, so
+ * that nearly equal chunks share a bin and at most an eighth is lost. What is counted is what was asked for.
+ */
+#include "base/buffer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <sabal/memory.h>
+
+#include "base/alloc.h"
+#include "base/config.h"
+
+#define HUGE_PAGE  ((size_t)2 << 20)
+#define LARGE      (HUGE_PAGE / 2)
+#define N_BINS     512
+#define SMALL_BINS 16
+
+/* A cached buffer, described in its own first bytes (already touched by its last user). */
+struct spare {
+    struct spare *next_in_bin, *previous_in_bin; /* newest first */
+    struct spare *older, *newer;                 /* over all bins */
+    size_t        size;
+    uint32_t      bin;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct spare   *bins[N_BINS], *oldest, *newest;
+static size_t          cached, cache_limit;
+static int             configured, huge_pages;
+
+static _Atomic size_t in_use, peak, n_buffers;
+
+static void count_out(size_t size)
+{
+    size_t now = atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed) + size;
+    size_t top = atomic_load_explicit(&peak, memory_order_relaxed);
+
+    while (now > top && !atomic_compare_exchange_weak_explicit(&peak, &top, now, memory_order_relaxed,
+                                                               memory_order_relaxed))
+        ;
+    atomic_fetch_add_explicit(&n_buffers, 1, memory_order_relaxed);
+}
+
+static void count_back(size_t size)
+{
+    atomic_fetch_sub_explicit(&in_use, size, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&n_buffers, 1, memory_order_relaxed);
+}
+
+/* The bin of a large size, and the size that buffers of that bin have. SIZE_MAX if it is beyond all bins. */
+static uint32_t bin_of(size_t size, size_t *rounded)
+{
+    size_t   pages = (size + HUGE_PAGE - 1) / HUGE_PAGE, step;
+    uint32_t power;
+
+    if (pages <= SMALL_BINS) {
+        *rounded = pages * HUGE_PAGE;
+        return (uint32_t)pages - 1;
+    }
+    power    = 63 - (uint32_t)__builtin_clzll(pages - 1); /* 2^power < pages <= 2^(power + 1) */
+    step     = (size_t)1 << (power - 3);
+    pages    = (pages + step - 1) / step * step;
+    *rounded = pages * HUGE_PAGE;
+    return SMALL_BINS + (power - 4) * 8 + (uint32_t)(pages / step) - 9;
+}
+
+static void unlink_spare(struct spare *s)
+{
+    if (s->previous_in_bin)
+        s->previous_in_bin->next_in_bin = s->next_in_bin;
+    else
+        bins[s->bin] = s->next_in_bin;
+    if (s->next_in_bin)
+        s->next_in_bin->previous_in_bin = s->previous_in_bin;
+    *(s->older ? &s->older->newer : &oldest) = s->newer;
+    *(s->newer ? &s->newer->older : &newest) = s->older;
+    cached -= s->size;
+}
+
+static void link_spare(struct spare *s)
+{
+    s->previous_in_bin = NULL;
+    s->next_in_bin     = bins[s->bin];
+    if (s->next_in_bin)
+        s->next_in_bin->previous_in_bin = s;
+    bins[s->bin] = s;
+    s->newer     = NULL;
+    s->older     = newest;
+    *(newest ? &newest->newer : &oldest) = s;
+    newest = s;
+    cached += s->size;
+}
+
+/* Takes spares off, oldest first, until at most limit bytes stay; returns them as a list through `older`. */
+static struct spare *shrink_to(size_t limit)
+{
+    struct spare *list = NULL;
+
+    while (cached > limit) {
+        struct spare *s = oldest;
+
+        unlink_spare(s);
+        s->older = list;
+        list     = s;
+    }
+    return list;
+}
+
+static void unmap_list(struct spare *list)
+{
+    while (list) {
+        struct spare *next = list->older;
+
+        munmap(list, list->size);
+        list = next;
+    }
+}
+
+/* Called with the lock held. A setting that can't be read is reported by sabal_open(); here it means the default. */
+static void configure(void)
+{
+    int64_t n = -1;
+
+    if (configured)
+        return;
+    configured = 1;
+    sbl_config_int(&n, "buffer_cache", -1, INT64_MAX, NULL);
+    cache_limit = n < 0 ? sbl_memory_limit() / 4 : (size_t)n;
+    n           = 1;
+    sbl_config_int(&n, "huge_pages", 0, 1, NULL);
+    huge_pages = (int)n;
+}
+
+/* Fresh memory aligned to a huge page, so that the first touch takes one fault for 2 MiB. */
+static void *map(size_t size)
+{
+    size_t    room = size + HUGE_PAGE;
+    char     *start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *aligned;
+    uintptr_t at    = (uintptr_t)start;
+
+    if (start == MAP_FAILED)
+        return NULL;
+    aligned = start + ((at + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - at);
+    if (aligned > start)
+        munmap(start, (size_t)(aligned - start));
+    if (start + room > aligned + size)
+        munmap(aligned + size, (size_t)(start + room - (aligned + size)));
+    if (huge_pages)
+        madvise(aligned, size, MADV_HUGEPAGE); /* without it the memory is only slower */
+    return aligned;
+}
+
+static void *large_alloc(size_t size)
+{
+    struct spare *s;
+    size_t        rounded;
+    uint32_t      bin = bin_of(size, &rounded);
+    void         *memory;
+
+    if (bin >= N_BINS)
+        return NULL;
+    pthread_mutex_lock(&lock);
+    configure();
+    s = bins[bin];
+    if (s)
+        unlink_spare(s);
+    pthread_mutex_unlock(&lock);
+    if (s)
+        return s;
+    memory = map(rounded);
+    if (!memory) {
+        sabal_memory_trim();
+        memory = map(rounded);
+    }
+    return memory;
+}
+
+static void large_free(void *memory, size_t size)
+{
+    struct spare *s = memory, *list;
+
+    s->bin = bin_of(size, &s->size);
+    pthread_mutex_lock(&lock);
+    configure();
+    link_spare(s);
+    list = shrink_to(cache_limit);
+    pthread_mutex_unlock(&lock);
+    unmap_list(list);
+}
+
+void *sbl_buffer_alloc(size_t size)
+{
+    void *memory;
+
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    memory = size < LARGE ? sbl_alloc_aligned(64, size) : sbl_alloc_must_fail() ? NULL : large_alloc(size);
+    if (memory)
+        count_out(size);
+    return memory;
+}
+
+void sbl_buffer_free(void *memory, size_t size)
+{
+    if (!memory)
+        return;
+    count_back(size);
+    if (size < LARGE)
+        sbl_free(memory);
+    else
+        large_free(memory, size);
+}
+
+void sabal_memory_get(sabal_memory *memory)
+{
+    memory->struct_size = sizeof *memory;
+    memory->in_use      = atomic_load_explicit(&in_use, memory_order_relaxed);
+    memory->peak        = atomic_load_explicit(&peak, memory_order_relaxed);
+    memory->count       = atomic_load_explicit(&n_buffers, memory_order_relaxed);
+    pthread_mutex_lock(&lock);
+    memory->cached = cached;
+    pthread_mutex_unlock(&lock);
+}
+
+void sabal_memory_reset_peak(void)
+{
+    atomic_store_explicit(&peak, atomic_load_explicit(&in_use, memory_order_relaxed), memory_order_relaxed);
+}
+
+void sabal_memory_trim(void)
+{
+    struct spare *list;
+
+    pthread_mutex_lock(&lock);
+    list = shrink_to(0);
+    pthread_mutex_unlock(&lock);
+    unmap_list(list);
+}

@@ -1,0 +1,12 @@
+/* Memory for data: counted to the byte, aligned, large ones on huge pages and used again. */
+#ifndef SBL_BASE_BUFFER_H
+#define SBL_BASE_BUFFER_H
+
+#include <stddef.h>
+
+/** size bytes aligned to 64, not zeroed; NULL if there is no memory. Size 0 gives a pointer that may be freed. */
+void *sbl_buffer_alloc(size_t size);
+/** Returns it; size as asked for. NULL is allowed. */
+void sbl_buffer_free(void *memory, size_t size);
+
+#endif

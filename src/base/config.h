@@ -1,0 +1,32 @@
+/* Settings: the environment (SABAL_*) over a file over defaults, all in one table that the manual prints. */
+#ifndef SBL_BASE_CONFIG_H
+#define SBL_BASE_CONFIG_H
+
+#include <sabal/status.h>
+
+/* name, environment variable, default, what it does. The manual's table is made from this one. */
+#define SBL_CONFIG_TABLE(X)                                                                                        \
+    X("scheduler_file", "SABAL_SCHEDULER_FILE", "", "where sabal_open(NULL, ...) connects; empty: this node")      \
+    X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                     \
+    X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")     \
+    X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")       \
+    X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                \
+    X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")      \
+    X("buffer_cache", "SABAL_BUFFER_CACHE", "-1",                                                                  \
+      "bytes of returned buffers kept for reuse; -1: a quarter of the memory this process may use")
+
+typedef struct sbl_config_entry {
+    const char *name, *environment, *fallback, *text;
+} sbl_config_entry;
+/** The table's entry i; NULL past its end. */
+const sbl_config_entry *sbl_config_entry_at(size_t i);
+
+/** Copies a setting, cut to size. An unknown name is a bug. Returns its length. */
+size_t sbl_config_text(const char *name, char *text, size_t size);
+/** A setting as a whole number (suffixes K, M, G, T of 1024 allowed). SABAL_EINVAL names setting and source. */
+sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64_t max, sabal_error *err);
+
+/** Bytes of memory this process may use: the least of the machine's and its cgroups' (v1 or v2) limits. */
+size_t sbl_memory_limit(void);
+
+#endif

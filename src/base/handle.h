@@ -1,0 +1,57 @@
+/*
+ * Counted handles and the scopes that own them: what sabal_array, sabal_future, sabal_kmeans, ... begin with.
+ *
+ * refs counts everybody: the scope that owns the handle, the user's sabal_retain()s, our own sbl_handle_retain()s.
+ * users counts the user's retains alone, so that sabal_release() knows whether it ends one of them or the scope's.
+ */
+#ifndef SBL_BASE_HANDLE_H
+#define SBL_BASE_HANDLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sabal/client.h>
+
+typedef struct sbl_handle_class {
+    const char *name;
+    void (*destroy)(void *handle); /* the last reference is gone: free it */
+    int immortal;                  /* the failed handle of its type for when memory is out: never counted */
+} sbl_handle_class;
+
+/* The root of a client's handles; its first member. */
+typedef struct sbl_owner {
+    pthread_mutex_t    lock;  /* guards the lists of all scopes of this client */
+    struct sbl_handle *first; /* those that belong to the client itself        */
+} sbl_owner;
+
+typedef struct sbl_handle {
+    const sbl_handle_class *class;
+    _Atomic int32_t         refs;
+    _Atomic int32_t         users;
+    sbl_owner              *owner; /* whose scope holds it; NULL: none does. Written under owner->lock */
+    struct sbl_handle     **head;  /* the list it is in                                                 */
+    struct sbl_handle      *next, *previous;
+} sbl_handle;
+
+#define SBL_IMMORTAL(class_) {.class = (class_), .refs = 1, .users = 0}
+
+/** A new handle with one reference that belongs to nobody's scope yet. */
+void sbl_handle_init(void *handle, const sbl_handle_class *class_);
+/** Gives the caller's reference to the innermost scope of this thread and owner, else to the owner. Returns handle. */
+void *sbl_handle_adopt(void *handle, sbl_owner *owner);
+/** Gives the caller's reference to the user, as if sabal_retain() had made it. Returns handle. */
+void *sbl_handle_give(void *handle);
+/** One more reference of ours. NULL allowed. Returns handle. */
+void *sbl_handle_retain(const void *handle);
+/** Ends a reference of ours. NULL allowed. */
+void sbl_handle_release(const void *handle);
+
+void sbl_owner_init(sbl_owner *owner);
+/** Releases all handles that belong to the owner. */
+void sbl_owner_clear(sbl_owner *owner);
+void sbl_owner_destroy(sbl_owner *owner);
+
+/** Sets this thread's innermost scope and returns the former: for a thread that runs another task meanwhile. */
+sabal_scope *sbl_scope_swap(sabal_scope *scope);
+
+#endif

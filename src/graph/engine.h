@@ -1,0 +1,62 @@
+/*
+ * The door between collections and execution: the only calls that src/array, src/ml and the like make to run work.
+ * A collection cannot tell which engine stands behind it.
+ */
+#ifndef SBL_GRAPH_ENGINE_H
+#define SBL_GRAPH_ENGINE_H
+
+#include <sabal/task.h>
+
+#include "value/value.h"
+
+/** A task as collections describe it. All is copied or retained by the time the call returns. */
+typedef struct sbl_task_spec {
+    sabal_task_fn       *fn;
+    const void          *arg; /* arg_size bytes, copied */
+    size_t               arg_size;
+    sabal_future *const *inputs; /* n_inputs, borrowed; retained until the task has run */
+    int32_t              n_inputs;
+    int32_t              priority;
+    int32_t              retries;
+    int64_t              timeout_ns;   /* 0: none */
+    size_t               output_bytes; /* estimate for the budget; 0: unknown */
+    const char          *name;         /* static or living as long as the call: copied; NULL: the function's */
+    const char          *where;        /* the user's line, a static string; may be NULL */
+} sbl_task_spec;
+
+/**
+ * Submits n tasks; all or none. futures[i] is one reference each, owned by the caller (sbl_handle_release), not by
+ * a scope. Errors: SABAL_ENOMEM, and what sbl_client_check() says. A failed input is no error here: the future of
+ * the task fails with the input's first cause.
+ */
+sabal_status sbl_engine_submit(sabal_client *client, const sbl_task_spec *specs, int64_t n, sabal_future **futures,
+                               sabal_error *err);
+/** A future that has its value already; one reference for the caller. Retains value. */
+sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_future **future, sabal_error *err);
+/** Waits until all n have ended (negative timeout: for ever). The first failed one, in order, gives the error. */
+sabal_status sbl_engine_wait(sabal_client *client, sabal_future *const *futures, int64_t n, int64_t timeout_ns,
+                             sabal_error *err);
+/** Waits, then gives the value with a reference for the caller. On a remote engine it is fetched. */
+sabal_status sbl_engine_fetch(sbl_value **value, sabal_future *future, sabal_error *err);
+/** The value of a future that has finished and lives in this process, borrowed; else NULL. */
+const sbl_value *sbl_future_value(const sabal_future *future);
+
+/** A client that can't be used says why: the failure of its opening, SABAL_ECLOSED, SABAL_EFORKED. */
+sabal_status sbl_client_check(const sabal_client *client, sabal_error *err);
+/** Its pool, for fork-join inside this process; NULL for a failed client. */
+struct sbl_pool *sbl_client_pool(const sabal_client *client);
+/** Where its handles live. Never NULL, also for a failed client. */
+struct sbl_owner *sbl_client_owner(sabal_client *client);
+/** Keeps a client's memory (not its work) while a handle points to it. */
+void sbl_client_retain(sabal_client *client);
+void sbl_client_release(sabal_client *client);
+
+/* Inside a task. */
+/** Input i, borrowed. */
+const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i);
+/** The result is this value: takes over the caller's reference, on failure too. */
+sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value);
+/** Fails the task with this record. Returns its status. */
+sabal_status sbl_task_pass(sabal_task *task, const sabal_error *err);
+
+#endif

@@ -1,0 +1,84 @@
+#include "base/buffer.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sabal/memory.h>
+
+#include "support/test.h"
+
+#define MIB ((size_t)1 << 20)
+
+Test(buffer, counts_what_was_asked_for)
+{
+    sabal_memory before, m;
+    void        *a, *b;
+
+    sabal_memory_get(&before);
+    a = sbl_buffer_alloc(100);
+    b = sbl_buffer_alloc(5 * MIB + 1);
+    sabal_memory_get(&m);
+    cr_expect_eq(m.in_use - before.in_use, 5 * MIB + 101);
+    cr_expect_eq(m.count - before.count, 2);
+    sbl_buffer_free(a, 100);
+    sbl_buffer_free(b, 5 * MIB + 1);
+    sabal_memory_get(&m);
+    cr_expect_eq(m.in_use, before.in_use);
+    cr_expect_geq(m.peak, before.in_use + 5 * MIB + 101);
+    sabal_memory_reset_peak();
+    sabal_memory_get(&m);
+    cr_expect_eq(m.peak, m.in_use);
+}
+
+Test(buffer, a_large_one_is_used_again)
+{
+    void        *a = sbl_buffer_alloc(4 * MIB), *b;
+    sabal_memory m;
+
+    memset(a, 1, 4 * MIB);
+    sbl_buffer_free(a, 4 * MIB);
+    sabal_memory_get(&m);
+    cr_expect_geq(m.cached, 4 * MIB);
+    b = sbl_buffer_alloc(4 * MIB - 5);
+    cr_expect_eq(a, b);
+    sbl_buffer_free(b, 4 * MIB - 5);
+    sabal_memory_trim();
+    sabal_memory_get(&m);
+    cr_expect_eq(m.cached, 0);
+}
+
+Test(buffer, every_size_is_aligned_writable_and_loses_at_most_an_eighth_past_32_mib)
+{
+    for (size_t size = 0; size < 300 * MIB; size = size * 5 / 3 + 1) {
+        sabal_memory m;
+        char        *p = sbl_buffer_alloc(size);
+
+        cr_assert_not_null(p);
+        cr_expect_eq((uintptr_t)p % 64, 0);
+        if (size)
+            p[0] = p[size - 1] = 1;
+        sbl_buffer_free(p, size);
+        sabal_memory_get(&m);
+        if (size > 32 * MIB)
+            cr_expect_leq(m.cached, size + size / 8 + 2 * MIB);
+        sabal_memory_trim();
+    }
+}
+
+Test(buffer, the_cache_keeps_to_its_limit, .init = NULL)
+{
+    sabal_memory m;
+    void        *p[10];
+
+    setenv("SABAL_BUFFER_CACHE", "10M", 1); /* read at the first use in this process: Criterion forks */
+    for (int i = 0; i < 10; i++)
+        p[i] = sbl_buffer_alloc(4 * MIB);
+    for (int i = 0; i < 10; i++)
+        sbl_buffer_free(p[i], 4 * MIB);
+    sabal_memory_get(&m);
+#ifndef SBL_PLAIN
+    cr_expect_eq(m.cached, 8 * MIB);
+#endif
+    sabal_memory_trim();
+}

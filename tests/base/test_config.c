@@ -1,0 +1,70 @@
+#include "base/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support/test.h"
+
+static char path[] = "/tmp/sabal-config-XXXXXX";
+
+static void write_file(const char *text)
+{
+    int   fd   = mkstemp(path);
+    FILE *file = fdopen(fd, "w");
+
+    fputs(text, file);
+    fclose(file);
+    setenv("SABAL_CONFIG", path, 1);
+}
+
+static void clean(void)
+{
+    unsetenv("SABAL_THREADS");
+    unsetenv("SABAL_CONFIG");
+    unlink(path);
+    snprintf(path, sizeof path, "/tmp/sabal-config-XXXXXX");
+}
+
+Test(config, environment_beats_file_beats_default, .fini = clean)
+{
+    int64_t n = -1;
+
+    setenv("SABAL_CONFIG", "/nonexistent", 1);
+    cr_expect_eq(sbl_config_int(&n, "threads", 0, 99, NULL), SABAL_OK);
+    cr_expect_eq(n, 0);
+    write_file("# my node\nthreads = 7 # of 8\n");
+    sbl_config_int(&n, "threads", 0, 99, NULL);
+    cr_expect_eq(n, 7);
+    setenv("SABAL_THREADS", "3", 1);
+    sbl_config_int(&n, "threads", 0, 99, NULL);
+    cr_expect_eq(n, 3);
+}
+
+Test(config, a_bad_number_names_setting_and_source, .fini = clean)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+    int64_t     n   = 5;
+
+    setenv("SABAL_THREADS", "many", 1);
+    cr_expect_eq(sbl_config_int(&n, "threads", 0, 99, &err), SABAL_EINVAL);
+    cr_expect_str_eq(err.message, "threads is 'many' in SABAL_THREADS: expected a whole number from 0 to 99");
+    cr_expect_eq(n, 5);
+}
+
+Test(config, suffixes_multiply_and_overflow_is_refused, .fini = clean)
+{
+    int64_t n = 0;
+
+    setenv("SABAL_THREADS", "2k", 1);
+    cr_expect_eq(sbl_config_int(&n, "threads", 0, INT64_MAX, NULL), SABAL_OK);
+    cr_expect_eq(n, 2048);
+    setenv("SABAL_THREADS", "9999999999T", 1);
+    cr_expect_eq(sbl_config_int(&n, "threads", 0, INT64_MAX, NULL), SABAL_EINVAL);
+}
+
+Test(config, memory_limit_is_at_most_the_machine)
+{
+    cr_expect_gt(sbl_memory_limit(), 0);
+    cr_expect_leq(sbl_memory_limit(), (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
+}
