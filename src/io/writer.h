@@ -1,0 +1,51 @@
+/*
+ * An array on its way into a file: rows are written from any thread, then finish() makes the file appear whole
+ * under its name, or abort() leaves nothing behind.
+ */
+#ifndef SBL_IO_WRITER_H
+#define SBL_IO_WRITER_H
+
+#include <sabal/array.h>
+
+typedef struct sbl_writer sbl_writer;
+
+typedef struct sbl_writer_class {
+    sabal_status (*write_rows)(sbl_writer *writer, int64_t first, int64_t n, const void *data, sabal_error *err);
+    sabal_status (*finish)(sbl_writer *writer, sabal_error *err); /* frees it, also on failure (then as abort) */
+    void (*abort)(sbl_writer *writer);                            /* frees it */
+} sbl_writer_class;
+
+struct sbl_writer {
+    const sbl_writer_class *class;
+    int64_t                 natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
+};
+
+typedef struct sbl_writer_options {
+    int64_t chunk_rows; /* HDF5: rows of the file's chunks; 0: contiguous unless gzip or shuffle */
+    int32_t gzip, shuffle;
+} sbl_writer_options;
+
+sabal_status sbl_npy_create(sbl_writer **writer, const char *path, sabal_dtype dtype, int32_t ndim,
+                            const int64_t *shape, sabal_error *err);
+sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *dataset, sabal_dtype dtype,
+                             int32_t ndim, const int64_t *shape, const sbl_writer_options *options, sabal_error *err);
+
+static inline sabal_status sbl_writer_rows(sbl_writer *w, int64_t first, int64_t n, const void *data, sabal_error *err)
+{
+    return w->class->write_rows(w, first, n, data, err);
+}
+static inline sabal_status sbl_writer_finish(sbl_writer *w, sabal_error *err)
+{
+    return w->class->finish(w, err);
+}
+static inline void sbl_writer_abort(sbl_writer *w)
+{
+    if (w)
+        w->class->abort(w);
+}
+
+/* partial.h: names of files that are not whole yet, for sabal_remove_partial_files(). */
+sabal_status sbl_partial_create(int *fd, char **temporary, const char *path, sabal_error *err);
+void         sbl_partial_forget(char *temporary); /* after rename or unlink; frees it */
+
+#endif
