@@ -23,6 +23,8 @@ SABAL_API void sabal_memory_get(sabal_memory *memory);
 SABAL_API void sabal_memory_reset_peak(void);
 /** Gives the cached buffers back to the system. */
 SABAL_API void sabal_memory_trim(void);
+/** Bytes of memory that this process may use: the least of the machine's and its cgroups' limits. Reads files. */
+SABAL_API size_t sabal_memory_limit(void);
 
 #ifdef __cplusplus
 }

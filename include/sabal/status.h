@@ -79,6 +79,21 @@ SABAL_API int32_t sabal_version_number(void);
 /** 1 if this build has the optional part ("hdf5", "jemalloc", "avx2", "avx512", ...), 0 if not or if unknown. */
 SABAL_API int32_t sabal_has(const char *part);
 
+/** A setting: the environment wins over the file ($SABAL_CONFIG, else ~/.config/sabal/sabal.conf) over the default. */
+typedef struct sabal_setting {
+    size_t      struct_size;
+    const char *name;          /* "threads", as the file has it                           */
+    const char *environment;   /* "SABAL_THREADS"                                         */
+    const char *default_value; /* as text                                                 */
+    const char *text;          /* what it does                                            */
+    const char *value;         /* what holds now, as text                                 */
+    const char *source;        /* where from: the variable, the file's path, "the default" */
+} sabal_setting;
+/** Gets one setting, valid during the call; returns 0 to go on. */
+typedef int32_t sabal_setting_fn(void *user, const sabal_setting *setting);
+/** Calls fn for every setting there is, in a fixed order, until it returns something else than 0. */
+SABAL_API void sabal_settings_list(sabal_setting_fn *fn, void *user);
+
 /** Levels of the log, from what stops work to what only a developer of sabal reads. */
 typedef enum sabal_log_level {
     SABAL_LOG_ERROR = 1,

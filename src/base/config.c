@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sabal/memory.h>
+
 #include "base/error.h"
 
 #define ENTRY(name, environment, fallback, text) {name, environment, fallback, text},
@@ -100,6 +102,29 @@ static void look_up(const char *name, char *text, size_t size, char *source, siz
         snprintf(text, size, "%s", entry->fallback);
         snprintf(source, source_size, "the default");
     }
+}
+
+void sabal_settings_list(sabal_setting_fn *fn, void *user)
+{
+    for (size_t i = 0; i < N_ENTRIES; i++) {
+        char          value[4096], source[4096];
+        sabal_setting setting = {.struct_size   = sizeof setting,
+                                 .name          = TABLE[i].name,
+                                 .environment   = TABLE[i].environment,
+                                 .default_value = TABLE[i].fallback,
+                                 .text          = TABLE[i].text,
+                                 .value         = value,
+                                 .source        = source};
+
+        look_up(TABLE[i].name, value, sizeof value, source, sizeof source);
+        if (fn(user, &setting))
+            return;
+    }
+}
+
+size_t sabal_memory_limit(void)
+{
+    return sbl_memory_limit();
 }
 
 size_t sbl_config_text(const char *name, char *text, size_t size)

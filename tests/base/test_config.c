@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "support/test.h"
@@ -67,4 +68,27 @@ Test(config, memory_limit_is_at_most_the_machine)
 {
     cr_expect_gt(sbl_memory_limit(), 0);
     cr_expect_leq(sbl_memory_limit(), (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
+}
+
+static int32_t note_threads(void *user, const sabal_setting *setting)
+{
+    char *found = user;
+
+    if (strcmp(setting->name, "threads"))
+        return 0;
+    snprintf(found, 256, "%s from %s, else %s", setting->value, setting->source, setting->default_value);
+    return 1;
+}
+
+Test(config, the_list_of_settings_tells_values_and_where_they_come_from, .fini = clean)
+{
+    char found[256] = "";
+
+    setenv("SABAL_THREADS", "3", 1);
+    sabal_settings_list(note_threads, found);
+    cr_expect_str_eq(found, "3 from SABAL_THREADS, else 0");
+    unsetenv("SABAL_THREADS");
+    setenv("SABAL_CONFIG", "/nonexistent", 1);
+    sabal_settings_list(note_threads, found);
+    cr_expect_str_eq(found, "0 from the default, else 0");
 }
