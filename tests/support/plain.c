@@ -11,6 +11,7 @@ static struct {
 static size_t  n_suites;
 static jmp_buf end_of_test;
 static int     failed_here, skipped_here;
+static char    name_here[256];
 
 void plain_register(struct plain_test *test)
 {
@@ -43,6 +44,7 @@ void plain_skip(const char *format, ...)
     va_list args;
 
     skipped_here = 1;
+    fprintf(stderr, "SKIPPED %s: ", name_here);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -73,10 +75,8 @@ int main(int argc, char **argv)
     int passed = 0, failed = 0, skipped = 0;
 
     for (struct plain_test *t = first; t; t = t->next) {
-        char name[256];
-
-        snprintf(name, sizeof name, "%s/%s", t->suite, t->name);
-        if (t->options.disabled || (argc > 1 && !strstr(name, argv[1])))
+        snprintf(name_here, sizeof name_here, "%s/%s", t->suite, t->name);
+        if (t->options.disabled || (argc > 1 && !strstr(name_here, argv[1])))
             continue;
         failed_here = skipped_here = 0;
         run(t);
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
         skipped += !failed_here && skipped_here;
         passed += !failed_here && !skipped_here;
         if (failed_here)
-            fprintf(stderr, "FAILED %s\n", name);
+            fprintf(stderr, "FAILED %s\n", name_here);
     }
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     return failed != 0;
