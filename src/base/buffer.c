@@ -39,7 +39,7 @@ static int             configured, huge_pages;
 
 static _Atomic size_t in_use, peak, n_buffers;
 
-static void count_out(size_t size)
+void sbl_buffer_count(size_t size)
 {
     size_t now = atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed) + size;
     size_t top = atomic_load_explicit(&peak, memory_order_relaxed);
@@ -50,7 +50,7 @@ static void count_out(size_t size)
     atomic_fetch_add_explicit(&n_buffers, 1, memory_order_relaxed);
 }
 
-static void count_back(size_t size)
+void sbl_buffer_uncount(size_t size)
 {
     atomic_fetch_sub_explicit(&in_use, size, memory_order_relaxed);
     atomic_fetch_sub_explicit(&n_buffers, 1, memory_order_relaxed);
@@ -205,7 +205,7 @@ void *sbl_buffer_alloc(size_t size)
         return NULL;
     memory = size < LARGE ? sbl_alloc_aligned(64, size) : sbl_alloc_must_fail() ? NULL : large_alloc(size);
     if (memory)
-        count_out(size);
+        sbl_buffer_count(size);
     return memory;
 }
 
@@ -213,7 +213,7 @@ void sbl_buffer_free(void *memory, size_t size)
 {
     if (!memory)
         return;
-    count_back(size);
+    sbl_buffer_uncount(size);
     if (size < LARGE)
         sbl_free(memory);
     else

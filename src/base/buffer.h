@@ -9,4 +9,8 @@ void *sbl_buffer_alloc(size_t size);
 /** Returns it; size as asked for. NULL is allowed. */
 void sbl_buffer_free(void *memory, size_t size);
 
+/** Counts size bytes of data that lie elsewhere (inside a small record) as one buffer handed out, and back. */
+void sbl_buffer_count(size_t size);
+void sbl_buffer_uncount(size_t size);
+
 #endif

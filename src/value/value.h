@@ -21,6 +21,10 @@ typedef struct sbl_value {
 /** Flat bytes, aligned to 64 from 64 bytes on, to 16 below; *room is to be filled before the value is published. */
 sabal_status sbl_bytes_create(sbl_value **value, void **room, size_t size, sabal_error *err);
 
+/** Bytes over somebody else's memory; release as for sbl_ndarray_wrap(). */
+sabal_status sbl_bytes_wrap(sbl_value **value, const void *data, size_t size, void (*release)(void *), void *arg,
+                            sabal_error *err);
+
 /** A chunk of its own in C order, not filled; *room is its first element. */
 sabal_status sbl_ndarray_create(sabal_ndarray **array, void **room, sabal_dtype dtype, int32_t ndim,
                                 const int64_t *shape, sabal_error *err);
@@ -45,13 +49,27 @@ size_t sbl_ndarray_bytes(const sabal_ndarray *array);
 const int64_t *sbl_ndarray_shape(const sabal_ndarray *array);
 const int64_t *sbl_ndarray_strides(const sabal_ndarray *array);
 
+/** Elements of a shape. SABAL_EDTYPE, SABAL_EINVAL: no dtype, ndim, a negative extent, more than 2^63 bytes. */
+sabal_status sbl_shape_check(int64_t *size, sabal_dtype dtype, int32_t ndim, const int64_t *shape, sabal_error *err);
+/** The strides of C order. */
+void sbl_strides_c(int64_t *strides, size_t item_size, int32_t ndim, const int64_t *shape);
+/** The bytes low .. high, from the first element, that strides reach; SABAL_EINVAL if that overflows. No message. */
+sabal_status sbl_strides_span(int64_t *low, int64_t *high, size_t item_size, int32_t ndim, const int64_t *shape,
+                              const int64_t *strides);
+
+#define SBL_MAX_TYPE_NAME 255
 /** Takes object over (destroys it on failure). */
 sabal_status sbl_object_create(sbl_value **value, void *object, const sabal_type *type, sabal_error *err);
 /** The object, if it is one of this type; else NULL. */
 void *sbl_object_get(const sbl_value *value, const sabal_type *type);
+/** Its type; NULL if it is no object. */
+const sabal_type *sbl_object_type(const sbl_value *value);
 
 /** The bytes, the first element, or the object; size as sabal_task_input_size() tells. */
 const void *sbl_value_data(const sbl_value *value, size_t *size);
+
+/** For memory that outlives every value: the release that does nothing. */
+void sbl_release_nothing(void *arg);
 
 static inline sbl_value *sbl_value_retain(const sbl_value *value)
 {
