@@ -3,6 +3,7 @@
 #define SABAL_ARRAY_H
 
 #include <sabal/client.h>
+#include <sabal/file.h>
 #include <sabal/task.h>
 #include <sabal/value.h>
 
@@ -51,6 +52,7 @@ typedef struct sabal_from_memory_options {
     void *release_arg;
 } sabal_from_memory_options;
 #define SABAL_FROM_MEMORY_DEFAULTS .struct_size = sizeof(sabal_from_memory_options), .where = SABAL_HERE
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_from_memory_options_init(sabal_from_memory_options *options);
 
 /**
@@ -76,6 +78,7 @@ typedef struct sabal_read_options {
     int64_t     chunk_rows; /* see above */
 } sabal_read_options;
 #define SABAL_READ_DEFAULTS .struct_size = sizeof(sabal_read_options), .where = SABAL_HERE
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_read_options_init(sabal_read_options *options);
 
 /**
@@ -134,6 +137,7 @@ typedef struct sabal_blobs_options {
 #define SABAL_BLOBS_DEFAULTS                                                                                 \
     .struct_size = sizeof(sabal_blobs_options), .where = SABAL_HERE, .n_samples = 100, .n_features = 2,      \
     .centers = 3, .cluster_std = 1.0, .center_box_min = -10.0, .center_box_max = 10.0, .dtype = SABAL_FLOAT64
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_blobs_options_init(sabal_blobs_options *options);
 
 /**
@@ -174,6 +178,7 @@ typedef struct sabal_map_chunks_options {
 } sabal_map_chunks_options;
 #define SABAL_MAP_CHUNKS_DEFAULTS \
     .struct_size = sizeof(sabal_map_chunks_options), .where = SABAL_HERE, .row_ndim = -1
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_map_chunks_options_init(sabal_map_chunks_options *options);
 
 /** Applies fn to every chunk; the result has as many rows, in the same chunks. Errors: SABAL_EINVAL, SABAL_ENOMEM */
@@ -204,6 +209,7 @@ typedef struct sabal_store_hdf5_options {
     int32_t     shuffle;    /* 1: the shuffle filter before it                                               */
 } sabal_store_hdf5_options;
 #define SABAL_STORE_HDF5_DEFAULTS .struct_size = sizeof(sabal_store_hdf5_options), .where = SABAL_HERE
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options);
 
 /**
@@ -219,24 +225,6 @@ SABAL_API sabal_status sabal_store_hdf5_with(const sabal_array *array, const cha
                                              sabal_error *err, const sabal_store_hdf5_options *options);
 /** By the name's ending, as sabal_array_read(). */
 SABAL_API sabal_status sabal_store(const sabal_array *array, const char *path, sabal_error *err);
-
-/** The partial files that stores of this process are writing now, to be removed by a program that is interrupted:
-    calls unlink() for each and nothing else, so that a signal handler may call it. */
-SABAL_API void sabal_remove_partial_files(void);
-
-/** What a file holds: calls fn for each array in it (one for .npy; NULL name). fn returns 0 to go on. */
-typedef struct sabal_file_entry {
-    size_t         struct_size;
-    const char    *name;   /* "/group/data"; NULL for .npy                          */
-    const char    *dtype;  /* "float64", or what the file calls a type sabal lacks  */
-    int32_t        ndim;
-    const int64_t *shape;
-    const char    *layout; /* "contiguous", "chunks of (100, 2), shuffle, gzip(4)", "Fortran order" ... */
-    int64_t        stored_bytes;
-    int32_t        readable; /* 1 if sabal can read it */
-} sabal_file_entry;
-typedef int32_t sabal_file_fn(void *user, const sabal_file_entry *entry);
-SABAL_API sabal_status sabal_file_list(const char *path, sabal_file_fn *fn, void *user, sabal_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -22,6 +22,7 @@ typedef struct sabal_open_options {
     const char *trace;   /* file for a trace of every task; NULL: $SABAL_TRACE, else none                  */
 } sabal_open_options;
 #define SABAL_OPEN_DEFAULTS .struct_size = sizeof(sabal_open_options), .where = SABAL_HERE
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_open_options_init(sabal_open_options *options);
 
 /**

@@ -45,6 +45,7 @@ typedef struct sabal_kmeans_options {
 #define SABAL_KMEANS_DEFAULTS                                                                                \
     .struct_size = sizeof(sabal_kmeans_options), .where = SABAL_HERE, .n_clusters = 8, .init = "k-means||",  \
     .max_iter = 300, .tol = 1e-4, .oversampling = 2.0, .init_rounds = 5
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
 
 /**

@@ -59,6 +59,7 @@ typedef struct sabal_submit_options {
     int64_t     timeout_ns; /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
 
 /**
@@ -102,6 +103,7 @@ typedef enum sabal_future_state {
     SABAL_CANCELLED = 3  /* was cancelled, or its client closed   */
 } sabal_future_state;
 
+/** Where it is now; a pending one may have ended when the call returns. */
 SABAL_API enum sabal_future_state sabal_future_state_get(const sabal_future *future);
 /** The error of a failed or cancelled future, the first cause; NULL otherwise. Borrowed. */
 SABAL_API const sabal_error *sabal_future_error(const sabal_future *future);
@@ -113,6 +115,7 @@ typedef struct sabal_wait_options {
     int64_t     timeout_ns; /* give up after; negative: never (default) */
 } sabal_wait_options;
 #define SABAL_WAIT_DEFAULTS .struct_size = sizeof(sabal_wait_options), .where = SABAL_HERE, .timeout_ns = -1
+/** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_wait_options_init(sabal_wait_options *options);
 
 /**

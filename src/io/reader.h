@@ -5,7 +5,7 @@
 #ifndef SBL_IO_READER_H
 #define SBL_IO_READER_H
 
-#include <sabal/array.h>
+#include <sabal/file.h>
 
 #include "value/value.h"
 

@@ -5,7 +5,8 @@
 #ifndef SBL_IO_WRITER_H
 #define SBL_IO_WRITER_H
 
-#include <sabal/array.h>
+#include <sabal/file.h>
+#include <sabal/value.h>
 
 typedef struct sbl_writer sbl_writer;
 
