@@ -14,17 +14,20 @@ typedef struct sbl_reader sbl_reader;
 typedef struct sbl_reader_class {
     /* Fills out with rows first .. first + n in C order, machine byte order. Any thread, several at once. */
     sabal_status (*read_rows)(sbl_reader *reader, int64_t first, int64_t n, void *out, sabal_error *err);
-    void (*close)(sbl_reader *reader); /* frees it */
+    void (*close)(sbl_reader *reader); /* frees it, but not path and dataset */
 } sbl_reader_class;
 
+/* A format's open() makes it zeroed (usually as the first member of more) and fills the second half. */
 struct sbl_reader {
+    _Atomic int32_t refs;
+    sbl_reader     *next;                    /* of the cache                          */
+    char           *path, *dataset;          /* as given; dataset NULL for .npy       */
+    int64_t         file_size, mtime_ns;     /* these four: when it was opened        */
+    uint64_t        device, inode;
+
     const sbl_reader_class *class;
-    _Atomic int32_t         refs;
-    sbl_reader             *next; /* of the cache */
-    char                   *path, *dataset; /* as given; dataset NULL for .npy */
-    int64_t                 file_size, mtime_ns; /* when it was opened */
     sabal_dtype             dtype;
-    int32_t                 ndim;
+    int32_t                 ndim; /* at least 1 */
     int64_t                 shape[SABAL_MAX_NDIM];
     int64_t                 natural_rows; /* rows of the file's own chunks; 0: rows may be cut anywhere */
 };
@@ -33,7 +36,7 @@ struct sbl_reader {
     unless format says "npy" or "hdf5". The errors are those of sabal_array_read_npy() and _hdf5(). */
 sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char *path, const char *dataset,
                              sabal_error *err);
-/** Reads; checks the range; an error is prefixed by path (and dataset). */
+/** Reads; checks the range. */
 sabal_status sbl_reader_rows(sbl_reader *reader, int64_t first, int64_t n, void *out, sabal_error *err);
 sbl_reader  *sbl_reader_retain(sbl_reader *reader);
 void         sbl_reader_release(sbl_reader *reader);
@@ -41,7 +44,8 @@ void         sbl_reader_release(sbl_reader *reader);
 /** "FILE.h5:DATASET" cut into its parts; *format "npy" or "hdf5" by the ending. SABAL_EINVAL names the endings. */
 sabal_status sbl_path_split(char **path, char **dataset, const char **format, const char *text, sabal_error *err);
 
-/* The formats. */
+/* The formats. Their messages don't name the file: the calls above (and sabal_file_list()) put "path: " or
+   "path:dataset: " in front. */
 sabal_status sbl_npy_open(sbl_reader **reader, const char *path, sabal_error *err);
 sabal_status sbl_hdf5_open(sbl_reader **reader, const char *path, const char *dataset, sabal_error *err);
 sabal_status sbl_npy_list(const char *path, sabal_file_fn *fn, void *user, sabal_error *err);

@@ -10,6 +10,7 @@
 
 typedef struct sbl_writer sbl_writer;
 
+/* Writers put "path: " in front of their messages themselves. */
 typedef struct sbl_writer_class {
     sabal_status (*write_rows)(sbl_writer *writer, int64_t first, int64_t n, const void *data, sabal_error *err);
     sabal_status (*finish)(sbl_writer *writer, sabal_error *err); /* frees it, also on failure (then as abort) */
@@ -44,9 +45,5 @@ static inline void sbl_writer_abort(sbl_writer *w)
     if (w)
         w->class->abort(w);
 }
-
-/* partial.h: names of files that are not whole yet, for sabal_remove_partial_files(). */
-sabal_status sbl_partial_create(int *fd, char **temporary, const char *path, sabal_error *err);
-void         sbl_partial_forget(char *temporary); /* after rename or unlink; frees it */
 
 #endif
