@@ -1,0 +1,36 @@
+"""Dask-ML's side of `tools/bench kmeans`: its threads, the data in memory, twenty chunks.
+
+One round of k-means|| with ten times k candidates: its own default takes a pass a round for about as many rounds as
+the logarithm of the first inertia, several times as long; so these are the settings that favour it.
+"""
+import os
+
+import dask
+import dask.array
+import dask_ml
+import numpy as np
+from dask_ml.cluster import KMeans
+from peer import peak_rss, seconds, serve
+
+x = None
+
+
+def load(path):
+    global x
+    dask.config.set(scheduler='threads', num_workers=int(os.environ['OMP_NUM_THREADS']))
+    data = np.load(path)
+    x = dask.array.from_array(data, chunks=(max(len(data) // 20, 1), data.shape[1]), name=False)
+    model(3, 0).fit(x[:10000])  # compiles what numba compiles
+    return {'rows': len(data), 'version': dask_ml.__version__}
+
+
+def model(k, seed):
+    return KMeans(n_clusters=k, init_max_iter=1, oversampling_factor=10, random_state=seed)
+
+
+def fit(k, seed):
+    time, m = seconds(lambda: model(int(k), int(seed)).fit(x))
+    return {'seconds': time, 'n_iter': int(m.n_iter_), 'centers': np.asarray(m.cluster_centers_).ravel().tolist()}
+
+
+serve({'load': load, 'fit': fit, 'rss': peak_rss})
