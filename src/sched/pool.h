@@ -11,24 +11,31 @@ typedef struct sbl_pool sbl_pool;
 
 /** One piece of posted work, embedded by its owner. run() is called once, on a pool thread; it may free its work. */
 typedef struct sbl_work {
-    struct sbl_work *next; /* the pool's own */
+    struct sbl_work *next; /* links a batch; then the pool's own */
     void (*run)(struct sbl_work *work);
-    int32_t  priority; /* higher first among what waits */
-    uint64_t order;    /* the pool's own: among equals the one posted first */
+    int32_t          priority; /* higher first among what waits in one queue; the queues: each thread's, and that
+                                  of all other threads; a thread takes from its own and the latter the better */
+    uint64_t         order;    /* from here on the pool's own: among equals the one posted first */
+    struct sbl_work *child, *sibling, *last;
 } sbl_work;
 
 typedef struct sbl_pool_options {
-    int32_t threads; /* 0: what the configuration, the affinity mask and the cgroup's quota say */
+    int32_t threads; /* 1 .. 1024; 0: what the configuration, the affinity mask and the cgroup's quota say */
 } sbl_pool_options;
 
+/** Errors: SABAL_EINVAL (threads out of range), SABAL_ENOMEM (also a thread that could not be started) */
 sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, sabal_error *err);
-/** Runs what was posted, then ends the threads. NULL allowed. Not from a pool thread. */
+/** Runs what was posted, and what that posts, waits for guests, then ends the threads. NULL allowed. Not from a
+    pool thread. Nobody else may post or come as a guest any more. */
 void sbl_pool_destroy(sbl_pool *pool);
 /** For a child after fork(): frees what can be freed without the threads, which don't exist there. */
 void sbl_pool_abandon(sbl_pool *pool);
 int32_t sbl_pool_threads(const sbl_pool *pool);
-/** The index of the calling thread among the pool's places (0 ..), or -1 if it is not one of its threads. */
+/** The index of the calling thread among the pool's (0 .. sbl_pool_places() - 1, no two threads have the same), or -1
+    if it is not one of its threads. */
 int32_t sbl_pool_place(const sbl_pool *pool);
+/** How many threads it can ever have, spares included. */
+int32_t sbl_pool_places(const sbl_pool *pool);
 /** How many cores this process may use, by affinity mask and cgroup quota (v1 and v2), at least 1. */
 int32_t sbl_usable_cores(void);
 
@@ -53,9 +60,14 @@ int  sbl_event_is_set(const sbl_event *event);
 /** Spins a little, then sleeps, lending the place if on a pool thread. 0 if the time ran out (negative: never). */
 int sbl_event_wait(sbl_event *event, int64_t timeout_ns);
 
-/** Counters since the pool was made, summed over its threads. */
+/** Counters since the pool was made, summed over its threads and guests. */
 typedef struct sbl_pool_counters {
-    uint64_t runs, spawns, steals, parks, wakes, spares;
+    uint64_t runs;   /* posted work that was run                                                */
+    uint64_t shares; /* spawned jobs that were offered to thieves (the rest costs no counting)   */
+    uint64_t steals; /* jobs, and posted work taken from another thread's queue                  */
+    uint64_t parks;  /* a thread that found nothing, or waited, went to sleep                     */
+    uint64_t wakes;  /* a sleeper was woken, or a spare thread started, for work                 */
+    uint64_t spares; /* threads started in the place of blocked ones                             */
 } sbl_pool_counters;
 void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters);
 

@@ -1,0 +1,196 @@
+/* A pool from its making to its end, and the handing in of work. */
+#include "sched/pool.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "sched/futex.h"
+#include "sched/topology.h"
+#include "sched/worker.h"
+
+static sabal_status choose_threads(int32_t *threads, const sbl_pool_options *options, sabal_error *err)
+{
+    int64_t      n = options ? options->threads : 0;
+    sabal_status st;
+
+    if (n < 0 || n > SBL_MAX_THREADS)
+        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " threads asked of a pool: 1 to %d are possible",
+                             n, SBL_MAX_THREADS);
+    if (!n) {
+        st = sbl_config_int(&n, "threads", 0, SBL_MAX_THREADS, err);
+        if (st)
+            return st;
+    }
+    if (!n)
+        n = sbl_usable_cores();
+    *threads = n > SBL_MAX_THREADS ? SBL_MAX_THREADS : (int32_t)n;
+    return SABAL_OK;
+}
+
+/* Frees all memory; there are no threads, or not in this process. */
+static void pool_free(sbl_pool *pool)
+{
+    for (int32_t i = 0; pool->slots && i < pool->max_slots; i++)
+        sbl_slot_destroy(sbl_slot_at(pool, i));
+    sbl_free(pool->slots);
+    sbl_free(pool->active);
+    sbl_free(pool->sleeping);
+    sbl_queue_destroy(&pool->queue);
+    pthread_mutex_destroy(&pool->lock);
+    sbl_free(pool);
+}
+
+static void end_threads(sbl_pool *pool)
+{
+    int32_t n;
+
+    pthread_mutex_lock(&pool->lock);
+    atomic_store_explicit(&pool->quit, 1, memory_order_seq_cst);
+    pthread_mutex_unlock(&pool->lock);
+    n = atomic_load_explicit(&pool->n_threads, memory_order_acquire);
+    for (int32_t i = 0; i < n; i++) {
+        sbl_slot *slot = sbl_slot_at(pool, i);
+
+        atomic_store_explicit(&slot->token, 1, memory_order_release);
+        sbl_futex_wake(&slot->token, 1);
+    }
+    for (int32_t i = 0; i < n; i++)
+        pthread_join(sbl_slot_at(pool, i)->thread, NULL);
+}
+
+sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, sabal_error *err)
+{
+    int32_t      threads = 0, n_words;
+    sbl_pool    *p;
+    sabal_status st;
+
+    st = choose_threads(&threads, options, err);
+    if (st)
+        return st;
+    p = sbl_alloc_aligned(SBL_LINE, sizeof *p);
+    if (!p)
+        return sbl_error_memory(err, sizeof *p, "a pool");
+    memset(p, 0, sizeof *p);
+    sbl_queue_init(&p->queue);
+    pthread_mutex_init(&p->lock, NULL);
+    p->threads = threads;
+    p->max_threads = threads + SBL_SPARES;
+    p->max_slots = p->max_threads + SBL_GUESTS;
+    n_words = (p->max_slots + 63) / 64;
+    p->slots = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
+    p->active = sbl_calloc((size_t)n_words, sizeof *p->active);
+    p->sleeping = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
+    if (!p->slots || !p->active || !p->sleeping) {
+        st = sbl_error_memory(err, (size_t)p->max_slots * sizeof *p->slots, "a pool");
+        goto done;
+    }
+    sbl_topology_load();
+    pthread_mutex_lock(&p->lock);
+    atomic_store_explicit(&p->state, (uint64_t)threads * (SBL_AWAKE + SBL_SEARCHING), memory_order_relaxed);
+    for (int32_t i = 0; i < threads && !st; i++)
+        st = sbl_worker_start(p, err);
+    pthread_mutex_unlock(&p->lock);
+    if (st)
+        end_threads(p);
+    else
+        *pool = p;
+done:
+    if (st)
+        pool_free(p);
+    return st;
+}
+
+static int all_quiet(sbl_pool *pool)
+{
+    uint64_t state = atomic_load_explicit(&pool->state, memory_order_acquire);
+
+    return !SBL_COUNT(state, SBL_AWAKE) && !SBL_COUNT(state, SBL_GUEST) && !SBL_COUNT(state, SBL_BLOCKED) &&
+           !sbl_posted_visible(pool);
+}
+
+static void wait_until_quiet(sbl_pool *pool)
+{
+    atomic_store_explicit(&pool->ending, 1, memory_order_relaxed);
+    for (;;) {
+        uint32_t quiet = atomic_load_explicit(&pool->quiet, memory_order_acquire);
+
+        sbl_fence(); /* between `ending` and the look; pairs with that in sbl_tell_quiet() */
+        if (all_quiet(pool))
+            return;
+        sbl_futex_wait(&pool->quiet, quiet, -1);
+    }
+}
+
+void sbl_pool_destroy(sbl_pool *pool)
+{
+    if (!pool)
+        return;
+    wait_until_quiet(pool);
+    end_threads(pool);
+    pool_free(pool);
+}
+
+void sbl_pool_abandon(sbl_pool *pool)
+{
+    if (!pool)
+        return;
+    if (sbl_me.worker && sbl_me.worker->pool == pool)
+        sbl_me.worker = NULL; /* fork() was called by one of its threads, which now is the only one */
+    pool_free(pool);
+}
+
+int32_t sbl_pool_threads(const sbl_pool *pool)
+{
+    return pool->threads;
+}
+
+int32_t sbl_pool_place(const sbl_pool *pool)
+{
+    return sbl_me.worker && sbl_me.worker->pool == pool ? sbl_me.worker->index : -1;
+}
+
+int32_t sbl_pool_places(const sbl_pool *pool)
+{
+    return pool->max_threads;
+}
+
+void sbl_pool_post(sbl_pool *pool, sbl_work *work)
+{
+    work->next = NULL;
+    sbl_pool_post_batch(pool, work, 1);
+}
+
+void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
+{
+    sbl_queue *queue = sbl_me.worker && sbl_me.worker->pool == pool ? &sbl_me.worker->queue : &pool->queue;
+
+    if (n <= 0)
+        return;
+    sbl_queue_push(queue, first, n,
+                   atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
+    sbl_wake(pool, 0);
+}
+
+void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters)
+{
+    sbl_pool         *p = (sbl_pool *)pool;
+    sbl_pool_counters sum = {0};
+    int32_t           n = atomic_load_explicit(&p->n_threads, memory_order_acquire);
+
+    for (int32_t i = 0; i < p->max_slots; i++) {
+        sbl_slot *slot = sbl_slot_at(p, i);
+
+        if (!slot)
+            continue;
+        sum.runs += atomic_load_explicit(&slot->runs, memory_order_relaxed);
+        sum.shares += atomic_load_explicit(&slot->shares, memory_order_relaxed);
+        sum.steals += atomic_load_explicit(&slot->steals, memory_order_relaxed);
+        sum.parks += atomic_load_explicit(&slot->parks, memory_order_relaxed);
+    }
+    sum.wakes = atomic_load_explicit(&p->wakes, memory_order_relaxed);
+    sum.spares = n > p->threads ? (uint64_t)(n - p->threads) : 0;
+    *counters = sum;
+}

@@ -1,0 +1,52 @@
+/* A slot and its deque: address space that is touched as it is used, first by the thread that uses it. */
+#include "sched/worker.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+
+#define DEQUE_BYTES ((size_t)SBL_RECORDS * sizeof(struct sabal_record))
+
+sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index)
+{
+    sbl_slot *s = sbl_alloc_aligned(SBL_LINE, sizeof *s);
+
+    if (!s)
+        return SABAL_ENOMEM;
+    memset(s, 0, sizeof *s);
+    sbl_queue_init(&s->queue);
+    s->pool = pool;
+    s->index = index;
+    s->random = (uint32_t)index * 2654435761u + 1;
+    *slot = s;
+    return SABAL_OK;
+}
+
+int sbl_slot_ready(sbl_slot *slot)
+{
+    void *memory;
+
+    if (slot->base)
+        return 1;
+    memory = sbl_alloc_must_fail() ? MAP_FAILED
+                                   : mmap(NULL, DEQUE_BYTES, PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return 0;
+    slot->base = memory;
+    slot->place.split = slot->base;
+    slot->place.end = slot->base + SBL_RECORDS;
+    return 1;
+}
+
+void sbl_slot_destroy(sbl_slot *slot)
+{
+    if (!slot)
+        return;
+    if (slot->base)
+        munmap(slot->base, DEQUE_BYTES);
+    sbl_free(slot->overflow);
+    sbl_queue_destroy(&slot->queue);
+    sbl_free(slot);
+}

@@ -1,0 +1,164 @@
+/*
+ * Sleeping and waking without a lost wake-up. Everybody follows one pattern: change what others look at,
+ * fence, look at what others change.
+ *
+ *   who publishes:  publish; fence; look at the state word; wake if nobody searches and one more may be awake
+ *   who sleeps:     set the bit in `sleeping`; count down; fence; raise all request flags; look for work that
+ * can be seen; if there is some, do as one who publishes (and perhaps wake oneself); sleep
+ *
+ * Of the two at least one sees the other. Jobs that an owner keeps private can't be seen; for these the
+ * request flag stands: its owner, at the next spawn, clears it, publishes, fences and looks. Whoever raised
+ * it counted down before, so that look finds room for one more. Hence the rule: who lowers a count raises the
+ * flags.
+ */
+#include <sched.h>
+
+#include "sched/futex.h"
+#include "sched/worker.h"
+
+static int wake_sleeper(sbl_pool *pool)
+{
+    for (int32_t w = 0; w * 64 < pool->max_threads; w++) {
+        uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed);
+
+        while (bits) {
+            uint64_t  bit = bits & -bits;
+            sbl_slot *slot;
+
+            bits = atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_relaxed);
+            if (!(bits & bit))
+                continue; /* somebody else was faster: look at what is left */
+            slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit));
+            sbl_chaos();
+            /* release: what the waker did; pairs with the acquire in sbl_park() */
+            atomic_store_explicit(&slot->token, 1, memory_order_release);
+            sbl_futex_wake(&slot->token, 1);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int start_spare(sbl_pool *pool)
+{
+    int started;
+
+    pthread_mutex_lock(&pool->lock);
+    started =
+        !atomic_load_explicit(&pool->quit, memory_order_relaxed) && sbl_worker_start(pool, NULL) == SABAL_OK;
+    pthread_mutex_unlock(&pool->lock);
+    return started;
+}
+
+void sbl_wake(sbl_pool *pool, int for_records)
+{
+    uint64_t state;
+
+    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() and
+                    blocking.c */
+    state = sbl_state(pool);
+    do {
+        int32_t busy = SBL_COUNT(state, SBL_AWAKE) + (for_records ? SBL_COUNT(state, SBL_GUEST) : 0);
+
+        if (SBL_COUNT(state, SBL_SEARCHING) || busy >= pool->threads)
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state + SBL_AWAKE + SBL_SEARCHING,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    sbl_chaos();
+    atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
+    if (wake_sleeper(pool) || start_spare(pool))
+        return;
+    /* All threads are blocked and there can be no more of them: the first to come back will find the work. */
+    atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
+    sbl_tell_quiet(pool);
+}
+
+void sbl_request_all(sbl_pool *pool)
+{
+    for (int32_t w = 0; w * 64 < pool->max_slots; w++)
+        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits;
+             bits &= bits - 1) {
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
+
+            if (slot && !__atomic_load_n(&slot->place.request, __ATOMIC_RELAXED))
+                __atomic_store_n(&slot->place.request, 1, __ATOMIC_RELAXED);
+        }
+}
+
+int sbl_posted_visible(sbl_pool *pool)
+{
+    if (sbl_queue_count(&pool->queue))
+        return 1;
+    for (int32_t i = 0, n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed); i < n; i++) {
+        sbl_slot *slot = sbl_slot_at(pool, i);
+
+        if (slot && sbl_queue_count(&slot->queue))
+            return 1;
+    }
+    return 0;
+}
+
+int sbl_records_visible(sbl_pool *pool)
+{
+    for (int32_t w = 0; w * 64 < pool->max_slots; w++)
+        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits;
+             bits &= bits - 1) {
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
+            uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
+
+            if ((uint32_t)shared < (uint32_t)(shared >> 32))
+                return 1;
+        }
+    return 0;
+}
+
+void sbl_tell_quiet(sbl_pool *pool)
+{
+    sbl_fence(); /* between the count that went down and this look; pairs with that in wait_until_quiet()
+                    (pool.c) */
+    if (!atomic_load_explicit(&pool->ending, memory_order_relaxed))
+        return;
+    atomic_fetch_add_explicit(&pool->quiet, 1, memory_order_release);
+    sbl_futex_wake(&pool->quiet, 1);
+}
+
+void sbl_park(sbl_slot *self)
+{
+    sbl_pool *pool = self->pool;
+    uint64_t  bit = (uint64_t)1 << (self->index % 64);
+
+    sbl_chaos();
+    /* The bit first: who sees the lower count will find it. */
+    atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + (self->searching ? SBL_SEARCHING : 0),
+                              memory_order_seq_cst);
+    self->searching = 0;
+    sbl_add(&self->parks, 1);
+    sbl_fence(); /* between the count and the look at the work; pairs with that in sbl_wake() */
+    sbl_request_all(pool);
+    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
+    sbl_tell_quiet(pool);
+    sbl_chaos();
+    /* acquire: what the waker did; pairs with the release in wake_sleeper() */
+    while (!atomic_exchange_explicit(&self->token, 0, memory_order_acquire))
+        sbl_futex_wait(&self->token, 0, -1);
+    self->searching = 1; /* so the waker counted it */
+}
+
+void sbl_stop_searching(sbl_slot *self)
+{
+    if (!self->searching)
+        return;
+    self->searching = 0;
+    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
+    /* Those who published meanwhile saw a searcher and woke nobody: what is left is for the next one. */
+    sbl_fence();
+    if (sbl_posted_visible(self->pool))
+        sbl_wake(self->pool, 0);
+    else if (sbl_records_visible(self->pool))
+        sbl_wake(self->pool, 1);
+}

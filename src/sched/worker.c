@@ -1,0 +1,230 @@
+/*
+ * A thread of the pool: own and foreign posts first, the better of the two; then others' posts; then others'
+ * jobs; a bounded search; sleep.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "sched/futex.h"
+#include "sched/topology.h"
+#include "sched/worker.h"
+
+#define SEARCH_NS 50000 /* about what a sleep and a wake cost */
+
+/* Large, as a wait inside a task may run what it waits for on the same stack; touched as used. The sanitizers
+   touch a part of it for each thread that starts. */
+#if defined(__SANITIZE_ADDRESS__) || defined(SBL_TSAN)
+#define STACK_BYTES ((size_t)16 << 20)
+#else
+#define STACK_BYTES ((size_t)64 << 20)
+#endif
+
+__thread sbl_self sbl_me;
+
+static uint32_t next_random(sbl_slot *self)
+{
+    uint32_t x = self->random;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return self->random = x;
+}
+
+static int too_many(sbl_pool *pool)
+{
+    return SBL_COUNT(sbl_state(pool), SBL_AWAKE) > pool->threads;
+}
+
+static void run_work(sbl_slot *self, sbl_work *work)
+{
+    sbl_stop_searching(self);
+    sbl_add(&self->runs, 1);
+    work->run(work);
+}
+
+/* From the own queue or from that of foreign posts, whichever has the better first. */
+static sbl_work *take_posted(sbl_slot *self)
+{
+    sbl_queue *own = &self->queue, *foreign = &self->pool->queue;
+    sbl_work  *work;
+    int        own_first;
+
+    if (!sbl_queue_count(foreign))
+        return sbl_queue_pop(own);
+    if (!sbl_queue_count(own))
+        return sbl_queue_pop(foreign);
+    {
+        int32_t  a = atomic_load_explicit(&own->top_priority, memory_order_relaxed);
+        int32_t  b = atomic_load_explicit(&foreign->top_priority, memory_order_relaxed);
+        uint64_t c = atomic_load_explicit(&own->top_order, memory_order_relaxed);
+        uint64_t d = atomic_load_explicit(&foreign->top_order, memory_order_relaxed);
+
+        own_first = a != b ? a > b : c < d;
+    }
+    work = sbl_queue_pop(own_first ? own : foreign);
+    return work ? work : sbl_queue_pop(own_first ? foreign : own);
+}
+
+static sbl_work *take_from_others(sbl_slot *self)
+{
+    sbl_pool *pool = self->pool;
+    int32_t   n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
+    int32_t   from = n ? (int32_t)(next_random(self) % (uint32_t)n) : 0;
+
+    for (int32_t i = 0; i < n; i++) {
+        sbl_slot *victim = sbl_slot_at(pool, (from + i) % n);
+        sbl_work *work = victim && victim != self ? sbl_queue_pop(&victim->queue) : NULL;
+
+        if (work) {
+            sbl_add(&self->steals, 1);
+            return work;
+        }
+    }
+    return NULL;
+}
+
+/* Bits of word w, from bit `from` on, then round. */
+static int steal_in_word(sbl_slot *self, int32_t w, uint64_t bits, int32_t domain)
+{
+    for (; bits; bits &= bits - 1) {
+        sbl_slot *victim = sbl_slot_at(self->pool, w * 64 + __builtin_ctzll(bits));
+
+        if (!victim || victim == self)
+            continue;
+        if (domain >= 0 && atomic_load_explicit(&victim->domain, memory_order_relaxed) != domain)
+            continue;
+        if (sbl_steal(self, self->base, victim))
+            return 1;
+    }
+    return 0;
+}
+
+/* One round over all slots that may hold jobs, from a random one on; of one domain only, or of any (-1). */
+static int steal_round(sbl_slot *self, int32_t domain)
+{
+    sbl_pool *pool = self->pool;
+    int32_t   n_words = (pool->max_slots + 63) / 64;
+    uint32_t  from = next_random(self) % (uint32_t)(n_words * 64);
+    uint64_t  low = ((uint64_t)1 << (from % 64)) - 1;
+
+    for (int32_t i = 0; i <= n_words; i++) {
+        int32_t  w = ((int32_t)(from / 64) + i) % n_words;
+        uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed);
+
+        bits &= i == 0 ? ~low : i == n_words ? low : ~(uint64_t)0;
+        if (steal_in_word(self, w, bits, domain))
+            return 1;
+    }
+    return 0;
+}
+
+static int steal_from_others(sbl_slot *self)
+{
+    uint64_t state = sbl_state(self->pool);
+    int32_t  domain;
+
+    /* A guest works in the place of one of ours. */
+    if (SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) > self->pool->threads)
+        return 0;
+    if (sbl_domains() < 2)
+        return steal_round(self, -1);
+    domain = sbl_domain_here();
+    atomic_store_explicit(&self->domain, domain, memory_order_relaxed);
+    return steal_round(self, domain) || steal_round(self, -1);
+}
+
+static int find_and_run(sbl_slot *self)
+{
+    sbl_work *work = take_posted(self);
+
+    if (!work)
+        work = take_from_others(self);
+    if (work) {
+        run_work(self, work);
+        return 1;
+    }
+    return steal_from_others(self);
+}
+
+/* Looks for work for a bounded time; 0 if there was none. */
+static int search(sbl_slot *self)
+{
+    int64_t until = 0, now;
+
+    if (!self->searching) {
+        self->searching = 1;
+        atomic_fetch_add_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
+    }
+    for (;;) {
+        for (int i = 0; i < 8; i++) {
+            if (find_and_run(self))
+                return 1;
+            for (int k = 0; k < 16; k++)
+                sbl_pause();
+        }
+        if (atomic_load_explicit(&self->pool->quit, memory_order_relaxed) || too_many(self->pool))
+            return 0;
+        now = sbl_clock_ns();
+        if (!until)
+            until = now + SEARCH_NS;
+        if (now >= until)
+            return 0;
+    }
+}
+
+void *sbl_worker_main(void *arg)
+{
+    sbl_slot *self = arg;
+    sbl_pool *pool = self->pool;
+    char      name[16];
+
+    snprintf(name, sizeof name, "sabal-%d", (int)self->index);
+    pthread_setname_np(pthread_self(), name);
+    sbl_me.worker = self;
+    self->searching = 1; /* so it was counted by who started it */
+    /* relaxed: nothing to see at the end but the end */
+    while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
+        if (too_many(pool) || (!find_and_run(self) && !search(self)))
+            sbl_park(self);
+    return NULL;
+}
+
+sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
+{
+    int32_t        index = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
+    sbl_slot      *slot = sbl_slot_at(pool, index);
+    sigset_t       all, before;
+    pthread_attr_t attributes;
+    int            error;
+
+    if (index >= pool->max_threads)
+        return sbl_error_set(err, SABAL_ENOMEM, "the pool has %d threads already", (int)index);
+    if (!slot && sbl_slot_create(&slot, pool, index))
+        return sbl_error_memory(err, sizeof *slot, "a thread of the pool");
+    /* release: the slot's contents; pairs with the acquire in sbl_slot_at() */
+    atomic_store_explicit(&pool->slots[index], slot, memory_order_release);
+    if (!sbl_slot_ready(slot))
+        return sbl_error_memory(err, SBL_RECORDS * sizeof(struct sabal_record), "the jobs of a thread");
+    if (sbl_alloc_must_fail())
+        return sbl_error_set(err, SABAL_ENOMEM, "thread %d of the pool could not be started", (int)index);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all); /* signals are the host's: its threads get them, not ours */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&slot->thread, &attributes, sbl_worker_main, slot);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error) {
+        char text[96];
+
+        return sbl_error_set(err, SABAL_ENOMEM, "thread %d of the pool could not be started: %s", (int)index,
+                             strerror_r(error, text, sizeof text));
+    }
+    atomic_fetch_or_explicit(&pool->active[index / 64], (uint64_t)1 << (index % 64), memory_order_seq_cst);
+    atomic_store_explicit(&pool->n_threads, index + 1, memory_order_release);
+    return SABAL_OK;
+}

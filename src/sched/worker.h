@@ -1,0 +1,155 @@
+/*
+ * The pool from inside: slots, the state word, and who may be awake.
+ *
+ * A slot is a deque of records with one owner at a time. Each thread of the pool has one for life, and a
+ * queue of posted work besides; the others are lent to guests (foreign threads that run a job of their own)
+ * and to nested entries (a loop in a plain function inside a job, where the deque's head is unknown).
+ *
+ * Threads are all alike. At most `threads` of them are awake; the rest sleep in the bitmap `sleeping` or are
+ * blocked in something of their own. Who blocks is no longer counted as awake, so that the next piece of work
+ * wakes another thread or starts a spare; who comes back is counted again, and one too many goes to sleep
+ * when it next looks for work. The counts live in one word, so that there is no moment in which two of them
+ * disagree.
+ */
+#ifndef SBL_SCHED_WORKER_H
+#define SBL_SCHED_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <sabal/job.h>
+
+#include "sched/pool.h"
+#include "sched/queue.h"
+
+#define SBL_LINE        128       /* two lines: the neighbour is prefetched with it */
+#define SBL_RECORDS     (1 << 17) /* of a deque; address space, touched as used */
+#define SBL_MAX_THREADS 1024
+#define SBL_SPARES      64  /* beyond the pool's size */
+#define SBL_GUESTS      256 /* slots for guests and nested entries */
+
+/* The state word. awake: threads that run or search; searching: of these, those that look for work; guests:
+   foreign threads inside a job; blocked: threads and guests that lent their place. */
+#define SBL_AWAKE            ((uint64_t)1)
+#define SBL_SEARCHING        ((uint64_t)1 << 16)
+#define SBL_GUEST            ((uint64_t)1 << 32)
+#define SBL_BLOCKED          ((uint64_t)1 << 48)
+#define SBL_COUNT(state, of) ((int32_t)((state) / (of)&0xffff))
+
+typedef struct sbl_overflow sbl_overflow;
+
+typedef struct sbl_slot {
+    struct sabal_place place; /* first: jobs know the slot by it */
+
+    /* tail (low half) and split (high half) of the deque: [tail, split) may be stolen. */
+    _Alignas(SBL_LINE) _Atomic uint64_t shared;
+
+    _Alignas(SBL_LINE) sbl_pool *pool;
+    struct sabal_record *base;     /* NULL until the slot is first used */
+    sbl_overflow        *overflow; /* results of jobs that ran at once because the deque was full */
+    int64_t              n_overflow;
+    int32_t              index;
+    int32_t              in_use;    /* a job runs on it, so that its head is unknown outside of that job */
+    int32_t              searching; /* this thread is counted as searching */
+    uint32_t             random;
+    _Atomic int32_t      domain; /* of the core it was last seen on: threads of one domain are near */
+    _Atomic uint64_t     runs, shares, steals, parks; /* written by the owner alone */
+    pthread_t            thread;
+
+    _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
+    _Atomic uint32_t joined;                   /* 1: a job that the owner sleeps for is done */
+    sbl_queue        queue;
+} sbl_slot;
+
+struct sbl_pool {
+    _Alignas(SBL_LINE) _Atomic uint64_t state;
+    _Alignas(SBL_LINE) _Atomic uint64_t order; /* of posting */
+    _Alignas(SBL_LINE) sbl_queue queue;        /* what other threads post */
+    _Alignas(SBL_LINE) _Atomic uint64_t wakes;
+    _Atomic uint32_t     quiet;   /* counts moments in which all may be over; the destroyer sleeps on it */
+    _Atomic int32_t      ending;  /* somebody waits for that */
+    _Atomic int32_t      quit;    /* threads end */
+    int32_t              threads; /* how many may be awake */
+    int32_t              max_threads, max_slots;
+    _Atomic int32_t      n_threads; /* started so far */
+    pthread_mutex_t      lock;      /* guards starting threads and making slots */
+    _Atomic uint64_t    *active;    /* a bit for each slot that may hold work: started threads, lent slots */
+    _Atomic uint64_t    *sleeping;  /* a bit for each thread that sleeps and was not woken yet */
+    _Atomic(sbl_slot *) *slots;     /* max_slots; NULL until needed */
+};
+
+/* One stay in a pool's jobs, on the stack of who made it. */
+typedef struct sbl_entry {
+    struct sbl_entry *outer;
+    sbl_slot         *slot;
+    int32_t           guest; /* counted as one in its pool */
+} sbl_entry;
+
+typedef struct sbl_self {
+    sbl_slot  *worker;    /* of a pool's own thread */
+    sbl_entry *entry;     /* innermost */
+    int32_t    blocking;  /* depth of sbl_blocking_begin() */
+    uintptr_t  stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
+    int32_t    hint;      /* slot lent last */
+} sbl_self;
+extern __thread sbl_self sbl_me;
+
+/* slot.c */
+sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index);
+void         sbl_slot_destroy(sbl_slot *slot);
+/** Maps the deque if that wasn't done; 0: no memory. */
+int sbl_slot_ready(sbl_slot *slot);
+
+/* wake.c */
+/** After work was published: wakes a thread if none searches and one more may be awake. */
+void sbl_wake(sbl_pool *pool, int for_records);
+/** Sleeps until woken; returns awake and searching (or to quit). */
+void sbl_park(sbl_slot *self);
+/** Somebody stopped using a core: those who could, may sleep, so ask all owners to share at their next spawn.
+ */
+void sbl_request_all(sbl_pool *pool);
+/** A count went down: tells a destroyer that waits for the end. */
+void sbl_tell_quiet(sbl_pool *pool);
+int  sbl_posted_visible(sbl_pool *pool);
+int  sbl_records_visible(sbl_pool *pool);
+void sbl_stop_searching(sbl_slot *self);
+
+/* worker.c */
+void *sbl_worker_main(void *slot);
+/** Starts one more thread, already counted as awake and searching. With pool->lock held. */
+sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
+
+/* deque.c */
+/** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
+ */
+int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim);
+
+/* chaos.c: for tests, yields and naps at random in the slow paths. */
+extern _Atomic uint32_t sbl_chaos_level;
+void                    sbl_chaos_now(void);
+static inline void      sbl_chaos(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&sbl_chaos_level, memory_order_relaxed) != 0, 0))
+        sbl_chaos_now();
+}
+
+static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
+{
+    /* acquire: the slot's contents; pairs with the release where it is put there (worker.c, guest.c) */
+    return atomic_load_explicit(&pool->slots[i], memory_order_acquire);
+}
+
+static inline uint64_t sbl_state(sbl_pool *pool)
+{
+    return atomic_load_explicit(&pool->state, memory_order_relaxed);
+}
+
+/* Counters have one writer each, so they need no locked instruction. */
+static inline void sbl_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+#endif
