@@ -57,8 +57,10 @@ typedef struct sabal_submit_options {
     int32_t     priority;   /* higher runs first among the ready; default 0                                   */
     int32_t     retries;    /* how often a failure (not a cancellation) is tried again; default 0             */
     int64_t     timeout_ns; /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
+    const char *function;   /* fn as it stands in the source, set by the macro: a static function has no symbol */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
+#define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
 
@@ -74,7 +76,7 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
 #ifndef __cplusplus
 #define sabal_submit(client, fn, arg, arg_size, ...)                                                         \
     SABAL_WITH(sabal_submit_with, ((client), (fn), (arg), (arg_size)), sabal_submit_options,                 \
-               SABAL_SUBMIT_DEFAULTS, __VA_ARGS__)
+               SABAL_SUBMIT_DEFAULTS_FN_(fn), __VA_ARGS__)
 #endif
 SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
                                           const sabal_submit_options *options);
@@ -86,7 +88,7 @@ SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *f
 #ifndef __cplusplus
 #define sabal_map(futures, client, fn, args, arg_size, n, ...)                                               \
     SABAL_WITH(sabal_map_with, ((futures), (client), (fn), (args), (arg_size), (n)), sabal_submit_options,   \
-               SABAL_SUBMIT_DEFAULTS, __VA_ARGS__)
+               SABAL_SUBMIT_DEFAULTS_FN_(fn), __VA_ARGS__)
 #endif
 SABAL_API void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
                               size_t arg_size, int64_t n, const sabal_submit_options *options);

@@ -1,0 +1,63 @@
+/* The client as its own floor sees it: owner of handles, counters, the engine behind it. */
+#ifndef SBL_GRAPH_CLIENT_H
+#define SBL_GRAPH_CLIENT_H
+
+#include "graph/engine_type.h"
+#include "graph/future.h"
+
+/* Counters lie in shards, one cache line each, so that threads which submit and threads which run don't share one. */
+#define SBL_SHARDS 16
+typedef struct sbl_shard {
+    _Alignas(64) _Atomic int64_t submitted; /* handed in */
+    _Atomic int64_t finished, failed;       /* counted before the end can be seen */
+    _Atomic int64_t left;                   /* counted when the graph is done with the task */
+    _Atomic int64_t values;
+    _Atomic int64_t bytes;
+} sbl_shard;
+
+struct sabal_client {
+    sbl_owner          owner; /* first: a scope's client and its owner are one address */
+    const sbl_engine  *engine;
+    sbl_pool          *pool;
+    sbl_failure       *failure; /* why it could not be opened; NULL: it was */
+    sbl_failure        closed;  /* what every future gets that had not ended at close */
+    uint64_t           generation;
+    _Atomic uint32_t   closing; /* 1 from sabal_close() on */
+    _Atomic int32_t    refs;    /* who keeps the memory: the user until close, each handle */
+    sbl_event          quiet;   /* set when closing and no task is left */
+    _Atomic int32_t    urgent;  /* ready tasks with a priority above 0 */
+    _Atomic uint64_t   serial;
+    pthread_mutex_t    watch_lock; /* guards the watches of all its futures */
+    _Atomic int        fd;         /* -1: none yet */
+    _Atomic uint32_t   fd_raised;  /* written to since the last drain */
+    _Atomic uint32_t   fd_drained; /* sabal_client_drain() was called */
+    struct sbl_timer  *timer;      /* made when the first task with a timeout is submitted; under watch_lock */
+    struct sbl_trace  *trace;      /* NULL: none */
+    struct sabal_client *next, *previous; /* all clients of the process, for fork */
+    sbl_shard          shards[SBL_SHARDS];
+};
+
+extern sabal_client sbl_client_no_memory;
+
+/** This thread's shard. */
+sbl_shard *sbl_client_shard(sabal_client *client);
+/** 1 in a child of the process that opened it. */
+int sbl_client_is_forked(const sabal_client *client);
+/** n tasks come in. 0: the client is closing, and nothing was counted. */
+int sbl_client_enter(sabal_client *client, int64_t n);
+/** The graph is done with one task. */
+void sbl_client_leave(sabal_client *client);
+/** A future has ended: whoever polls the client's descriptor is told. */
+void sbl_client_raise_fd(sabal_client *client);
+
+static inline int sbl_client_is_closing(const sabal_client *client)
+{
+    return atomic_load_explicit(&client->closing, memory_order_relaxed) != 0;
+}
+
+static inline void sbl_count(_Atomic int64_t *counter, int64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * Futures in the order of their ends: a watch on each, which moves from the list of the pending to the queue of the
+ * ended when it fires. Any number of threads may add and take.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "graph/submit.h"
+#include "graph/watch.h"
+
+/* One future of the iterator: pending (watched), ended (in the queue), or given out and still held for the user. */
+struct list {
+    struct entry *first, **last;
+};
+struct entry {
+    struct entry       *next, **link;
+    struct list        *in;
+    sabal_as_completed *it;
+    sabal_future       *future; /* one reference */
+    sbl_watch           watch;
+};
+
+struct sabal_as_completed {
+    sbl_handle      handle;
+    sabal_client   *client;
+    sbl_failure    *failure; /* of its creation */
+    pthread_mutex_t lock;    /* after a client's watch_lock, never before */
+    pthread_cond_t  ended_one;
+    struct list     pending, ended, held;
+};
+
+static void as_completed_destroy(void *handle);
+
+static const sbl_handle_class AS_COMPLETED     = {.name = "iterator over futures", .destroy = as_completed_destroy};
+static const sbl_handle_class IMMORTAL         = {.name = "failed iterator", .immortal = 1};
+static sabal_as_completed     failed_no_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_memory};
+static sabal_as_completed     failed_forked    = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_forked};
+
+/* --- lists ------------------------------------------------------------------------------------------------------ */
+
+static void put(struct list *list, struct entry *e)
+{
+    if (!list->first)
+        list->last = &list->first;
+    e->in       = list;
+    e->next     = NULL;
+    e->link     = list->last;
+    *list->last = e;
+    list->last  = &e->next;
+}
+
+static void take(struct entry *e)
+{
+    *e->link = e->next;
+    if (e->next)
+        e->next->link = e->link;
+    else
+        e->in->last = e->link;
+}
+
+static void move(struct entry *e, struct list *to)
+{
+    take(e);
+    put(to, e);
+}
+
+/* --- making and ending ------------------------------------------------------------------------------------------ */
+
+static void fire(sbl_watch *watch)
+{
+    struct entry       *e  = (struct entry *)(void *)((char *)watch - offsetof(struct entry, watch));
+    sabal_as_completed *it = e->it;
+
+    pthread_mutex_lock(&it->lock);
+    move(e, &it->ended);
+    pthread_cond_signal(&it->ended_one);
+    pthread_mutex_unlock(&it->lock);
+}
+
+static void free_list(struct list *list)
+{
+    while (list->first) {
+        struct entry *e = list->first;
+
+        list->first = e->next;
+        sbl_handle_release(e->future);
+        sbl_free(e);
+    }
+}
+
+static void as_completed_destroy(void *handle)
+{
+    sabal_as_completed *it = handle;
+    sabal_client       *client = it->client;
+
+    if (sbl_client_is_forked(client))
+        return;
+    /* Unwatched one by one: an end that comes in between moves its entry, under the lock of its client. */
+    for (;;) {
+        struct entry *e;
+
+        pthread_mutex_lock(&it->lock);
+        e = it->pending.first;
+        if (e)
+            move(e, &it->held);
+        pthread_mutex_unlock(&it->lock);
+        if (!e)
+            break;
+        sbl_watch_remove(&e->watch);
+    }
+    free_list(&it->ended);
+    free_list(&it->held);
+    sbl_failure_release(it->failure);
+    pthread_cond_destroy(&it->ended_one);
+    pthread_mutex_destroy(&it->lock);
+    sbl_free(it);
+    sbl_client_release(client);
+}
+
+static sabal_status add(sabal_as_completed *it, sabal_future *future, sabal_error *err)
+{
+    struct entry *e = sbl_alloc(sizeof *e);
+
+    assert(future && "a future is NULL");
+    if (!e)
+        return sbl_error_memory(err, sizeof *e, "an iterator over futures");
+    e->it     = it;
+    e->future = sbl_handle_retain(future);
+    e->watch  = (sbl_watch){.fire = fire, .fd = -1};
+    pthread_mutex_lock(&it->lock);
+    put(&it->pending, e);
+    pthread_mutex_unlock(&it->lock);
+    if (!sbl_watch_add(&e->watch, future)) {
+        pthread_mutex_lock(&it->lock);
+        move(e, &it->ended);
+        pthread_cond_signal(&it->ended_one);
+        pthread_mutex_unlock(&it->lock);
+    }
+    return SABAL_OK;
+}
+
+static sabal_as_completed *make(sabal_client *client)
+{
+    sabal_as_completed *it = sbl_calloc(1, sizeof *it);
+    pthread_condattr_t  attributes;
+
+    if (!it)
+        return NULL;
+    sbl_handle_init(it, &AS_COMPLETED);
+    it->client = client;
+    sbl_client_retain(client);
+    pthread_mutex_init(&it->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&it->ended_one, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return it;
+}
+
+sabal_as_completed *sabal_as_completed_create(sabal_client *client, sabal_list futures)
+{
+    sabal_as_completed *it;
+    int64_t             n = sabal_list_count(futures);
+
+    if (sbl_client_is_forked(client))
+        return &failed_forked;
+    it = make(client);
+    for (int64_t i = 0; it && i < n; i++)
+        if (add(it, (sabal_future *)futures.items[i], NULL)) {
+            sbl_handle_release(it);
+            it = NULL;
+        }
+    return it ? sbl_handle_adopt(it, &client->owner) : &failed_no_memory;
+}
+
+sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *future, sabal_error *err)
+{
+    if (it->failure)
+        return sbl_error_pass(err, &it->failure->error);
+    if (sbl_client_is_forked(it->client))
+        return sbl_error_pass(err, &sbl_failure_forked.error);
+    return add(it, (sabal_future *)future, err);
+}
+
+/* --- taking ----------------------------------------------------------------------------------------------------- */
+
+/* With the lock held, which is given up meanwhile. Inside a task the first pending one may be run here. */
+static int help_first(sabal_as_completed *it)
+{
+    sabal_future *f = sbl_handle_retain(it->pending.first->future);
+    int           helped;
+
+    pthread_mutex_unlock(&it->lock);
+    helped = !sbl_future_has_ended(f) && f->client->engine->help(f);
+    sbl_handle_release(f);
+    pthread_mutex_lock(&it->lock);
+    return helped;
+}
+
+/* With the lock held. 0: the time ran out. */
+static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+    int             error;
+
+    sbl_blocking_begin();
+    error = deadline_ns == INT64_MAX ? pthread_cond_wait(&it->ended_one, &it->lock)
+                                     : pthread_cond_timedwait(&it->ended_one, &it->lock, &until);
+    sbl_blocking_end();
+    return !error;
+}
+
+/* The user's reference, or his scope's, is as good as ours; if there is none, ours stays until the iterator goes. */
+static int is_held_by_user(sabal_future *f)
+{
+    int held = atomic_load_explicit(&f->handle.users, memory_order_relaxed) > 0;
+
+    if (!f->client || held)
+        return 1;
+    pthread_mutex_lock(&f->client->owner.lock);
+    held = f->handle.owner != NULL;
+    pthread_mutex_unlock(&f->client->owner.lock);
+    return held;
+}
+
+static sabal_future *give_out(sabal_as_completed *it, struct entry *e)
+{
+    sabal_future *f = e->future;
+
+    if (is_held_by_user(f)) {
+        sbl_free(e);
+        sbl_handle_release(f);
+    } else {
+        pthread_mutex_lock(&it->lock);
+        put(&it->held, e);
+        pthread_mutex_unlock(&it->lock);
+    }
+    return f;
+}
+
+static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t timeout_ns, sabal_error *err)
+{
+    int64_t       now      = timeout_ns < 0 ? 0 : sbl_clock_ns();
+    int64_t       deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    struct entry *e        = NULL;
+    int           in_time  = 1;
+
+    pthread_mutex_lock(&it->lock);
+    while (in_time && !it->ended.first && it->pending.first)
+        if (deadline != INT64_MAX || !help_first(it))
+            in_time = it->ended.first || !it->pending.first || sleep_until(it, deadline);
+    e = it->ended.first;
+    if (e)
+        take(e);
+    if (!it->ended.first && !it->pending.first)
+        pthread_cond_broadcast(&it->ended_one); /* others that wait: there is nothing more */
+    pthread_mutex_unlock(&it->lock);
+    if (e) {
+        *future = give_out(it, e);
+        return SABAL_OK;
+    }
+    if (!in_time)
+        return sbl_error_set(err, SABAL_ETIMEDOUT, "none of the futures has ended within %g s",
+                             (double)timeout_ns * 1e-9);
+    *future = NULL;
+    return SABAL_END;
+}
+
+sabal_status sabal_as_completed_next_with(sabal_future **future, sabal_as_completed *it, sabal_error *err,
+                                          const sabal_wait_options *options)
+{
+    sabal_wait_options o  = sbl_wait_options_of(options);
+    sabal_status       st;
+
+    if (it->failure)
+        st = sbl_error_pass(err, &it->failure->error);
+    else if (sbl_client_is_forked(it->client))
+        st = sbl_error_pass(err, &sbl_failure_forked.error);
+    else
+        st = next(future, it, o.timeout_ns, err);
+    if (st && st != SABAL_END)
+        sbl_error_where(err, o.where);
+    return st;
+}

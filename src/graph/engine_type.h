@@ -1,0 +1,33 @@
+/*
+ * What an engine must be able to do. Everything else about futures (waiting, records, keys) is the same for all of
+ * them, so that a collection cannot tell which one it has.
+ */
+#ifndef SBL_GRAPH_ENGINE_TYPE_H
+#define SBL_GRAPH_ENGINE_TYPE_H
+
+#include "graph/engine.h"
+
+typedef struct sbl_engine {
+    const char *name;
+    /** Makes client->pool and whatever else the engine keeps. On failure nothing of it is left. */
+    sabal_status (*open)(sabal_client *client, const char *address, const sabal_open_options *options,
+                         sabal_error *err);
+    /** All tasks have ended: ends threads and connections. */
+    void (*close)(sabal_client *client);
+    /** In a child after fork(): forgets without touching what is the parent's. */
+    void (*abandon)(sabal_client *client);
+    /** Sees to it that tasks like this one can be run. */
+    sabal_status (*admit)(sabal_client *client, const sbl_task_spec *spec, sabal_error *err);
+    /** Starts n made tasks whose inputs are noted in them; cannot fail: what goes wrong ends the futures. */
+    void (*start)(sabal_client *client, sabal_future **futures, int64_t n);
+    /** Asks a task that is running to end. */
+    void (*interrupt)(sabal_future *future);
+    /** Runs something that an unended future needs on this thread. 0: there is nothing to be done here. */
+    int (*help)(sabal_future *future);
+    /** The value of a finished future, one reference. */
+    sabal_status (*fetch)(sbl_value **value, sabal_future *future, sabal_error *err);
+} sbl_engine;
+
+extern const sbl_engine sbl_engine_local;
+
+#endif

@@ -1,0 +1,349 @@
+/* The record of a task and its future: layout, names, failures, and the two counts that end it. */
+#include "graph/future.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "graph/client.h"
+#include "graph/watch.h"
+
+static void future_destroy(void *handle);
+
+static const sbl_handle_class FUTURE          = {.name = "future", .destroy = future_destroy};
+static const sbl_handle_class IMMORTAL_FUTURE = {.name = "failed future", .immortal = 1};
+
+sbl_failure sbl_failure_no_memory = {
+    .immortal = 1,
+    .error = {.struct_size = sizeof(sabal_error), .status = SABAL_ENOMEM, .message = "no memory for a task's record"}};
+sbl_failure sbl_failure_forked = {
+    .immortal = 1,
+    .error    = {.struct_size = sizeof(sabal_error),
+                 .status      = SABAL_EFORKED,
+                 .message     = "this process was forked after the client was opened, and its threads stayed behind: "
+                                "open a client of its own in the child"}};
+
+#define IMMORTAL(failure_)                                                                                   \
+    {                                                                                                        \
+        .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .dependents = SBL_CLOSED,              \
+        .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                           \
+    }
+sabal_future sbl_future_no_memory = IMMORTAL(sbl_failure_no_memory);
+sabal_future sbl_future_forked    = IMMORTAL(sbl_failure_forked);
+
+/* --- layout ------------------------------------------------------------------------------------------------ */
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+static size_t rare_offset(int32_t n_inputs)
+{
+    return offsetof(sabal_future, edges) + sizeof(sbl_edge) * (size_t)(n_inputs > 0 ? n_inputs : 1);
+}
+
+static size_t arg_offset(int32_t n_inputs, int has_rare)
+{
+    return round_up(rare_offset(n_inputs) + (has_rare ? sizeof(sbl_rare) : 0), 16);
+}
+
+const void *sbl_future_arg(const sabal_future *f)
+{
+    return f->arg_size ? (const char *)f + arg_offset(f->n_inputs, f->has_rare) : NULL;
+}
+
+const sbl_rare *sbl_future_rare(const sabal_future *f)
+{
+    return f->has_rare ? (const void *)((const char *)f + rare_offset(f->n_inputs)) : NULL;
+}
+
+static sabal_future *make(sabal_client *client, size_t size)
+{
+    sabal_future *f = sbl_alloc(size);
+
+    if (!f)
+        return NULL;
+    memset(f, 0, sizeof *f);
+    sbl_handle_init(f, &FUTURE);
+    f->client = client;
+    atomic_init(&f->keep, 2);
+    atomic_init(&f->result_keep, 2);
+    sbl_client_retain(client);
+    return f;
+}
+
+sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function)
+{
+    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes > 0;
+    size_t        name_size = spec->name ? strlen(spec->name) + 1 : 0, at = arg_offset(spec->n_inputs, has_rare);
+    size_t        size;
+    sabal_future *f;
+
+    if (__builtin_add_overflow(at + name_size, spec->arg_size, &size))
+        return NULL;
+    f = make(client, size);
+    if (!f)
+        return NULL;
+    f->fn            = spec->fn;
+    f->where         = spec->where;
+    f->name          = function;
+    f->work.priority = spec->priority;
+    f->n_inputs      = spec->n_inputs;
+    f->arg_size      = spec->arg_size;
+    f->has_rare      = (uint8_t)has_rare;
+    atomic_init(&f->missing, spec->n_inputs + 1);
+    for (int32_t i = 0; i < spec->n_inputs; i++) {
+        assert(spec->inputs[i] && "an input of a task is NULL");
+        f->edges[i] = (sbl_edge){.owner = f, .input = sbl_handle_retain(spec->inputs[i])};
+    }
+    if (has_rare)
+        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) =
+            (sbl_rare){.timeout_ns = spec->timeout_ns, .output_bytes = spec->output_bytes, .retries = spec->retries};
+    if (spec->arg_size)
+        memcpy((char *)f + at, spec->arg, spec->arg_size);
+    if (name_size) {
+        f->name  = memcpy((char *)f + at + spec->arg_size, spec->name, name_size);
+        f->named = 1;
+    }
+    return f;
+}
+
+void sbl_future_unmake(sabal_future *f)
+{
+    sbl_future_release_inputs(f);
+    sbl_client_release(f->client);
+    sbl_free(f);
+}
+
+/* --- futures that have ended from the start -------------------------------------------------------------------- */
+
+static void set_ended(sabal_future *f, uint32_t stage)
+{
+    f->released = 1;
+    atomic_init(&f->keep, 1);
+    atomic_init(&f->result_keep, 1);
+    atomic_init(&f->dependents, SBL_CLOSED);
+    atomic_init(&f->ended.word, 1);
+    atomic_init(&f->stage, stage);
+    f->serial = 1 + atomic_fetch_add_explicit(&f->client->serial, 1, memory_order_relaxed);
+}
+
+sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
+{
+    sabal_future *f;
+
+    if (err->status == SABAL_EFORKED)
+        return &sbl_future_forked;
+    f = client == &sbl_client_no_memory ? NULL : make(client, sizeof *f + sizeof(sbl_edge));
+    if (!f)
+        return &sbl_future_no_memory;
+    f->name           = "failed";
+    f->result.failure = client->failure && err == &client->failure->error ? sbl_failure_retain(client->failure)
+                                                                          : sbl_failure_make(err);
+    f->failed = 1;
+    set_ended(f, SBL_FAILED);
+    return f;
+}
+
+sabal_future *sbl_future_scattered(sabal_client *client, sbl_value *value)
+{
+    sabal_future *f = make(client, sizeof *f + sizeof(sbl_edge));
+
+    if (!f) {
+        sbl_value_release(value);
+        return NULL;
+    }
+    f->name         = "scatter";
+    f->result.value = value;
+    sbl_count(&sbl_client_shard(client)->values, 1);
+    sbl_count(&sbl_client_shard(client)->bytes, (int64_t)value->n_bytes);
+    set_ended(f, SBL_FINISHED);
+    return f;
+}
+
+/* --- the two counts -------------------------------------------------------------------------------------------- */
+
+void sbl_future_keep(sabal_future *f)
+{
+    atomic_fetch_add_explicit(&f->keep, 1, memory_order_relaxed);
+}
+
+void sbl_future_unkeep(sabal_future *f)
+{
+    sabal_client *client = f->client;
+
+    /* acq_rel: whoever frees it sees all that the others did */
+    if (atomic_fetch_sub_explicit(&f->keep, 1, memory_order_acq_rel) > 1)
+        return;
+    sbl_watch_clear(f);
+    sbl_free(f);
+    sbl_client_release(client);
+}
+
+void sbl_future_drop_result(sabal_future *f)
+{
+    sbl_shard *shard;
+
+    /* acq_rel: the second one sees the result that the publisher wrote */
+    if (atomic_fetch_sub_explicit(&f->result_keep, 1, memory_order_acq_rel) > 1)
+        return;
+    if (f->failed) {
+        sbl_failure_release(f->result.failure);
+        return;
+    }
+    shard = sbl_client_shard(f->client);
+    sbl_count(&shard->values, -1);
+    sbl_count(&shard->bytes, -(int64_t)f->result.value->n_bytes);
+    sbl_value_release(f->result.value);
+}
+
+/* Nobody wants the result any more. The task itself is not cancelled by that: it may be run for what it does. */
+static void future_destroy(void *handle)
+{
+    sabal_future *f = handle;
+
+    if (sbl_client_is_forked(f->client))
+        return; /* the memory is a copy of the parent's, in whatever state its threads left it */
+    sbl_future_drop_result(f);
+    sbl_future_unkeep(f);
+}
+
+/* --- inputs ---------------------------------------------------------------------------------------------------- */
+
+/* Held for a few instructions; a thread that loses its core meanwhile is given ours. */
+static void lock_edges(sabal_future *f)
+{
+    /* acquire: pairs with the release in sbl_edges_unlock() */
+    for (int tries = 0; atomic_exchange_explicit(&f->edges_lock, 1, memory_order_acquire); tries++)
+        if (tries > 100)
+            sched_yield();
+}
+
+void sbl_edges_unlock(sabal_future *f)
+{
+    atomic_store_explicit(&f->edges_lock, 0, memory_order_release);
+}
+
+int sbl_edges_lock(sabal_future *f)
+{
+    lock_edges(f);
+    if (!f->released)
+        return 1;
+    sbl_edges_unlock(f);
+    return 0;
+}
+
+sbl_edge *sbl_edges_replace(sabal_future *f, sabal_future *target)
+{
+    lock_edges(f);
+    f->edges[0] = (sbl_edge){.owner = f, .input = sbl_handle_retain(target)};
+    f->chained  = 1;
+    f->released = 0;
+    sbl_edges_unlock(f);
+    return &f->edges[0];
+}
+
+/* Ending: f->n_inputs inputs, or the future that it returned. */
+void sbl_future_release_inputs(sabal_future *f)
+{
+    int32_t n = f->chained ? 1 : f->n_inputs;
+
+    if (!n || !sbl_edges_lock(f))
+        return;
+    f->released = 1;
+    sbl_edges_unlock(f);
+    for (int32_t i = 0; i < n; i++)
+        sbl_handle_release(f->edges[i].input);
+}
+
+/* --- names ----------------------------------------------------------------------------------------------------- */
+
+static int is_identifier(const char *text)
+{
+    if (!isalpha((unsigned char)*text) && *text != '_')
+        return 0;
+    while (*text && (isalnum((unsigned char)*text) || *text == '_'))
+        text++;
+    return !*text;
+}
+
+const char *sbl_future_name(const sabal_future *f, char *text, size_t size)
+{
+    Dl_info     info = {0};
+    const char *file;
+    void       *code;
+
+    if (f->name && (f->named || !f->fn))
+        return f->name;
+    memcpy(&code, &f->fn, sizeof code);
+    if (code && dladdr(code, &info) && info.dli_sname && info.dli_saddr == code)
+        return info.dli_sname; /* only an exact hit: static functions have no dynamic symbol, others lie around */
+    if (f->name && is_identifier(f->name))
+        return f->name;
+    file = info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
+    if (info.dli_fname)
+        snprintf(text, size, "%s+0x%" PRIxPTR, file ? file + 1 : info.dli_fname,
+                 (uintptr_t)code - (uintptr_t)info.dli_fbase);
+    else
+        snprintf(text, size, "0x%" PRIxPTR, (uintptr_t)code);
+    return text;
+}
+
+void sbl_future_write_key(const sabal_future *f, char *text, size_t size)
+{
+    char        made_up[64];
+    const char *name = sbl_future_name(f, made_up, sizeof made_up);
+
+    /* a long name is cut, not the number: keys stay unique */
+    snprintf(text, size, "%.40s-%" PRIu64, name, f->serial);
+}
+
+/* --- failures -------------------------------------------------------------------------------------------------- */
+
+sbl_failure *sbl_failure_make(const sabal_error *err)
+{
+    sbl_failure *failure = sbl_alloc(sizeof *failure);
+
+    if (!failure)
+        return &sbl_failure_no_memory;
+    atomic_init(&failure->refs, 1);
+    failure->immortal = 0;
+    failure->error    = *err;
+    return failure;
+}
+
+sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, const char *format, ...)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+    char        key[64];
+    va_list     args;
+
+    va_start(args, format);
+    sbl_error_setv(&err, status, format, args);
+    va_end(args);
+    sbl_future_write_key(f, key, sizeof key);
+    sbl_error_task(&err, key);
+    sbl_error_where(&err, f->where);
+    return sbl_failure_make(&err);
+}
+
+sbl_failure *sbl_failure_retain(sbl_failure *failure)
+{
+    if (!failure->immortal)
+        atomic_fetch_add_explicit(&failure->refs, 1, memory_order_relaxed);
+    return failure;
+}
+
+void sbl_failure_release(sbl_failure *failure)
+{
+    /* acq_rel: whoever frees it sees it unused by the others */
+    if (failure && !failure->immortal && atomic_fetch_sub_explicit(&failure->refs, 1, memory_order_acq_rel) == 1)
+        sbl_free(failure);
+}

@@ -1,0 +1,133 @@
+/*
+ * A task and its future are one record, made by one allocation: handle, state, then the edges to its inputs, its
+ * argument and its name.
+ *
+ * Two counts end it. The handle's references are those who want the result (scopes, users, tasks that take it as
+ * input); when the last goes, the result goes. `keep` holds the memory alone: one for all those together, one for
+ * the graph until the task has ended and its queue entry and edges are done with.
+ */
+#ifndef SBL_GRAPH_FUTURE_H
+#define SBL_GRAPH_FUTURE_H
+
+#include <stdatomic.h>
+
+#include "base/handle.h"
+#include "graph/engine.h"
+#include "sched/pool.h"
+
+/* The stages of a task. Each step is a compare-and-swap, so that of two who want to take it one does. */
+enum {
+    SBL_WAITING  = 0, /* for inputs                                                                 */
+    SBL_READY    = 1, /* in the pool's queue; whoever claims it runs it                             */
+    SBL_RUNNING  = 2,
+    SBL_CHAINED  = 3, /* it has run and returned another future, for which it waits                 */
+    SBL_ENDING   = 4, /* somebody is writing its result                                             */
+    SBL_FINISHED = 5,
+    SBL_FAILED   = 6
+};
+
+/** owner waits for input. Lies in the owner's record, in the list of the input's dependents. */
+typedef struct sbl_edge {
+    struct sbl_edge *next;
+    sabal_future    *owner;
+    sabal_future    *input; /* one reference, until the owner has ended (or, chained, until the input has) */
+} sbl_edge;
+
+/** A failure is told once and shared by all that depend on it. */
+typedef struct sbl_failure {
+    _Atomic int32_t refs;
+    int32_t         immortal; /* static, or a part of the client */
+    sabal_error     error;
+} sbl_failure;
+
+/* Options that few tasks have. */
+typedef struct sbl_rare {
+    int64_t timeout_ns;
+    size_t  output_bytes;
+    int32_t retries;
+} sbl_rare;
+
+struct sabal_future {
+    sbl_handle     handle;
+    sbl_work       work; /* its place in the pool's queue */
+    sabal_client  *client;
+    sabal_task_fn *fn;
+    const char    *name;  /* given (a copy in this record), or the function as the caller wrote it, or NULL */
+    const char    *where; /* the user's line; static */
+    uint64_t       serial;
+    size_t         arg_size;
+    _Atomic(sbl_edge *)         dependents; /* SBL_CLOSED once it has its result */
+    _Atomic(struct sbl_watch *) watches;    /* attached on demand: see watch.h */
+    union {
+        sbl_value   *value;   /* FINISHED */
+        sbl_failure *failure; /* FAILED   */
+    } result;
+    _Atomic uint32_t stage;
+    sbl_event        ended;
+    _Atomic int32_t  keep;
+    _Atomic int32_t  missing; /* inputs that have not ended, and one more while it is being started */
+    int32_t          n_inputs;
+    _Atomic uint8_t  interrupted; /* bits: why a running task is asked to end */
+    _Atomic uint8_t  result_keep; /* 2: those who want the result, and its publisher */
+    _Atomic uint8_t  edges_lock;
+    uint8_t          released; /* inputs are released; under edges_lock */
+    uint8_t          chained;  /* edges[0] leads to the future it returned */
+    uint8_t          failed;   /* result is a failure; set before the publisher drops its half */
+    uint8_t          named;    /* name is a copy: it was given */
+    uint8_t          has_rare; /* an sbl_rare lies behind the edges */
+    uint8_t          ran;      /* its function was called */
+    sbl_edge         edges[];      /* at least one, then sbl_rare, the argument (aligned to 16), the name */
+};
+
+enum { SBL_ASKED_TO_CANCEL = 1, SBL_TIME_IS_UP = 2 };
+
+#define SBL_CLOSED ((sbl_edge *)1)
+
+static inline int sbl_future_has_ended(const sabal_future *f)
+{
+    /* acquire: the result is visible; pairs with the release in publish() */
+    return atomic_load_explicit(&f->stage, memory_order_acquire) >= SBL_FINISHED;
+}
+
+/** Where it lies in the record; NULL if it has none. */
+const void     *sbl_future_arg(const sabal_future *f);
+const sbl_rare *sbl_future_rare(const sabal_future *f);
+
+/** Makes a record for a task that is not started; its inputs are retained. NULL: no memory. */
+sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function);
+/** Takes back a record that was not started. */
+void sbl_future_unmake(sabal_future *f);
+/** A future that is failed from the start; the immortal one if memory is out or the client is a forked one. */
+sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err);
+/** A future that has its value, which it takes over. NULL: no memory (value is released). */
+sabal_future *sbl_future_scattered(sabal_client *client, sbl_value *value);
+
+void sbl_future_keep(sabal_future *f);
+void sbl_future_unkeep(sabal_future *f);
+/** The publisher's half of the result: the result goes if nobody wants it any more. */
+void sbl_future_drop_result(sabal_future *f);
+/** Releases the inputs, once. */
+void sbl_future_release_inputs(sabal_future *f);
+/** Locks the edges for a look: they stay while it is held. 0: they are released already (not locked then). */
+int  sbl_edges_lock(sabal_future *f);
+void sbl_edges_unlock(sabal_future *f);
+/** The edge to the future that it returned, in the place of those to its inputs; retains target. */
+sbl_edge *sbl_edges_replace(sabal_future *f, sabal_future *target);
+
+/** The name of its function or the one given; text is used if one has to be made up. */
+const char *sbl_future_name(const sabal_future *f, char *text, size_t size);
+/** Writes its key, "square-17". */
+void sbl_future_write_key(const sabal_future *f, char *text, size_t size);
+
+/** A failure that fits: err's copy, or the immortal one if memory is out. */
+sbl_failure *sbl_failure_make(const sabal_error *err);
+/** The failure of one task: its key and the user's line are noted. */
+sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+sbl_failure *sbl_failure_retain(sbl_failure *failure);
+void         sbl_failure_release(sbl_failure *failure);
+
+extern sbl_failure  sbl_failure_no_memory, sbl_failure_forked;
+extern sabal_future sbl_future_no_memory, sbl_future_forked;
+
+#endif

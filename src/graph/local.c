@@ -1,0 +1,313 @@
+/*
+ * The local engine: a task counts its unfinished inputs; whoever ends the last one posts it on the pool of this
+ * process, or runs it himself. No lock is held while anything runs, and nothing here recurses: what an end brings
+ * about is worked off in a list.
+ */
+#include "graph/local.h"
+
+#include "base/error.h"
+#include "graph/timer.h"
+#include "graph/trace.h"
+#include "graph/watch.h"
+
+#include <stddef.h>
+
+/* --- ready ------------------------------------------------------------------------------------------------------ */
+
+/* Tasks that became ready, in order, to be posted together. */
+struct batch {
+    sbl_work *first, **last;
+    int64_t   n;
+};
+
+static void run_posted(sbl_work *work);
+
+static void batch_add(struct batch *batch, sabal_future *f)
+{
+    f->work.run  = run_posted;
+    f->work.next = NULL;
+    if (f->work.priority > 0)
+        atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
+    *(batch->n++ ? batch->last : &batch->first) = &f->work;
+    batch->last = &f->work.next;
+}
+
+static void batch_post(struct batch *batch, sabal_client *client)
+{
+    if (batch->n == 1)
+        sbl_pool_post(client->pool, batch->first);
+    else if (batch->n)
+        sbl_pool_post_batch(client->pool, batch->first, batch->n);
+    batch->n = 0;
+}
+
+/* A task of the usual priority may go before what waits in the queue, unless something urgent does. */
+static int may_run_directly(const sabal_future *f)
+{
+    return f->work.priority == 0 && atomic_load_explicit(&f->client->urgent, memory_order_relaxed) <= 0;
+}
+
+/*
+ * One input less (or the guard of its start). The last makes it ready. What keeps its memory for the graph passes to
+ * the queue, to *next, or ends here if the task ended without running.
+ */
+static void input_ended(sabal_future *f, struct batch *batch, sabal_future **next)
+{
+    /* acq_rel: who makes it ready sees all its inputs' results */
+    if (atomic_fetch_sub_explicit(&f->missing, 1, memory_order_acq_rel) > 1)
+        return;
+    if (next && !*next && may_run_directly(f) && sbl_step(f, SBL_WAITING, SBL_RUNNING))
+        *next = f;
+    else if (sbl_step(f, SBL_WAITING, SBL_READY))
+        batch_add(batch, f);
+    else
+        sbl_future_unkeep(f);
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------- */
+
+static void take_failure(sabal_future *f, sbl_failure *failure)
+{
+    f->result.failure = sbl_failure_retain(failure);
+    f->failed         = 1;
+}
+
+static sbl_edge *reversed(sbl_edge *list)
+{
+    sbl_edge *back = NULL;
+
+    while (list) {
+        sbl_edge *next = list->next;
+
+        list->next = back;
+        back       = list;
+        list       = next;
+    }
+    return back;
+}
+
+/*
+ * Those whom the end of f ends too: tasks that returned f take its result; if f failed, all that wait for it fail.
+ * They go to *todo, each kept once for it. The others stay in the list that is returned.
+ */
+static sbl_edge *end_followers(sabal_future *f, sbl_edge *list, sbl_edge **todo)
+{
+    sbl_edge *rest = NULL, **last = &rest;
+
+    while (list) {
+        sbl_edge     *edge = list;
+        sabal_future *d    = edge->owner;
+
+        list = edge->next;
+        if (d->chained && !sbl_step(d, SBL_CHAINED, SBL_ENDING)) {
+            sbl_future_unkeep(d); /* cancelled; the edge was all that was left */
+        } else if (d->chained) {
+            if (f->failed)
+                take_failure(d, f->result.failure);
+            else
+                d->result.value = sbl_value_retain(f->result.value);
+            edge->next = *todo;
+            *todo      = edge;
+        } else if (f->failed && sbl_step(d, SBL_WAITING, SBL_ENDING)) {
+            take_failure(d, f->result.failure);
+            sbl_future_keep(d);
+            input_ended(d, NULL, NULL);
+            edge->next = *todo;
+            *todo      = edge;
+        } else {
+            *last = edge;
+            last  = &edge->next;
+        }
+    }
+    *last = NULL;
+    return rest;
+}
+
+static void count_end(const sabal_future *f)
+{
+    sbl_shard *shard = sbl_client_shard(f->client);
+
+    /* release: who sees the end counted sees it submitted; pairs with sabal_client_stats_get() */
+    atomic_fetch_add_explicit(f->failed ? &shard->failed : &shard->finished, 1, memory_order_release);
+    if (!f->failed) {
+        sbl_count(&shard->values, 1);
+        sbl_count(&shard->bytes, (int64_t)f->result.value->n_bytes);
+    }
+}
+
+/*
+ * The order matters. What a user may look at after he saw the end (counters, memory) is done before the end can be
+ * seen; what can be seen is the last that needs the result; who waits on it is told after that.
+ */
+static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal_future **next)
+{
+    const uint32_t stage = f->failed ? SBL_FAILED : SBL_FINISHED;
+    sbl_edge      *list;
+
+    sbl_future_release_inputs(f);
+    if (f->client->trace && !f->ran)
+        sbl_trace_unrun(f->client->trace, f);
+    count_end(f);
+    /* acq_rel: publishes the result to those who find the list closed, and takes the edges as they were written */
+    list = atomic_exchange_explicit(&f->dependents, SBL_CLOSED, memory_order_acq_rel);
+    list = end_followers(f, reversed(list), todo);
+    sbl_future_drop_result(f);
+    atomic_store(&f->stage, stage); /* before watches are looked at: pairs with sbl_watch_add() */
+    sbl_event_set(&f->ended);
+    sbl_watch_fire(f);
+    sbl_client_raise_fd(f->client);
+    while (list) {
+        sbl_edge *edge = list;
+
+        list = edge->next;
+        input_ended(edge->owner, batch, next);
+    }
+    sbl_client_leave(f->client);
+}
+
+void sbl_end(sabal_future *f, sabal_future **next)
+{
+    sabal_client *client = f->client;
+    struct batch  batch  = {0};
+    sbl_edge     *todo   = NULL;
+
+    end_one(f, &todo, &batch, next);
+    while (todo) {
+        sabal_future *d = todo->owner;
+
+        todo = todo->next;
+        end_one(d, &todo, &batch, next);
+        sbl_future_unkeep(d);
+    }
+    batch_post(&batch, client);
+}
+
+/* --- the start -------------------------------------------------------------------------------------------------- */
+
+int sbl_edge_push(sbl_edge *edge)
+{
+    sbl_edge *head = atomic_load_explicit(&edge->input->dependents, memory_order_acquire);
+
+    do {
+        if (head == SBL_CLOSED)
+            return 0;
+        edge->next = head;
+        /* release: publishes the edge; acquire: or shows the result. Both pair with the exchange in end_one() */
+    } while (!atomic_compare_exchange_weak_explicit(&edge->input->dependents, &head, edge, memory_order_acq_rel,
+                                                    memory_order_acquire));
+    return 1;
+}
+
+/* Its inputs are looked at in order; of several that have failed, the first gives the failure. */
+static void start_one(sabal_future *f, struct batch *batch)
+{
+    sbl_failure *failure = NULL;
+    int32_t      n_ended = 1; /* the guard */
+
+    for (int32_t i = 0; i < f->n_inputs; i++)
+        if (!sbl_edge_push(&f->edges[i])) {
+            if (f->edges[i].input->failed && !failure)
+                failure = f->edges[i].input->result.failure;
+            n_ended++;
+        }
+    if (failure && sbl_step(f, SBL_WAITING, SBL_ENDING)) {
+        take_failure(f, failure);
+        sbl_end(f, NULL);
+    }
+    atomic_fetch_sub_explicit(&f->missing, n_ended - 1, memory_order_acq_rel);
+    input_ended(f, batch, NULL);
+}
+
+static void local_start(sabal_client *client, sabal_future **futures, int64_t n)
+{
+    struct batch batch = {0};
+
+    for (int64_t i = 0; i < n; i++)
+        start_one(futures[i], &batch);
+    batch_post(&batch, client);
+}
+
+/* --- running from the queue ------------------------------------------------------------------------------------- */
+
+static void run_posted(sbl_work *work)
+{
+    sabal_future *f = (sabal_future *)(void *)((char *)work - offsetof(sabal_future, work)), *next;
+
+    if (work->priority > 0)
+        atomic_fetch_sub_explicit(&f->client->urgent, 1, memory_order_relaxed);
+    if (!sbl_step(f, SBL_READY, SBL_RUNNING)) {
+        sbl_future_unkeep(f); /* cancelled, or run by somebody who waited for it */
+        return;
+    }
+    while (f) {
+        next = NULL;
+        sbl_run(f, &next);
+        sbl_future_unkeep(f);
+        f = next;
+    }
+}
+
+/* --- cancelling ------------------------------------------------------------------------------------------------- */
+
+int sbl_end_unstarted(sabal_future *f)
+{
+    if (!sbl_step(f, SBL_WAITING, SBL_ENDING) && !sbl_step(f, SBL_READY, SBL_ENDING) &&
+        !sbl_step(f, SBL_CHAINED, SBL_ENDING))
+        return 0;
+    f->result.failure = sbl_failure_of_interrupt(f);
+    f->failed         = 1;
+    sbl_end(f, NULL);
+    return 1;
+}
+
+/*
+ * The mark is set first and the stage looked at then; a task on its way from running to chained does it the other
+ * way round, so that one of the two sees the other. What runs ends by itself.
+ */
+static void local_interrupt(sabal_future *f)
+{
+    atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
+    sbl_end_unstarted(f);
+}
+
+/* --- the engine ------------------------------------------------------------------------------------------------- */
+
+static sabal_status local_open(sabal_client *client, const char *address, const sabal_open_options *options,
+                               sabal_error *err)
+{
+    return sbl_pool_create(&client->pool, &(sbl_pool_options){.threads = options->threads}, err);
+}
+
+static void local_close(sabal_client *client)
+{
+    sbl_timer_stop(client);
+    sbl_pool_destroy(client->pool);
+    client->pool = NULL;
+}
+
+static void local_abandon(sabal_client *client)
+{
+    sbl_pool_abandon(client->pool);
+    client->pool = NULL;
+}
+
+static sabal_status local_admit(sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
+{
+    return spec->timeout_ns > 0 ? sbl_timer_start(client, err) : SABAL_OK;
+}
+
+static sabal_status local_fetch(sbl_value **value, sabal_future *future, sabal_error *err)
+{
+    *value = sbl_value_retain(future->result.value);
+    return SABAL_OK;
+}
+
+const sbl_engine sbl_engine_local = {.name      = "local",
+                                     .open      = local_open,
+                                     .close     = local_close,
+                                     .abandon   = local_abandon,
+                                     .admit     = local_admit,
+                                     .start     = local_start,
+                                     .interrupt = local_interrupt,
+                                     .help      = sbl_local_help,
+                                     .fetch     = local_fetch};

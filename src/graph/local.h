@@ -1,0 +1,33 @@
+/* The local engine's inner calls: how a task runs and how it ends. */
+#ifndef SBL_GRAPH_LOCAL_H
+#define SBL_GRAPH_LOCAL_H
+
+#include "graph/client.h"
+
+/** Takes it from one stage to another, or not. */
+static inline int sbl_step(sabal_future *f, uint32_t from, uint32_t to)
+{
+    /* acq_rel: the winner sees what was written before the last step, and the next winner what he wrote */
+    return atomic_compare_exchange_strong_explicit(&f->stage, &from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
+/**
+ * Ends a future in the stage SBL_ENDING, whose result and `failed` are written, and all that its failure ends. One
+ * task that became ready is given to *next, claimed, to be run by the caller; the others, or all if next is NULL,
+ * are posted. The caller keeps f.
+ */
+void sbl_end(sabal_future *f, sabal_future **next);
+/** Runs a claimed task to its end. next as above. The caller keeps f. */
+void sbl_run(sabal_future *f, sabal_future **next);
+/** The failure of a task that was asked to end. */
+sbl_failure *sbl_failure_of_interrupt(const sabal_future *f);
+/** Ends a task that has not started, or waits for the future that it returned. 0: it could not be had. */
+int sbl_end_unstarted(sabal_future *f);
+/** Puts an edge into the list of those who wait for its input. 0: that has ended already. */
+int sbl_edge_push(sbl_edge *edge);
+/** A task that has run waits for the future that it returned. The caller holds target and keeps f. */
+void sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next);
+/** The engine's help to one who waits inside a task: see help.c. */
+int sbl_local_help(sabal_future *f);
+
+#endif

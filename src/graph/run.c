@@ -1,0 +1,170 @@
+/* Running one task: its function, again if it failed and may be retried, and what its answer means. */
+#include "graph/local.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "graph/task.h"
+#include "graph/timer.h"
+#include "graph/trace.h"
+
+/* The record of an error is large and seldom used: only what tells that it is empty is set. */
+static void begin(struct sabal_task *task, sabal_future *f)
+{
+    task->future             = f;
+    task->value              = NULL;
+    task->chain              = NULL;
+    task->failed             = 0;
+    task->error.status       = SABAL_OK;
+    task->error.task[0]      = 0;
+    task->error.node[0]      = 0;
+    task->error.where[0]     = 0;
+    task->error.message[0]   = 0;
+}
+
+static void drop(struct sabal_task *task)
+{
+    sbl_value_release(task->value);
+    sbl_handle_release(task->chain);
+    task->value = NULL;
+    task->chain = NULL;
+}
+
+static int is_interrupted(const sabal_future *f)
+{
+    return atomic_load_explicit(&f->interrupted, memory_order_relaxed) || sbl_client_is_closing(f->client);
+}
+
+/* The function sees scopes of its own; those of a task that waits below on this stack come back after. */
+static sabal_status call(struct sabal_task *task)
+{
+    sabal_scope  scope, *former = sbl_scope_swap(NULL);
+    sabal_status st;
+
+    sabal_scope_open(&scope, task->future->client);
+    st = task->future->fn(task);
+    sabal_scope_close(&scope);
+    sbl_scope_swap(former);
+    return st;
+}
+
+static sabal_status call_with_limit(struct sabal_task *task)
+{
+    const sbl_rare *rare = sbl_future_rare(task->future);
+    sbl_limit       limit;
+    sabal_status    st;
+
+    if (!rare || rare->timeout_ns <= 0)
+        return call(task);
+    sbl_timer_arm(&limit, task->future, rare->timeout_ns);
+    st = call(task);
+    sbl_timer_disarm(&limit);
+    return st;
+}
+
+/* A task that hands nothing over has a result of no bytes. */
+static sabal_status run_once(struct sabal_task *task)
+{
+    sabal_status st = call_with_limit(task);
+    void        *room;
+
+    if (st == SABAL_OK && task->failed)
+        st = task->error.status;
+    if (st == SABAL_OK && is_interrupted(task->future))
+        st = SABAL_ECANCELED;
+    if (st == SABAL_OK && !task->value && !task->chain)
+        st = sbl_bytes_create(&task->value, &room, 0, &task->error);
+    return st;
+}
+
+/* A timeout is a failure of this run and may be tried again; a cancellation is final. */
+static int may_retry(sabal_future *f, sabal_status st, int32_t *retries_left)
+{
+    uint8_t was;
+
+    if (*retries_left <= 0 || sbl_client_is_closing(f->client))
+        return 0;
+    was = atomic_fetch_and_explicit(&f->interrupted, (uint8_t)~SBL_TIME_IS_UP, memory_order_relaxed);
+    if (was & SBL_ASKED_TO_CANCEL || (st == SABAL_ECANCELED && !(was & SBL_TIME_IS_UP)))
+        return 0;
+    --*retries_left;
+    return 1;
+}
+
+sbl_failure *sbl_failure_of_interrupt(const sabal_future *f)
+{
+    uint8_t why = atomic_load_explicit(&f->interrupted, memory_order_relaxed);
+
+    if (why & SBL_ASKED_TO_CANCEL)
+        return sbl_failure_of_task(f, SABAL_ECANCELED, "the task was cancelled");
+    if (why & SBL_TIME_IS_UP)
+        return sbl_failure_of_task(f, SABAL_ETIMEDOUT, "the task ran longer than the %g s it was given",
+                                   (double)sbl_future_rare(f)->timeout_ns * 1e-9);
+    return &f->client->closed;
+}
+
+static sbl_failure *failure_of_run(struct sabal_task *task, sabal_status st)
+{
+    const sabal_future *f = task->future;
+    char                made_up[64], key[64];
+    const char         *name;
+
+    if (is_interrupted(f))
+        return sbl_failure_of_interrupt(f);
+    if (task->error.status == st) {
+        sbl_future_write_key(f, key, sizeof key);
+        sbl_error_task(&task->error, key);
+        sbl_error_where(&task->error, f->where);
+        return sbl_failure_make(&task->error);
+    }
+    name = sbl_future_name(f, made_up, sizeof made_up);
+    if (!strcmp(sabal_status_name(st), "SABAL_E?"))
+        return sbl_failure_of_task(f, SABAL_ETASK, "task '%s' returned %d, which is no status", name, (int)st);
+    return sbl_failure_of_task(f, st, "task '%s' returned %s", name, sabal_status_name(st));
+}
+
+static void fail(sabal_future *f, sbl_failure *failure, sabal_future **next)
+{
+    f->result.failure = failure;
+    f->failed         = 1;
+    atomic_store_explicit(&f->stage, SBL_ENDING, memory_order_relaxed);
+    sbl_end(f, next);
+}
+
+void sbl_run(sabal_future *f, sabal_future **next)
+{
+    const sbl_rare   *rare         = sbl_future_rare(f);
+    int32_t           retries_left = rare ? rare->retries : 0;
+    struct sabal_task task;
+    sabal_status      st;
+
+    begin(&task, f);
+    if (is_interrupted(f)) {
+        fail(f, sbl_failure_of_interrupt(f), next);
+        return;
+    }
+    f->ran = 1;
+    for (;;) {
+        int64_t started = f->client->trace ? sbl_clock_ns() : 0;
+
+        st = run_once(&task);
+        if (f->client->trace)
+            sbl_trace_run(f->client->trace, f, started, st, task.value ? task.value->n_bytes : 0);
+        if (st == SABAL_OK || !may_retry(f, st, &retries_left))
+            break;
+        drop(&task);
+        begin(&task, f);
+    }
+    if (st) {
+        fail(f, failure_of_run(&task, st), next);
+    } else if (task.chain) {
+        sbl_chain(f, task.chain, next);
+    } else {
+        f->result.value = task.value;
+        task.value      = NULL;
+        atomic_store_explicit(&f->stage, SBL_ENDING, memory_order_relaxed);
+        sbl_end(f, next);
+    }
+    drop(&task);
+}

@@ -1,0 +1,96 @@
+/* Submitting as the user does it: one task, many alike, a value of one's own. A failure becomes a failed future. */
+#include "graph/submit.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* Options of an older program are shorter: what it doesn't know has its default. */
+static sabal_submit_options options_of(const sabal_submit_options *options)
+{
+    sabal_submit_options o = {SABAL_SUBMIT_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
+void sabal_submit_options_init(sabal_submit_options *options)
+{
+    *options = options_of(NULL);
+}
+
+static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
+                           size_t arg_size, int64_t n, const sabal_submit_options *o, sabal_error *err)
+{
+    int64_t       n_inputs = sabal_list_count(o->inputs);
+    sbl_task_spec spec     = {.fn         = fn,
+                              .arg        = args,
+                              .arg_size   = arg_size,
+                              .inputs     = (sabal_future *const *)(const void *)o->inputs.items,
+                              .n_inputs   = (int32_t)n_inputs,
+                              .priority   = o->priority,
+                              .retries    = o->retries,
+                              .timeout_ns = o->timeout_ns,
+                              .name       = o->name,
+                              .where      = o->where};
+
+    if (n_inputs > INT32_MAX)
+        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " inputs are more than a task can have", n_inputs);
+    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .args = args, .n = n, .function = o->function},
+                            futures, err);
+}
+
+/* The client's own failure is shared, not copied. */
+static sabal_future *failed(sabal_client *client, const sabal_error *err)
+{
+    const sabal_error *own = sabal_client_error(client);
+
+    return sbl_handle_adopt(sbl_future_failed(client, own ? own : err), &client->owner);
+}
+
+void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
+                    size_t arg_size, int64_t n, const sabal_submit_options *options)
+{
+    sabal_submit_options o   = options_of(options);
+    sabal_error          err = SABAL_ERROR_INIT;
+    sabal_status         st;
+
+    if (n <= 0)
+        return;
+    st = submit(futures, client, fn, args, arg_size, n, &o, &err);
+    sbl_error_where(&err, o.where);
+    for (int64_t i = 0; i < n; i++)
+        futures[i] = st ? failed(client, &err) : sbl_handle_adopt(futures[i], &client->owner);
+}
+
+sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                const sabal_submit_options *options)
+{
+    sabal_future *future;
+
+    sabal_map_with(&future, client, fn, arg, arg_size, 1, options);
+    return future;
+}
+
+sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size)
+{
+    sabal_error   err   = SABAL_ERROR_INIT;
+    sbl_value    *value = NULL;
+    sabal_future *future;
+    void         *room;
+    sabal_status  st;
+
+    st = sbl_client_check(client, &err);
+    if (st) goto done;
+    st = sbl_bytes_create(&value, &room, size, &err);
+    if (st) goto done;
+    if (size)
+        memcpy(room, data, size);
+    st = sbl_engine_scatter(client, value, &future, &err);
+done:
+    sbl_value_release(value);
+    return st ? failed(client, &err) : sbl_handle_adopt(future, &client->owner);
+}

@@ -1,0 +1,161 @@
+/* What a task's function may ask and hand over. */
+#include "graph/task.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "graph/client.h"
+
+const void *sabal_task_arg(const sabal_task *task)
+{
+    return sbl_future_arg(task->future);
+}
+
+size_t sabal_task_arg_size(const sabal_task *task)
+{
+    return task->future->arg_size;
+}
+
+int32_t sabal_task_n_inputs(const sabal_task *task)
+{
+    return task->future->n_inputs;
+}
+
+const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i)
+{
+    assert(i >= 0 && i < task->future->n_inputs && "there is no such input");
+    return task->future->edges[i].input->result.value;
+}
+
+const void *sabal_task_input(const sabal_task *task, int32_t i)
+{
+    size_t size;
+
+    return sbl_value_data(sbl_task_input_value(task, i), &size);
+}
+
+size_t sabal_task_input_size(const sabal_task *task, int32_t i)
+{
+    size_t size;
+
+    sbl_value_data(sbl_task_input_value(task, i), &size);
+    return size;
+}
+
+const sabal_ndarray *sabal_task_input_ndarray(const sabal_task *task, int32_t i)
+{
+    const sbl_value *value = sbl_task_input_value(task, i);
+
+    return value->kind == SBL_NDARRAY ? (const sabal_ndarray *)value : NULL;
+}
+
+sabal_client *sabal_task_client(const sabal_task *task)
+{
+    return task->future->client;
+}
+
+int32_t sabal_task_cancelled(const sabal_task *task)
+{
+    return atomic_load_explicit(&task->future->interrupted, memory_order_relaxed) != 0 ||
+           sbl_client_is_closing(task->future->client);
+}
+
+/* --- handing over ----------------------------------------------------------------------------------------------- */
+
+static sabal_status check_first(sabal_task *task)
+{
+    if (!task->value && !task->chain)
+        return SABAL_OK;
+    return sbl_error_set(&task->error, SABAL_EINVAL, "a task hands over one result, and this one has done so before");
+}
+
+sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value)
+{
+    sabal_status st = check_first(task);
+
+    if (st)
+        sbl_value_release(value);
+    else
+        task->value = value;
+    return st;
+}
+
+void *sabal_task_return_room(sabal_task *task, size_t size)
+{
+    void *room;
+
+    if (check_first(task) || sbl_bytes_create(&task->value, &room, size, &task->error))
+        return NULL;
+    return room;
+}
+
+sabal_status sabal_task_return(sabal_task *task, const void *data, size_t size)
+{
+    void        *room;
+    sabal_status st = check_first(task);
+
+    if (st)
+        return st;
+    st = sbl_bytes_create(&task->value, &room, size, &task->error);
+    if (!st && size)
+        memcpy(room, data, size);
+    return st;
+}
+
+sabal_status sabal_task_return_ndarray(sabal_task *task, const sabal_ndarray *array)
+{
+    assert(array);
+    return sbl_task_return_value(task, sbl_value_retain((const sbl_value *)array));
+}
+
+sabal_status sabal_task_return_object(sabal_task *task, void *object, const sabal_type *type)
+{
+    sabal_status st = check_first(task);
+
+    if (st) {
+        type->destroy(object);
+        return st;
+    }
+    return sbl_object_create(&task->value, object, type, &task->error);
+}
+
+sabal_status sabal_task_return_future(sabal_task *task, const sabal_future *future)
+{
+    sabal_status st = check_first(task);
+
+    assert(future);
+    if (st)
+        return st;
+    if (future == task->future)
+        return sbl_error_set(&task->error, SABAL_EINVAL, "a task returned its own future, which would never end");
+    if (future->client && future->client != task->future->client)
+        return sbl_error_set(&task->error, SABAL_EINVAL, "a task returned a future of another client");
+    task->chain = sbl_handle_retain(future);
+    return SABAL_OK;
+}
+
+sabal_status sabal_task_fail(sabal_task *task, sabal_status status, const char *format, ...)
+{
+    va_list args;
+
+    if (!status)
+        status = SABAL_ETASK; /* a failure without a status is one all the same */
+    if (!task->failed)
+        task->error.status = SABAL_OK; /* what a call noted before matters less than what the task says */
+    va_start(args, format);
+    sbl_error_setv(&task->error, status, format, args);
+    va_end(args);
+    task->failed = 1;
+    return status;
+}
+
+sabal_status sbl_task_pass(sabal_task *task, const sabal_error *err)
+{
+    assert(err->status);
+    if (!task->failed)
+        task->error = *err;
+    task->failed = 1;
+    return err->status;
+}

@@ -1,0 +1,15 @@
+/* A run of a task: what its function holds in its hands. Lives on the stack of the thread that runs it. */
+#ifndef SBL_GRAPH_TASK_H
+#define SBL_GRAPH_TASK_H
+
+#include "graph/future.h"
+
+struct sabal_task {
+    sabal_future *future;
+    sbl_value    *value;  /* handed over so far: a value, or a future, or nothing */
+    sabal_future *chain;
+    int           failed; /* sabal_task_fail() was called: the run fails, whatever it returns */
+    sabal_error   error;  /* the first thing that went wrong in a call of this task; only status is set at the start */
+};
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * Waiting for futures and getting what they hold. A wait inside a task first runs what it needs (engine->help), then
+ * lends its place to another thread.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "graph/submit.h"
+#include "graph/watch.h"
+
+sabal_wait_options sbl_wait_options_of(const sabal_wait_options *options)
+{
+    sabal_wait_options o = {SABAL_WAIT_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
+void sabal_wait_options_init(sabal_wait_options *options)
+{
+    *options = sbl_wait_options_of(NULL);
+}
+
+/* When a wait of timeout_ns ends; INT64_MAX: never. */
+static int64_t deadline_of(int64_t timeout_ns)
+{
+    int64_t now = timeout_ns < 0 ? 0 : sbl_clock_ns();
+
+    return timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+}
+
+/* What is left until then, as a timeout. */
+static int64_t left_until(int64_t deadline_ns)
+{
+    int64_t left;
+
+    if (deadline_ns == INT64_MAX)
+        return -1;
+    left = deadline_ns - sbl_clock_ns();
+    return left > 0 ? left : 0;
+}
+
+static sabal_status timed_out(const sabal_future *f, int64_t timeout_ns, sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_ETIMEDOUT, "'%s' has not ended within %g s", sabal_future_key(f),
+                         (double)timeout_ns * 1e-9);
+}
+
+/* 0: the time ran out. A wait with a limit does not run tasks itself, since those have none. */
+static int wait_for_end(sabal_future *f, int64_t deadline_ns)
+{
+    if (sbl_future_has_ended(f))
+        return 1;
+    while (deadline_ns == INT64_MAX && !sbl_future_has_ended(f) && f->client->engine->help(f))
+        ;
+    return sbl_future_has_ended(f) || sbl_event_wait(&f->ended, left_until(deadline_ns)) || sbl_future_has_ended(f);
+}
+
+static sabal_status outcome(const sabal_future *f, sabal_error *err)
+{
+    return f->failed ? sbl_error_pass(err, &f->result.failure->error) : SABAL_OK;
+}
+
+static int is_forked(const sabal_future *f)
+{
+    return f->client && sbl_client_is_forked(f->client);
+}
+
+static sabal_status wait_until(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
+{
+    assert(f && "a future is NULL");
+    if (is_forked(f))
+        return sbl_error_pass(err, &sbl_failure_forked.error);
+    if (!wait_for_end(f, deadline_ns))
+        return timed_out(f, timeout_ns, err);
+    return outcome(f, err);
+}
+
+sabal_status sbl_wait_one(sabal_future *f, int64_t timeout_ns, sabal_error *err)
+{
+    return wait_until(f, deadline_of(timeout_ns), timeout_ns, err);
+}
+
+/* All are waited for even if some have failed: what they use may be freed after. */
+sabal_status sbl_wait_list(sabal_future *const *futures, int64_t n, int64_t timeout_ns, sabal_error *err)
+{
+    int64_t      deadline = deadline_of(timeout_ns);
+    sabal_status first    = SABAL_OK;
+
+    for (int64_t i = 0; i < n; i++) {
+        sabal_future *f = futures[i];
+
+        if (is_forked(f))
+            return sbl_error_pass(err, &sbl_failure_forked.error);
+        if (!wait_for_end(f, deadline))
+            return timed_out(f, timeout_ns, err);
+    }
+    for (int64_t i = 0; i < n && !first; i++)
+        first = outcome(futures[i], err);
+    return first;
+}
+
+/* Adds the line of the wait to a failure that has none of its own. */
+static sabal_status at(sabal_status st, sabal_error *err, const char *where)
+{
+    if (st)
+        sbl_error_where(err, where);
+    return st;
+}
+
+sabal_status sabal_future_wait_with(const sabal_future *future, sabal_error *err, const sabal_wait_options *options)
+{
+    sabal_wait_options o = sbl_wait_options_of(options);
+
+    return at(sbl_wait_one((sabal_future *)future, o.timeout_ns, err), err, o.where);
+}
+
+static sabal_future *const *items_of(sabal_list list)
+{
+    return (sabal_future *const *)(const void *)list.items;
+}
+
+sabal_status sabal_wait_all_with(sabal_list futures, sabal_error *err, const sabal_wait_options *options)
+{
+    sabal_wait_options o = sbl_wait_options_of(options);
+
+    return at(sbl_wait_list(items_of(futures), sabal_list_count(futures), o.timeout_ns, err), err, o.where);
+}
+
+/* --- any of several --------------------------------------------------------------------------------------------- */
+
+/* The first of its watches that is fired opens it. */
+struct gate {
+    sbl_event opened;
+};
+struct gate_watch {
+    struct gate *gate;
+    sbl_watch    watch;
+};
+
+static void open_gate(sbl_watch *watch)
+{
+    struct gate_watch *w = (struct gate_watch *)(void *)((char *)watch - offsetof(struct gate_watch, watch));
+
+    sbl_event_set(&w->gate->opened);
+}
+
+static int64_t first_ended(sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (sbl_future_has_ended(futures[i]))
+            return i;
+    return -1;
+}
+
+/* Runs one thing that one of them needs, if that can be done here. */
+static int help_any(sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (futures[i]->client->engine->help(futures[i]))
+            return 1;
+    return 0;
+}
+
+/* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
+static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_t deadline_ns, sabal_error *err)
+{
+    struct gate        gate    = {0};
+    struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
+    int64_t            i;
+
+    if (!watches)
+        return sbl_error_memory(err, (size_t)n * sizeof *watches, "a wait for any of several futures");
+    for (i = 0; i < n; i++) {
+        watches[i].gate  = &gate;
+        watches[i].watch = (sbl_watch){.fire = open_gate, .fd = -1};
+        if (!sbl_watch_add(&watches[i].watch, futures[i]))
+            break;
+    }
+    if (i == n)
+        sbl_event_wait(&gate.opened, left_until(deadline_ns));
+    while (i-- > 0)
+        sbl_watch_remove(&watches[i].watch);
+    sbl_free(watches);
+    return SABAL_OK;
+}
+
+static sabal_status wait_any(int64_t *index, sabal_future *const *futures, int64_t n, int64_t timeout_ns,
+                             sabal_error *err)
+{
+    int64_t      deadline = deadline_of(timeout_ns), ended;
+    sabal_status st;
+
+    if (n <= 0)
+        return sbl_error_set(err, SABAL_EINVAL, "a wait for any of no futures would never end");
+    for (int64_t i = 0; i < n; i++)
+        if (is_forked(futures[i]))
+            return sbl_error_pass(err, &sbl_failure_forked.error);
+    while ((ended = first_ended(futures, n)) < 0 && deadline == INT64_MAX && help_any(futures, n))
+        ;
+    if (ended < 0) {
+        st = wait_at_gate(futures, n, deadline, err);
+        if (st)
+            return st;
+        ended = first_ended(futures, n);
+    }
+    if (ended < 0)
+        return sbl_error_set(err, SABAL_ETIMEDOUT, "none of %" PRId64 " futures has ended within %g s", n,
+                             (double)timeout_ns * 1e-9);
+    *index = ended;
+    return SABAL_OK;
+}
+
+sabal_status sabal_wait_any_with(int64_t *index, sabal_list futures, sabal_error *err,
+                                 const sabal_wait_options *options)
+{
+    sabal_wait_options o = sbl_wait_options_of(options);
+
+    return at(wait_any(index, items_of(futures), sabal_list_count(futures), o.timeout_ns, err), err, o.where);
+}
+
+/* --- getting ---------------------------------------------------------------------------------------------------- */
+
+/* Waits; the value is borrowed from the future. */
+static sabal_status value_of(const sbl_value **value, const sabal_future *future, sabal_error *err)
+{
+    sabal_status st = sbl_wait_one((sabal_future *)future, -1, err);
+
+    if (!st)
+        *value = sbl_future_value(future);
+    return st;
+}
+
+/* The value if it can be copied to exactly size bytes. */
+static sabal_status value_of_size(const sbl_value **value, size_t size, const sabal_future *future, sabal_error *err)
+{
+    size_t       has;
+    sabal_status st = value_of(value, future, err);
+
+    if (st)
+        return st;
+    if ((*value)->kind == SBL_OBJECT)
+        return sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is an object, not bytes: borrow it",
+                             sabal_future_key(future));
+    sbl_value_data(*value, &has);
+    if (has != size)
+        return sbl_error_set(err, SABAL_ESHAPE, "the result of '%s' has %zu bytes, not %zu", sabal_future_key(future),
+                             has, size);
+    return SABAL_OK;
+}
+
+static void copy_out(void *out, const sbl_value *value)
+{
+    size_t      size;
+    const void *data = sbl_value_data(value, &size);
+
+    if (value->kind == SBL_NDARRAY)
+        sbl_ndarray_copy_out(out, (const sabal_ndarray *)value);
+    else if (size)
+        memcpy(out, data, size);
+}
+
+sabal_status sabal_future_get(void *out, size_t size, const sabal_future *future, sabal_error *err)
+{
+    const sbl_value *value;
+    sabal_status     st = value_of_size(&value, size, future, err);
+
+    if (!st)
+        copy_out(out, value);
+    return st;
+}
+
+/* All are looked at before anything is copied, so that out is written whole or not at all. */
+sabal_status sabal_gather(void *out, size_t size, sabal_list futures, sabal_error *err)
+{
+    int64_t              n     = sabal_list_count(futures);
+    sabal_future *const *items = items_of(futures);
+    const sbl_value     *value;
+    sabal_status         st = sbl_wait_list(items, n, -1, err);
+
+    for (int64_t i = 0; i < n && !st; i++)
+        st = value_of_size(&value, size, items[i], err);
+    for (int64_t i = 0; i < n && !st; i++)
+        copy_out((char *)out + size * (size_t)i, sbl_future_value(items[i]));
+    return st;
+}
+
+sabal_status sabal_future_borrow(const void **data, size_t *size, const sabal_future *future, sabal_error *err)
+{
+    const sbl_value *value;
+    size_t           has;
+    sabal_status     st = value_of(&value, future, err);
+
+    if (st)
+        return st;
+    *data = sbl_value_data(value, &has);
+    if (size)
+        *size = has;
+    return SABAL_OK;
+}
+
+/* A view, since a handle can belong to one scope only and the same result may be asked for twice. */
+sabal_status sabal_future_ndarray(sabal_ndarray **array, const sabal_future *future, sabal_error *err)
+{
+    const sbl_value     *value;
+    const sabal_ndarray *base;
+    sabal_ndarray       *view;
+    sabal_status         st = value_of(&value, future, err);
+
+    if (st)
+        return st;
+    if (value->kind != SBL_NDARRAY)
+        return sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is no n-d array", sabal_future_key(future));
+    base = (const sabal_ndarray *)value;
+    st   = sbl_ndarray_view(&view, base, sabal_ndarray_data(base), sabal_ndarray_ndim(base), sbl_ndarray_shape(base),
+                            sbl_ndarray_strides(base), err);
+    if (!st)
+        *array = sbl_handle_adopt(view, &future->client->owner);
+    return st;
+}
+
+/* --- state ------------------------------------------------------------------------------------------------------ */
+
+enum sabal_future_state sabal_future_state_get(const sabal_future *future)
+{
+    sabal_status st;
+
+    if (!sbl_future_has_ended(future))
+        return is_forked(future) ? SABAL_FAILED : SABAL_PENDING;
+    if (!future->failed)
+        return SABAL_FINISHED;
+    st = future->result.failure->error.status;
+    return st == SABAL_ECANCELED || st == SABAL_ECLOSED ? SABAL_CANCELLED : SABAL_FAILED;
+}
+
+const sabal_error *sabal_future_error(const sabal_future *future)
+{
+    if (is_forked(future))
+        return &sbl_failure_forked.error;
+    return sbl_future_has_ended(future) && future->failed ? &future->result.failure->error : NULL;
+}
+
+void sabal_future_cancel(const sabal_future *future)
+{
+    if (!is_forked(future) && !sbl_future_has_ended(future))
+        future->client->engine->interrupt((sabal_future *)future);
+}
