@@ -86,7 +86,7 @@ def log_path(name):
     return os.path.join(OUT, 'logs', name + '.log')
 
 
-def build(tree, result):
+def build(tree, result, *targets):
     """Configures the tree if it is new or its options changed, and builds it. False: it failed, result tells."""
     folder, (compiler, options) = os.path.join(OUT, tree), TREES[tree]
     env = dict(environment(), CC=compiler)
@@ -99,7 +99,7 @@ def build(tree, result):
             return False
         with open(mark, 'w') as file:
             file.write(wanted)
-    status, text = run(['ninja', '-C', folder], log_path(tree + '-build'), env=env)
+    status, text = run(['ninja', '-C', folder, *targets], log_path(tree + '-build'), env=env)
     if status:
         errors = [m.start() for m in re.finditer(r'^FAILED:', text, re.M)]
         result.fail(tree + ': build', tail(text[errors[0]:][:6000] if errors else text))
@@ -256,7 +256,7 @@ def stage_planted(options):
 def stage_fuzz(options):
     """libFuzzer on every tests/fuzz/fuzz_*.c, from its seeds, the time shared between them."""
     result = Result(f'fuzzing readers and decoders, {options.fuzz_seconds} s in all')
-    if not build('fuzz', result):
+    if not build('fuzz', result, 'fuzzers'):
         return result
     programs = sorted(p for p in glob.glob(os.path.join(OUT, 'fuzz/tests/fuzz/fuzz_*')) if os.path.isfile(p))
     if not programs:
