@@ -1,0 +1,90 @@
+/* The choice is made once, when first asked for, and read ever after. */
+#include "kernel/isa.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "kernel/kmeans_variant.h"
+
+#define UNDECIDED (-1)
+
+static const char *const NAMES[SBL_N_ISAS] = {"baseline", "avx2", "avx512", "wide"};
+
+/* relaxed everywhere: the value is all there is to see, and two threads that decide at once decide the same */
+static _Atomic int chosen = UNDECIDED;
+
+const char *sbl_isa_name(sbl_isa isa)
+{
+    return NAMES[isa];
+}
+
+int sbl_isa_has(sbl_isa isa)
+{
+    if (!sbl_kmeans_kernels_of(isa))
+        return 0;
+#if defined(__x86_64__)
+    if (isa == SBL_ISA_AVX2 || isa == SBL_ISA_WIDE)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == SBL_ISA_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return 1;
+}
+
+static sbl_isa best(void)
+{
+    if (sbl_isa_has(SBL_ISA_AVX512))
+        return SBL_ISA_AVX512;
+    return sbl_isa_has(SBL_ISA_AVX2) ? SBL_ISA_AVX2 : SBL_ISA_BASELINE;
+}
+
+static sabal_status from_setting(sbl_isa *isa, sabal_error *err)
+{
+    char text[32];
+
+    sbl_config_text("isa", text, sizeof text);
+    if (!strcmp(text, "auto")) {
+        *isa = best();
+        return SABAL_OK;
+    }
+    for (int i = 0; i <= SBL_ISA_AVX512; i++) {
+        if (strcmp(text, NAMES[i]))
+            continue;
+        if (!sbl_isa_has((sbl_isa)i))
+            return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                                 "isa (SABAL_ISA) is '%s', which this %s lacks: use auto or %s", text,
+                                 sbl_kmeans_kernels_of((sbl_isa)i) ? "processor" : "build", NAMES[best()]);
+        *isa = (sbl_isa)i;
+        return SABAL_OK;
+    }
+    return sbl_error_set(err, SABAL_EINVAL, "isa (SABAL_ISA) is '%s': expected auto, baseline, avx2 or avx512", text);
+}
+
+sbl_isa sbl_isa_get(void)
+{
+    int     now = atomic_load_explicit(&chosen, memory_order_relaxed);
+    sbl_isa isa = SBL_ISA_BASELINE;
+
+    if (now != UNDECIDED)
+        return (sbl_isa)now;
+    if (from_setting(&isa, NULL))
+        isa = best();
+    atomic_store_explicit(&chosen, (int)isa, memory_order_relaxed);
+    return isa;
+}
+
+void sbl_isa_set(sbl_isa isa)
+{
+    atomic_store_explicit(&chosen, (int)isa, memory_order_relaxed);
+}
+
+sabal_status sbl_isa_check(sabal_error *err)
+{
+    sbl_isa isa = SBL_ISA_BASELINE;
+
+    return from_setting(&isa, err);
+}
