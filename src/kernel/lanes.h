@@ -181,10 +181,13 @@ INLINE void pair_f64(vd *out, const double *x, int64_t d)
     out[0] = _mm256_unpacklo_pd(a, b);
     out[1] = _mm256_unpackhi_pd(a, b);
 }
+INLINE __m128 two_pairs(const float *x, int64_t d)
+{
+    return _mm_castpd_ps(_mm_set_pd(*(const any_double *)(x + d), *(const any_double *)x));
+}
 INLINE void pair_f32(vd *out, const float *x, int64_t d)
 {
-    __m128 a = _mm_loadh_pi(_mm_castpd_ps(_mm_load_sd((const any_double *)x)), (const __m64 *)(x + d));
-    __m128 b = _mm_loadh_pi(_mm_castpd_ps(_mm_load_sd((const any_double *)(x + 2 * d))), (const __m64 *)(x + 3 * d));
+    __m128 a = two_pairs(x, d), b = two_pairs(x + 2 * d, d);
 
     out[0] = _mm256_cvtps_pd(_mm_shuffle_ps(a, b, 0x88));
     out[1] = _mm256_cvtps_pd(_mm_shuffle_ps(a, b, 0xdd));
@@ -207,7 +210,7 @@ INLINE void pair_f64(vd *out, const double *x, int64_t d)
 }
 INLINE __m128 two_pairs(const float *x, int64_t d)
 {
-    return _mm_loadh_pi(_mm_castpd_ps(_mm_load_sd((const any_double *)x)), (const __m64 *)(x + d));
+    return _mm_castpd_ps(_mm_set_pd(*(const any_double *)(x + d), *(const any_double *)x));
 }
 INLINE void pair_f32(vd *out, const float *x, int64_t d)
 {
