@@ -98,23 +98,24 @@ static void *sum_share(void *arg)
 #define FMA_ROUNDS 20000000L
 #define FMA_CHAINS 12 /* two units of four cycles' latency need eight */
 #if defined(__x86_64__)
-#define FMA_BODY(vector, set, fma, first)                                                                    \
+/* Named one by one, so that each stays in a register: gcc leaves an array in memory. */
+#define FMA_FUNCTION(name, isa, vector, set, fma)                                                            \
+    __attribute__((target(isa))) static double name(void)                                                    \
     {                                                                                                        \
-        vector a[FMA_CHAINS], x = set(0.999999), y = set(1e-6);                                              \
-        for (int j = 0; j < FMA_CHAINS; j++)                                                                 \
-            a[j] = set((double)j);                                                                           \
+        vector x = set(0.999999), y = set(1e-6);                                                             \
+        vector a0 = y, a1 = y, a2 = y, a3 = y, a4 = y, a5 = y, a6 = y, a7 = y, a8 = y, a9 = y, a10 = y, a11 = y; \
         for (long i = 0; i < FMA_ROUNDS; i++) {                                                              \
-            _Pragma("GCC unroll 12") for (int j = 0; j < FMA_CHAINS; j++) a[j] = fma(a[j], x, y);            \
-            __asm__ volatile("" : "+v"(a[0]));                                                               \
+            a0 = fma(a0, x, y), a1 = fma(a1, x, y), a2 = fma(a2, x, y), a3 = fma(a3, x, y);                  \
+            a4 = fma(a4, x, y), a5 = fma(a5, x, y), a6 = fma(a6, x, y), a7 = fma(a7, x, y);                  \
+            a8 = fma(a8, x, y), a9 = fma(a9, x, y), a10 = fma(a10, x, y), a11 = fma(a11, x, y);              \
+            __asm__ volatile("" : "+v"(a0), "+v"(a1), "+v"(a2), "+v"(a3), "+v"(a4), "+v"(a5)); /* keep them all */ \
+            __asm__ volatile("" : "+v"(a6), "+v"(a7), "+v"(a8), "+v"(a9), "+v"(a10), "+v"(a11));             \
         }                                                                                                    \
-        for (int j = 1; j < FMA_CHAINS; j++)                                                                 \
-            a[0] += a[j];                                                                                    \
-        return first;                                                                                        \
+        a0 += a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;                                        \
+        return a0[0];                                                                                        \
     }
-__attribute__((target("avx2,fma"))) static double fma_avx2(void)
-    FMA_BODY(__m256d, _mm256_set1_pd, _mm256_fmadd_pd, a[0][0])
-__attribute__((target("avx512f"))) static double fma_avx512(void)
-    FMA_BODY(__m512d, _mm512_set1_pd, _mm512_fmadd_pd, a[0][0])
+FMA_FUNCTION(fma_avx2, "avx2,fma", __m256d, _mm256_set1_pd, _mm256_fmadd_pd)
+FMA_FUNCTION(fma_avx512, "avx512f", __m512d, _mm512_set1_pd, _mm512_fmadd_pd)
 #endif
 
 static void *fma_share(void *arg)
