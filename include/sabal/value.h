@@ -65,8 +65,9 @@ SABAL_API int64_t        sabal_ndarray_size(const sabal_ndarray *array);
 /** The first element; borrowed. Use the strides: results of sabal_compute() are in C order, without gaps. */
 SABAL_API const void    *sabal_ndarray_data(const sabal_ndarray *array);
 /**
- * Prints as NumPy does (8 significant digits at most, rows in brackets; past 1000 elements only the first and
- * last 3 along each axis). NULL prints "(none)". Errors: SABAL_EIO
+ * Prints as NumPy does: what str() of the array is in NumPy 2.4, and a newline. (At most 8 digits behind the point,
+ * rows in brackets, lines of 75 characters; past 1000 elements only the first and last 3 along each axis.) NULL
+ * prints "(none)". The file is flushed. Errors: SABAL_EIO
  */
 SABAL_API sabal_status sabal_ndarray_print(const sabal_ndarray *array, FILE *file, sabal_error *err);
 
@@ -82,15 +83,15 @@ typedef struct sabal_piece {
  */
 typedef struct sabal_type {
     size_t      struct_size;
-    const char *name; /* the same in every process */
-    /* Bytes that the object holds, for the accounting. */
+    const char *name; /* the same in every process; 1 .. 255 bytes */
+    /* Bytes that the object holds, for the accounting; NULL: counts as none. */
     size_t (*size)(const void *object);
-    /* Ends the object. Called once, by the thread that drops the last reference. */
+    /* Ends the object. Called once, by the thread that drops the last reference. NULL: there is nothing to end. */
     void (*destroy)(void *object);
     /* Describes the object as n_pieces pieces of memory that stay valid while the object lives; called first
-       with pieces NULL for their number. Negative: can't be encoded. */
+       with pieces NULL for their number, which it returns both times. Negative: can't be encoded. 65536 at most. */
     int32_t (*encode)(const void *object, sabal_piece *pieces, int32_t n_pieces);
-    /* Makes an object from the same pieces; NULL if they are not right or memory is short. */
+    /* Makes an object from the same pieces, which end when it returns; NULL if they are not right or memory is short. */
     void *(*decode)(const sabal_piece *pieces, int32_t n_pieces);
 } sabal_type;
 

@@ -332,16 +332,17 @@ size_t sbl_npy_header_write(char *room, sabal_dtype dtype, int32_t ndim, const i
                                  [SABAL_COMPLEX128] = 'c'};
     const int         little  = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
     size_t            item = sabal_dtype_size(dtype), n, end;
-    char             *text = room + PREAMBLE + 2, rows[24] = "";
+    char             *text = room + PREAMBLE + 2;
+    const size_t      size = SBL_NPY_HEADER_ROOM - PREAMBLE - 2;
 
-    n = (size_t)sprintf(text, "{'descr': '%c%c%zu', 'fortran_order': False, 'shape': (",
-                        item == 1 ? '|' : little ? '<' : '>', KINDS[dtype], item);
+    n = (size_t)snprintf(text, size, "{'descr': '%c%c%zu', 'fortran_order': False, 'shape': (",
+                         item == 1 ? '|' : little ? '<' : '>', KINDS[dtype], item);
     for (int32_t i = 0; i < ndim; i++)
-        n += (size_t)sprintf(text + n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
-    n += (size_t)sprintf(text + n, ndim == 1 ? ",), }" : "), }");
+        n += (size_t)snprintf(text + n, size - n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
+    n += (size_t)snprintf(text + n, size - n, ndim == 1 ? ",), }" : "), }");
     /* NumPy leaves room for the rows to grow to 21 digits in place, then pads to 64, at least one space */
     if (ndim > 0)
-        n += (size_t)sprintf(text + n, "%*s", 21 - sprintf(rows, "%" PRId64, shape[0]), "");
+        n += (size_t)snprintf(text + n, size - n, "%*s", 21 - snprintf(NULL, 0, "%" PRId64, shape[0]), "");
     end = (PREAMBLE + 2 + n + 1) / 64 * 64 + 64;
     memset(text + n, ' ', end - (PREAMBLE + 2 + n));
     room[end - 1] = '\n';

@@ -82,7 +82,8 @@ static inline void sbl_value_release(const sbl_value *value)
 
 /*
  * Encoding: a header of our own, then the value's memory as it is, as a list of pieces that borrow from the value.
- * A chunk with gaps is the one exception: its elements are gathered into a buffer that the encoding owns.
+ * A chunk whose elements take more room than they need, or run backwards, is the one exception: its elements are
+ * gathered into a buffer that the encoding owns.
  */
 typedef struct sbl_encoded {
     const sabal_piece *pieces; /* the first is the header */
@@ -96,7 +97,8 @@ void         sbl_encoded_clear(sbl_encoded *encoded);
 
 /**
  * Makes a value from pieces as encoded. data pieces are taken as they are, without copying: release(arg) is called
- * once when the value no longer needs them (at once on failure). types: the user types known, n_types of them.
+ * once when the value no longer needs them: at once on failure, of objects, and of the rare piece that does not lie
+ * where its elements may (bytes: at multiples of 16), which is copied. types: the user types known, n_types of them.
  * Nothing in the header is believed: SABAL_EFORMAT says what is wrong.
  */
 sabal_status sbl_value_decode(sbl_value **value, const sabal_piece *pieces, int32_t n_pieces,
