@@ -1,0 +1,26 @@
+/* Chunks of an array one after the other, with a bounded number of them under way. */
+#ifndef SBL_ARRAY_FLOW_H
+#define SBL_ARRAY_FLOW_H
+
+#include "array/array.h"
+
+typedef struct sbl_flow {
+    const sabal_array *array;
+    sabal_future     **ahead; /* a ring: chunks next .. submitted - 1 */
+    int64_t            window, next, submitted;
+} sbl_flow;
+
+/** Starts; the array must stay. */
+sabal_status sbl_flow_open(sbl_flow *flow, const sabal_array *array, sabal_error *err);
+/** Waits for the next chunk and gives its value, one reference; SABAL_END after the last. */
+sabal_status sbl_flow_next(sbl_value **value, sbl_flow *flow, sabal_error *err);
+/** Cancels what is still under way. */
+void sbl_flow_close(sbl_flow *flow);
+
+/** Submits programs[0 .. n-1] in one batch and clears them; futures[i] is one reference each. All or none. */
+sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs, int64_t n,
+                                 const char *name, const char *where, sabal_error *err);
+/** Clears n programs and frees their table; NULL allowed. */
+void sbl_programs_free(sbl_program *programs, int64_t n);
+
+#endif

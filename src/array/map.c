@@ -1,0 +1,129 @@
+/* A function of the user's over each chunk. */
+#include "array/array.h"
+
+#include <string.h>
+
+#include "array/check.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* What a task gets; the user's argument follows, aligned to 16. The node keeps one with first_row 0. */
+struct map_params {
+    sabal_chunk_fn *fn;
+    uint64_t        arg_size;
+    int64_t         first_row;
+    int32_t         dtype, row_ndim;
+    int64_t         row_shape[SABAL_MAX_NDIM];
+};
+_Static_assert(sizeof(struct map_params) % 16 == 0, "the argument behind it is aligned");
+
+static sabal_status map_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
+{
+    const struct map_params *node = a->params;
+    size_t                   size = sizeof *node + node->arg_size;
+    struct map_params       *p    = sbl_alloc(size);
+    sabal_status             st;
+
+    if (!p)
+        return sbl_error_memory(err, size, "the argument of a mapped function");
+    memcpy(p, node, size);
+    p->first_row = sbl_chunks_start(&a->chunks, i);
+    st           = sbl_program_array(program, a->input, i, err);
+    if (!st)
+        st = sbl_program_stage(program, SBL_STAGE_map, 1, p, size, err);
+    sbl_free(p);
+    return st;
+}
+
+static void map_clear(sabal_array *a)
+{
+    sbl_free(a->params);
+}
+
+static const sbl_array_op MAP = {.name = "map_chunks", .emit = map_emit, .clear = map_clear};
+
+sabal_status sbl_stage_map(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params, size_t size,
+                           sabal_task *task, sabal_error *err)
+{
+    const struct map_params *p     = params;
+    const sabal_ndarray     *dense = NULL;
+    sabal_ndarray           *made  = NULL;
+    int64_t                  shape[SABAL_MAX_NDIM];
+    sabal_chunk              chunk;
+    void                    *room;
+    sabal_status             st = sbl_dense(&dense, in[0], err);
+
+    if (st)
+        goto done;
+    chunk    = (sabal_chunk){.data      = sabal_ndarray_data(dense),
+                             .dtype     = sabal_ndarray_dtype(dense),
+                             .ndim      = sabal_ndarray_ndim(dense),
+                             .shape     = sbl_ndarray_shape(dense),
+                             .first_row = p->first_row};
+    shape[0] = chunk.shape[0];
+    memcpy(shape + 1, p->row_shape, (size_t)p->row_ndim * sizeof *shape);
+    st = sbl_ndarray_create(&made, &room, (sabal_dtype)p->dtype, 1 + p->row_ndim, shape, err);
+    if (st)
+        goto done;
+    st = p->fn(room, &chunk, p->arg_size ? (const void *)(p + 1) : NULL, task);
+    if (st) {
+        sbl_error_set(err, st, "the function mapped over chunks returned %s", sabal_status_name(st));
+        goto done;
+    }
+    *out = (sbl_value *)(void *)made;
+    made = NULL;
+done:
+    sbl_handle_release(made);
+    sbl_handle_release(dense);
+    return st;
+}
+
+void sabal_map_chunks_options_init(sabal_map_chunks_options *options)
+{
+    *options = (sabal_map_chunks_options){SABAL_MAP_CHUNKS_DEFAULTS};
+}
+
+sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_fn *fn,
+                                         const sabal_map_chunks_options *options)
+{
+    sabal_map_chunks_options o    = {SABAL_MAP_CHUNKS_DEFAULTS};
+    sabal_error              err  = SABAL_ERROR_INIT;
+    struct map_params        head = {.fn = fn}, *p;
+    int64_t                  shape[SABAL_MAX_NDIM];
+    sabal_array             *a;
+    sabal_status             st;
+
+    sbl_options_take(&o, sizeof o, options);
+    st = sbl_array_check(array, &err);
+    if (!st && !fn)
+        st = sbl_error_set(&err, SABAL_EINVAL, "the function to map is NULL");
+    if (!st && (o.row_ndim < -1 || o.row_ndim >= SABAL_MAX_NDIM || (o.row_ndim > 0 && !o.row_shape)))
+        st = sbl_error_set(&err, SABAL_EINVAL, "row_ndim is %d%s: expected 0 to %d with row_shape, or -1", o.row_ndim,
+                           o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "", SABAL_MAX_NDIM - 1);
+    if (st)
+        return sbl_array_failed(array->client, &err, o.where);
+    head.arg_size = o.arg ? o.arg_size : 0;
+    head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
+    head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
+    if (head.row_ndim)
+        memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape, (size_t)head.row_ndim * sizeof *shape);
+    shape[0] = array->shape[0];
+    memcpy(shape + 1, head.row_shape, (size_t)head.row_ndim * sizeof *shape);
+    st = sbl_check_shape((sabal_dtype)head.dtype, 1 + head.row_ndim, shape, &err);
+    p  = st ? NULL : sbl_alloc(sizeof *p + head.arg_size);
+    if (!st && !p)
+        st = sbl_error_memory(&err, sizeof *p + head.arg_size, "the argument of a mapped function");
+    if (st)
+        return sbl_array_failed(array->client, &err, o.where);
+    *p = head;
+    if (head.arg_size)
+        memcpy(p + 1, o.arg, head.arg_size);
+    a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape, o.where);
+    if (a->error) {
+        sbl_free(p);
+        return a;
+    }
+    a->chunks = array->chunks;
+    a->params = p;
+    return sbl_array_adopt(a);
+}
