@@ -1,10 +1,10 @@
 /*
  * The lazy node, and the program of a chunk.
  *
- * A node says how each of its chunks is made from chunks of its inputs, as stages: functions of libsabal named by
- * number, with flat parameters. The stages of a chain of nodes are written one behind the other into one program,
- * which one task runs; so a chain makes one task a chunk, holds no value longer than needed, and can be carried
- * to another process as it is.
+ * A node says how each of its chunks is made from chunks of its inputs, as stages: functions of libsabal,
+ * named by their place in it, with flat parameters. The stages of a chain of nodes are written one behind the
+ * other into one program, which one task runs; so a chain makes one task a chunk, holds no value longer than
+ * needed, and can be carried to another process as it is.
  */
 #ifndef SBL_ARRAY_ARRAY_H
 #define SBL_ARRAY_ARRAY_H
@@ -40,40 +40,36 @@ struct sabal_array {
 };
 
 /**
- * A node without params yet, belonging to nobody's scope; the caller sets chunks and params. input may be NULL.
- * Never NULL: the immortal failed array if memory is out. where: a static string.
+ * A node without params yet, belonging to nobody's scope; the caller sets chunks and params. input may be
+ * NULL. Never NULL: the immortal failed array if memory is out. where: a static string.
  */
-sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input, sabal_dtype dtype,
-                              int32_t ndim, const int64_t *shape, const char *where);
+sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input,
+                              sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where);
 /** Hands a node to the scope of the caller's thread. */
 sabal_array *sbl_array_adopt(sabal_array *array);
-/** A failed array with this cause, handed to the scope. err's place is `where` if it has none. */
+/** A failed array with this cause; belongs to nobody's scope yet. err's place is `where` if it has none. */
 sabal_array *sbl_array_failed(sabal_client *client, const sabal_error *err, const char *where);
 /** The failure of an array, or of its client; SABAL_OK if it can be computed. */
 sabal_status sbl_array_check(const sabal_array *array, sabal_error *err);
 /** Elements in a row: the product of all extents but the first. */
 int64_t sbl_array_row_size(const sabal_array *array);
 
-/** An array whose chunks are there, or on their way: takes over the futures (one a chunk) and the table, on failure too. */
-sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks, sabal_dtype dtype,
-                            int32_t ndim, const int64_t *shape, const char *where);
+/**
+ * An array whose chunks are there, or on their way: takes over the futures (one a chunk) and the table, on
+ * failure too. Belongs to nobody's scope yet.
+ */
+sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks,
+                            sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where);
+
+/** The same over one value in memory, cut into chunks by views; retains whole. */
+sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole, const sbl_chunks *chunks,
+                                const char *where);
 
 /* What stands in src/array/program.c. */
 
-/** Runs one stage: takes n_in values (borrowed), makes one. rows says which rows of the array the chunk is. */
-typedef sabal_status sbl_stage_fn(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
-                                  size_t size, sabal_task *task, sabal_error *err);
-
-/* Every stage there is, so that a program can name it by number in any process: SBL_STAGE_x runs sbl_stage_x(). */
-#define SBL_STAGES(X)                                                                                        \
-    X(read) X(blobs) X(rows) X(map) X(write)                                                                \
-    X(kmeans_moments) X(kmeans_assign) X(kmeans_labels) X(kmeans_distances) X(kmeans_potential)              \
-    X(kmeans_pick) X(kmeans_gather) X(kmeans_weights) X(kmeans_farthest) X(kmeans_closer) X(kmeans_trial)    \
-    X(kmeans_combine)
-#define SBL_STAGE_NUMBER(name) SBL_STAGE_##name,
-typedef enum sbl_stage { SBL_STAGES(SBL_STAGE_NUMBER) SBL_N_STAGES } sbl_stage;
-#define SBL_STAGE_DECLARE(name) sbl_stage_fn sbl_stage_##name;
-SBL_STAGES(SBL_STAGE_DECLARE)
+/** One stage: takes n_in values (borrowed), makes one. It must be a function of libsabal. */
+typedef sabal_status sbl_stage_fn(sbl_value **out, const sbl_value *const *in, int32_t n_in,
+                                  const void *params, size_t size, sabal_task *task, sabal_error *err);
 
 struct sbl_program {
     unsigned char *code; /* what the task gets as its argument */
@@ -88,9 +84,10 @@ struct sbl_program {
 sabal_status sbl_program_array(sbl_program *program, const sabal_array *array, int64_t i, sabal_error *err);
 /** Adds a value that is there or on its way; retained. */
 sabal_status sbl_program_input(sbl_program *program, sabal_future *future, sabal_error *err);
-/** Adds a stage that takes the n_in topmost values. params: size bytes, copied, aligned to 16 when it runs. */
-sabal_status sbl_program_stage(sbl_program *program, sbl_stage stage, int32_t n_in, const void *params, size_t size,
-                               sabal_error *err);
+/** Adds a stage that takes the n_in topmost values. params: size bytes, copied, aligned to 16 when it runs.
+ */
+sabal_status sbl_program_stage(sbl_program *program, sbl_stage_fn *stage, int32_t n_in, const void *params,
+                               size_t size, sabal_error *err);
 /** The task that runs it; name and where as in sbl_task_spec. The spec borrows from the program. */
 sbl_task_spec sbl_program_spec(const sbl_program *program, const char *name, const char *where);
 void          sbl_program_clear(sbl_program *program);
@@ -98,7 +95,8 @@ void          sbl_program_clear(sbl_program *program);
 /** Chunk i of array as a future, one reference: a task is submitted unless the array holds it already. */
 sabal_status sbl_array_chunk(sabal_future **future, const sabal_array *array, int64_t i, sabal_error *err);
 
-/** Value as a chunk in C order without gaps: itself, retained, or a copy. SABAL_EINTERNAL if it is no chunk. */
+/** Value as a chunk in C order without gaps: itself, retained, or a copy. SABAL_EINTERNAL if it is no chunk.
+ */
 sabal_status sbl_dense(const sabal_ndarray **dense, const sbl_value *value, sabal_error *err);
 
 #endif

@@ -12,8 +12,8 @@ int64_t sbl_shape_bytes(sabal_dtype dtype, int32_t ndim, const int64_t *shape);
 sabal_status sbl_chunks_choose(sbl_chunks *chunks, sabal_dtype dtype, int32_t ndim, const int64_t *shape,
                                int64_t chunk_rows, int64_t natural_rows, sabal_error *err);
 /**
- * Copies the caller's options over defaults: as many bytes as the caller's version has, NULL leaves the defaults.
- * Every options structure begins with its size.
+ * Copies the caller's options over defaults: as many bytes as the caller's version has, NULL leaves the
+ * defaults. Every options structure begins with its size.
  */
 void sbl_options_take(void *options, size_t size, const void *given);
 

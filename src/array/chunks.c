@@ -1,4 +1,5 @@
-/* Cutting rows into chunks. Nothing here may look at threads, memory or the machine: the bits depend on it. */
+/* Cutting rows into chunks. Nothing here may look at threads, memory or the machine: the bits depend on it.
+ */
 #include "array/chunks.h"
 
 #define CHUNK_MIN   ((int64_t)4 << 20)

@@ -15,7 +15,7 @@ sabal_array *sabal_persist(const sabal_array *array)
     sabal_status   st       = sbl_array_check(array, &err);
 
     if (st)
-        return sbl_array_failed(array->client, &err, array->where);
+        return sbl_array_adopt(sbl_array_failed(array->client, &err, array->where));
     programs = sbl_calloc((size_t)n, sizeof *programs);
     futures  = sbl_calloc((size_t)n, sizeof *futures);
     if (!programs || !futures)
@@ -27,9 +27,10 @@ sabal_array *sabal_persist(const sabal_array *array)
     sbl_programs_free(programs, n);
     if (st) {
         sbl_free(futures);
-        return sbl_array_failed(array->client, &err, array->where);
+        return sbl_array_adopt(sbl_array_failed(array->client, &err, array->where));
     }
-    return sbl_array_held(array->client, futures, &array->chunks, array->dtype, array->ndim, array->shape, array->where);
+    return sbl_array_adopt(sbl_array_held(array->client, futures, &array->chunks, array->dtype, array->ndim,
+                                          array->shape, array->where));
 }
 
 /* Copies the chunks to room, one behind the other. */

@@ -10,15 +10,52 @@
 #include "io/reader.h"
 
 /*
- * A task names its rows by path, so that another process can read them too. In this one the array's own reader
- * stays in the cache while the array lives, and opening it again costs a look-up.
+ * A task names its rows by path, so that another process can read them too. In this one the array's own
+ * reader stays in the cache while the array lives, and opening it again costs a look-up.
  */
 struct read_params {
     int64_t  first, n;
-    int64_t  file_size, mtime_ns; /* when the array was made */
+    int64_t  file_size, mtime_ns;     /* when the array was made */
     uint32_t path_size, dataset_size; /* of the texts behind, with their ending 0; dataset 0: none */
     char     format[8];
 };
+
+static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                               size_t size, sabal_task *task, sabal_error *err)
+{
+    const struct read_params *p       = params;
+    const char               *path    = (const char *)(p + 1);
+    const char               *dataset = p->dataset_size ? path + p->path_size : NULL;
+    sbl_reader               *reader  = NULL;
+    sabal_ndarray            *chunk   = NULL;
+    int64_t                   shape[SABAL_MAX_NDIM];
+    void                     *room;
+    sabal_status              st;
+
+    st = sbl_reader_open(&reader, p->format, path, dataset, err);
+    if (st)
+        goto done;
+    if (reader->file_size != p->file_size || reader->mtime_ns != p->mtime_ns) {
+        st = sbl_error_set(err, SABAL_EIO,
+                           "%s changed since the array was made: it had %" PRId64 " bytes, has %" PRId64,
+                           path, p->file_size, reader->file_size);
+        goto done;
+    }
+    memcpy(shape, reader->shape, sizeof shape);
+    shape[0] = p->n;
+    st       = sbl_ndarray_create(&chunk, &room, reader->dtype, reader->ndim, shape, err);
+    if (st)
+        goto done;
+    st = sbl_reader_rows(reader, p->first, p->n, room, err);
+    if (st)
+        goto done;
+    *out  = (sbl_value *)(void *)chunk;
+    chunk = NULL;
+done:
+    sbl_handle_release(chunk);
+    sbl_reader_release(reader);
+    return st;
+}
 
 static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
 {
@@ -42,7 +79,7 @@ static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *prog
     memcpy(params + sizeof p, r->path, path_size);
     if (dataset_size)
         memcpy(params + sizeof p + path_size, r->dataset, dataset_size);
-    st = sbl_program_stage(program, SBL_STAGE_read, 0, params, size, err);
+    st = sbl_program_stage(program, read_stage, 0, params, size, err);
     sbl_free(params);
     return st;
 }
@@ -53,42 +90,6 @@ static void read_clear(sabal_array *a)
 }
 
 static const sbl_array_op READ = {.name = "read", .emit = read_emit, .clear = read_clear};
-
-sabal_status sbl_stage_read(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params, size_t size,
-                            sabal_task *task, sabal_error *err)
-{
-    const struct read_params *p       = params;
-    const char               *path    = (const char *)(p + 1);
-    const char               *dataset = p->dataset_size ? path + p->path_size : NULL;
-    sbl_reader               *reader  = NULL;
-    sabal_ndarray            *chunk   = NULL;
-    int64_t                   shape[SABAL_MAX_NDIM];
-    void                     *room;
-    sabal_status              st;
-
-    st = sbl_reader_open(&reader, p->format, path, dataset, err);
-    if (st)
-        goto done;
-    if (reader->file_size != p->file_size || reader->mtime_ns != p->mtime_ns) {
-        st = sbl_error_set(err, SABAL_EIO, "%s changed since the array was made: it had %" PRId64 " bytes, has %" PRId64,
-                           path, p->file_size, reader->file_size);
-        goto done;
-    }
-    memcpy(shape, reader->shape, sizeof shape);
-    shape[0] = p->n;
-    st       = sbl_ndarray_create(&chunk, &room, reader->dtype, reader->ndim, shape, err);
-    if (st)
-        goto done;
-    st = sbl_reader_rows(reader, p->first, p->n, room, err);
-    if (st)
-        goto done;
-    *out  = (sbl_value *)(void *)chunk;
-    chunk = NULL;
-done:
-    sbl_handle_release(chunk);
-    sbl_reader_release(reader);
-    return st;
-}
 
 void sabal_read_options_init(sabal_read_options *options)
 {
@@ -118,7 +119,7 @@ static sabal_array *read_file(sabal_client *client, const char *format, const ch
                                reader->natural_rows, &err);
     if (st) {
         sbl_reader_release(reader);
-        return sbl_array_failed(client, &err, o->where);
+        return sbl_array_adopt(sbl_array_failed(client, &err, o->where));
     }
     a = sbl_array_create(client, &READ, NULL, reader->dtype, reader->ndim, reader->shape, o->where);
     if (a->error) {
@@ -130,7 +131,8 @@ static sabal_array *read_file(sabal_client *client, const char *format, const ch
     return sbl_array_adopt(a);
 }
 
-sabal_array *sabal_array_read_npy_with(sabal_client *client, const char *path, const sabal_read_options *options)
+sabal_array *sabal_array_read_npy_with(sabal_client *client, const char *path,
+                                       const sabal_read_options *options)
 {
     sabal_read_options o = {SABAL_READ_DEFAULTS};
 
@@ -149,8 +151,8 @@ sabal_array *sabal_array_read_hdf5_with(sabal_client *client, const char *path, 
 
 sabal_array *sabal_array_read_with(sabal_client *client, const char *path, const sabal_read_options *options)
 {
-    sabal_read_options o   = {SABAL_READ_DEFAULTS};
-    sabal_error        err = SABAL_ERROR_INIT;
+    sabal_read_options o    = {SABAL_READ_DEFAULTS};
+    sabal_error        err  = SABAL_ERROR_INIT;
     char              *file = NULL, *dataset = NULL;
     const char        *format;
     sabal_array       *a;
@@ -159,7 +161,8 @@ sabal_array *sabal_array_read_with(sabal_client *client, const char *path, const
     sbl_options_take(&o, sizeof o, options);
     st = path ? sbl_path_split(&file, &dataset, &format, path, &err)
               : sbl_error_set(&err, SABAL_EINVAL, "the path is NULL");
-    a  = st ? sbl_array_failed(client, &err, o.where) : read_file(client, format, file, dataset, &o);
+    a  = st ? sbl_array_adopt(sbl_array_failed(client, &err, o.where))
+            : read_file(client, format, file, dataset, &o);
     sbl_free(file);
     sbl_free(dataset);
     return a;

@@ -1,6 +1,6 @@
 /*
- * A result that is longer than memory allows is taken chunk by chunk: enough of them are under way to keep every
- * thread busy, no more, whatever the engine.
+ * A result that is longer than memory allows is taken chunk by chunk: enough of them are under way to keep
+ * every thread busy, no more, whatever the engine.
  */
 #include "array/flow.h"
 
@@ -18,10 +18,10 @@ sabal_status sbl_flow_open(sbl_flow *flow, const sabal_array *array, sabal_error
     int64_t bytes = array->chunks.step * sbl_array_row_size(array) * (int64_t)sabal_dtype_size(array->dtype);
     int64_t n     = WINDOW_BYTES / (bytes < 1 ? 1 : bytes);
 
-    n      = n < busy ? busy : n;
-    n      = n > WINDOW_MOST ? WINDOW_MOST : n;
-    n      = n > array->chunks.n ? array->chunks.n : n;
-    *flow  = (sbl_flow){.array = array, .window = n < 1 ? 1 : n};
+    n           = n < busy ? busy : n;
+    n           = n > WINDOW_MOST ? WINDOW_MOST : n;
+    n           = n > array->chunks.n ? array->chunks.n : n;
+    *flow       = (sbl_flow){.array = array, .window = n < 1 ? 1 : n};
     flow->ahead = sbl_calloc((size_t)flow->window, sizeof *flow->ahead);
     if (!flow->ahead)
         return sbl_error_memory(err, (size_t)flow->window * sizeof *flow->ahead, "the chunks under way");
@@ -58,8 +58,8 @@ void sbl_flow_close(sbl_flow *flow)
     memset(flow, 0, sizeof *flow);
 }
 
-sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs, int64_t n,
-                                 const char *name, const char *where, sabal_error *err)
+sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs,
+                                 int64_t n, const char *name, const char *where, sabal_error *err)
 {
     sbl_task_spec *specs = sbl_calloc((size_t)n, sizeof *specs);
     sabal_status   st    = SABAL_OK;

@@ -29,8 +29,8 @@ static void held_clear(sabal_array *a)
 
 static const sbl_array_op HELD = {.name = "held", .emit = held_emit, .clear = held_clear};
 
-sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks, sabal_dtype dtype,
-                            int32_t ndim, const int64_t *shape, const char *where)
+sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks,
+                            sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where)
 {
     sabal_array *a = sbl_array_create(client, &HELD, NULL, dtype, ndim, shape, where);
 
@@ -40,38 +40,38 @@ sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const 
     }
     a->chunks = *chunks;
     a->params = futures;
-    return sbl_array_adopt(a);
+    return a;
 }
 
-/* A value for each chunk, as views of whole. */
-static sabal_status scatter_chunks(sabal_future ***futures, sabal_client *client, const sabal_ndarray *whole,
-                                   const sbl_chunks *chunks, sabal_error *err)
+sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole, const sbl_chunks *chunks,
+                                const char *where)
 {
+    sabal_error    err  = SABAL_ERROR_INIT;
     sabal_future **made = sbl_calloc((size_t)chunks->n, sizeof *made);
     sabal_status   st   = SABAL_OK;
 
     if (!made)
-        return sbl_error_memory(err, (size_t)chunks->n * sizeof *made, "the chunks of an array");
+        st = sbl_error_memory(&err, (size_t)chunks->n * sizeof *made, "the chunks of an array");
     for (int64_t i = 0; i < chunks->n && !st; i++) {
         sabal_ndarray *part;
 
-        st = sbl_ndarray_rows(&part, whole, sbl_chunks_start(chunks, i), sbl_chunks_rows(chunks, i), err);
+        st = sbl_ndarray_rows(&part, whole, sbl_chunks_start(chunks, i), sbl_chunks_rows(chunks, i), &err);
         if (st)
             break;
-        st = sbl_engine_scatter(client, (sbl_value *)(void *)part, &made[i], err);
+        st = sbl_engine_scatter(client, (sbl_value *)(void *)part, &made[i], &err);
         sbl_handle_release(part);
     }
     if (st) {
         release_futures(made, chunks->n);
-        return st;
+        return sbl_array_failed(client, &err, where);
     }
-    *futures = made;
-    return SABAL_OK;
+    return sbl_array_held(client, made, chunks, sabal_ndarray_dtype(whole), sabal_ndarray_ndim(whole),
+                          sbl_ndarray_shape(whole), where);
 }
 
 /* The whole memory as one value; o->release is called by it, or has been called. */
-static sabal_status wrap(sabal_ndarray **whole, const void *data, sabal_dtype dtype, int32_t ndim, const int64_t *shape,
-                         const sabal_from_memory_options *o, sabal_error *err)
+static sabal_status wrap(sabal_ndarray **whole, const void *data, sabal_dtype dtype, int32_t ndim,
+                         const int64_t *shape, const sabal_from_memory_options *o, sabal_error *err)
 {
     sabal_ndarray *outer, *copy;
     void          *room;
@@ -96,13 +96,14 @@ void sabal_from_memory_options_init(sabal_from_memory_options *options)
     *options = (sabal_from_memory_options){SABAL_FROM_MEMORY_DEFAULTS};
 }
 
-sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data, sabal_dtype dtype, int32_t ndim,
-                                          const int64_t *shape, const sabal_from_memory_options *options)
+sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data, sabal_dtype dtype,
+                                          int32_t ndim, const int64_t *shape,
+                                          const sabal_from_memory_options *options)
 {
-    sabal_from_memory_options o       = {SABAL_FROM_MEMORY_DEFAULTS};
-    sabal_error               err     = SABAL_ERROR_INIT;
-    sabal_ndarray            *whole   = NULL;
-    sabal_future            **futures = NULL;
+    sabal_from_memory_options o     = {SABAL_FROM_MEMORY_DEFAULTS};
+    sabal_error               err   = SABAL_ERROR_INIT;
+    sabal_ndarray            *whole = NULL;
+    sabal_array              *made;
     sbl_chunks                chunks;
     sabal_status              st;
 
@@ -117,13 +118,12 @@ sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data
     if (st) {
         if (o.release)
             o.release(o.release_arg);
-        return sbl_array_failed(client, &err, o.where);
+        return sbl_array_adopt(sbl_array_failed(client, &err, o.where));
     }
     st = wrap(&whole, data, dtype, ndim, shape, &o, &err);
-    if (!st)
-        st = scatter_chunks(&futures, client, whole, &chunks, &err);
-    sbl_handle_release(whole);
     if (st)
-        return sbl_array_failed(client, &err, o.where);
-    return sbl_array_held(client, futures, &chunks, dtype, ndim, shape, o.where);
+        return sbl_array_adopt(sbl_array_failed(client, &err, o.where));
+    made = sbl_array_of_value(client, whole, &chunks, o.where);
+    sbl_handle_release(whole);
+    return sbl_array_adopt(made);
 }

@@ -17,33 +17,8 @@ struct map_params {
 };
 _Static_assert(sizeof(struct map_params) % 16 == 0, "the argument behind it is aligned");
 
-static sabal_status map_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
-{
-    const struct map_params *node = a->params;
-    size_t                   size = sizeof *node + node->arg_size;
-    struct map_params       *p    = sbl_alloc(size);
-    sabal_status             st;
-
-    if (!p)
-        return sbl_error_memory(err, size, "the argument of a mapped function");
-    memcpy(p, node, size);
-    p->first_row = sbl_chunks_start(&a->chunks, i);
-    st           = sbl_program_array(program, a->input, i, err);
-    if (!st)
-        st = sbl_program_stage(program, SBL_STAGE_map, 1, p, size, err);
-    sbl_free(p);
-    return st;
-}
-
-static void map_clear(sabal_array *a)
-{
-    sbl_free(a->params);
-}
-
-static const sbl_array_op MAP = {.name = "map_chunks", .emit = map_emit, .clear = map_clear};
-
-sabal_status sbl_stage_map(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params, size_t size,
-                           sabal_task *task, sabal_error *err)
+static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                              size_t size, sabal_task *task, sabal_error *err)
 {
     const struct map_params *p     = params;
     const sabal_ndarray     *dense = NULL;
@@ -78,6 +53,31 @@ done:
     return st;
 }
 
+static sabal_status map_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
+{
+    const struct map_params *node = a->params;
+    size_t                   size = sizeof *node + node->arg_size;
+    struct map_params       *p    = sbl_alloc(size);
+    sabal_status             st;
+
+    if (!p)
+        return sbl_error_memory(err, size, "the argument of a mapped function");
+    memcpy(p, node, size);
+    p->first_row = sbl_chunks_start(&a->chunks, i);
+    st           = sbl_program_array(program, a->input, i, err);
+    if (!st)
+        st = sbl_program_stage(program, map_stage, 1, p, size, err);
+    sbl_free(p);
+    return st;
+}
+
+static void map_clear(sabal_array *a)
+{
+    sbl_free(a->params);
+}
+
+static const sbl_array_op MAP = {.name = "map_chunks", .emit = map_emit, .clear = map_clear};
+
 void sabal_map_chunks_options_init(sabal_map_chunks_options *options)
 {
     *options = (sabal_map_chunks_options){SABAL_MAP_CHUNKS_DEFAULTS};
@@ -98,15 +98,17 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
     if (!st && !fn)
         st = sbl_error_set(&err, SABAL_EINVAL, "the function to map is NULL");
     if (!st && (o.row_ndim < -1 || o.row_ndim >= SABAL_MAX_NDIM || (o.row_ndim > 0 && !o.row_shape)))
-        st = sbl_error_set(&err, SABAL_EINVAL, "row_ndim is %d%s: expected 0 to %d with row_shape, or -1", o.row_ndim,
-                           o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "", SABAL_MAX_NDIM - 1);
+        st = sbl_error_set(&err, SABAL_EINVAL, "row_ndim is %d%s: expected 0 to %d with row_shape, or -1",
+                           o.row_ndim, o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "",
+                           SABAL_MAX_NDIM - 1);
     if (st)
-        return sbl_array_failed(array->client, &err, o.where);
+        return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
     head.arg_size = o.arg ? o.arg_size : 0;
     head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
     head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
     if (head.row_ndim)
-        memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape, (size_t)head.row_ndim * sizeof *shape);
+        memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape,
+               (size_t)head.row_ndim * sizeof *shape);
     shape[0] = array->shape[0];
     memcpy(shape + 1, head.row_shape, (size_t)head.row_ndim * sizeof *shape);
     st = sbl_check_shape((sabal_dtype)head.dtype, 1 + head.row_ndim, shape, &err);
@@ -114,11 +116,12 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
     if (!st && !p)
         st = sbl_error_memory(&err, sizeof *p + head.arg_size, "the argument of a mapped function");
     if (st)
-        return sbl_array_failed(array->client, &err, o.where);
+        return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
     *p = head;
     if (head.arg_size)
         memcpy(p + 1, o.arg, head.arg_size);
-    a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape, o.where);
+    a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape,
+                         o.where);
     if (a->error) {
         sbl_free(p);
         return a;

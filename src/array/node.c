@@ -21,14 +21,14 @@ static void array_destroy(void *handle)
 static const sbl_handle_class ARRAY = {.name = "sabal_array", .destroy = array_destroy};
 
 /* What every maker returns when there is no memory even for the node of a failure. */
-static const sbl_handle_class IMMORTAL = {.name = "sabal_array", .immortal = 1};
-static sabal_error            no_memory = {.struct_size = sizeof(sabal_error),
-                                           .status      = SABAL_ENOMEM,
-                                           .message     = "no memory for the description of an array"};
+static const sbl_handle_class IMMORTAL      = {.name = "sabal_array", .immortal = 1};
+static sabal_error            no_memory     = {.struct_size = sizeof(sabal_error),
+                                               .status      = SABAL_ENOMEM,
+                                               .message     = "no memory for the description of an array"};
 static sabal_array            out_of_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .error = &no_memory};
 
-sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input, sabal_dtype dtype,
-                              int32_t ndim, const int64_t *shape, const char *where)
+sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input,
+                              sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where)
 {
     sabal_array *a = sbl_calloc(1, sizeof *a);
 
@@ -68,7 +68,7 @@ sabal_array *sbl_array_failed(sabal_client *client, const sabal_error *err, cons
     }
     *a->error = *err;
     sbl_error_where(a->error, where);
-    return sbl_array_adopt(a);
+    return a;
 }
 
 sabal_status sbl_array_check(const sabal_array *array, sabal_error *err)

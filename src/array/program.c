@@ -7,25 +7,27 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-#define STAGE_FUNCTION(name) sbl_stage_##name,
-static sbl_stage_fn *const STAGES[] = {SBL_STAGES(STAGE_FUNCTION)};
-
 /* What stands before the parameters of a stage; stage INPUT pushes the task's next input. */
 struct step {
-    uint32_t stage, n_in;
-    uint64_t size; /* of the parameters behind it, without the padding to 16 */
+    int64_t  stage; /* its distance from run_program(), the same in every process with this libsabal */
+    uint32_t n_in;
+    uint32_t size; /* of the parameters behind it, without the padding to 16 */
 };
-#define INPUT  UINT32_MAX
+#define INPUT  INT64_MAX
 #define ALIGN  16
 #define PAD(n) (((n) + ALIGN - 1) / ALIGN * ALIGN)
 _Static_assert(sizeof(struct step) == ALIGN, "parameters stay aligned");
 
-static sabal_status add_step(sbl_program *p, uint32_t stage, int32_t n_in, const void *params, size_t size,
+static sabal_task_fn run_program;
+
+static sabal_status add_step(sbl_program *p, int64_t stage, int32_t n_in, const void *params, size_t size,
                              sabal_error *err)
 {
-    struct step step = {stage, (uint32_t)n_in, size};
+    struct step step = {stage, (uint32_t)n_in, (uint32_t)size};
     size_t      need = p->size + sizeof step + PAD(size);
 
+    if (size > UINT32_MAX - ALIGN)
+        return sbl_error_set(err, SABAL_EINVAL, "%zu bytes of parameters: at most 4 GiB", size);
     if (need > p->room) {
         size_t         room = need * 2;
         unsigned char *code = sbl_realloc(p->code, room);
@@ -42,7 +44,8 @@ static sabal_status add_step(sbl_program *p, uint32_t stage, int32_t n_in, const
     p->size = need;
     p->depth += 1 - n_in;
     if (p->depth > SBL_PROGRAM_DEPTH)
-        return sbl_error_set(err, SABAL_EUNSUPPORTED, "an expression nested more than %d deep", SBL_PROGRAM_DEPTH);
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "an expression nested more than %d deep",
+                             SBL_PROGRAM_DEPTH);
     return SABAL_OK;
 }
 
@@ -61,11 +64,11 @@ sabal_status sbl_program_input(sbl_program *p, sabal_future *future, sabal_error
     return add_step(p, INPUT, 0, NULL, 0, err);
 }
 
-sabal_status sbl_program_stage(sbl_program *p, sbl_stage stage, int32_t n_in, const void *params, size_t size,
-                               sabal_error *err)
+sabal_status sbl_program_stage(sbl_program *p, sbl_stage_fn *stage, int32_t n_in, const void *params,
+                               size_t size, sabal_error *err)
 {
     assert(n_in <= p->depth);
-    return add_step(p, stage, n_in, params, size, err);
+    return add_step(p, (intptr_t)stage - (intptr_t)run_program, n_in, params, size, err);
 }
 
 sabal_status sbl_program_array(sbl_program *p, const sabal_array *array, int64_t i, sabal_error *err)
@@ -101,8 +104,10 @@ static sabal_status run_program(sabal_task *task)
         } else if (sabal_task_cancelled(task)) {
             st = sbl_error_set(&err, SABAL_ECANCELED, "cancelled");
         } else {
-            st = STAGES[step.stage](&made, stack + depth - step.n_in, (int32_t)step.n_in, code + sizeof step, step.size,
-                                    task, &err);
+            sbl_stage_fn *stage = (sbl_stage_fn *)((intptr_t)run_program + (intptr_t)step.stage);
+
+            st = stage(&made, stack + depth - step.n_in, (int32_t)step.n_in, code + sizeof step, step.size,
+                       task, &err);
             for (uint32_t i = 0; i < step.n_in; i++)
                 sbl_value_release(stack[--depth]);
             if (!st)
@@ -156,7 +161,8 @@ sabal_status sbl_dense(const sabal_ndarray **dense, const sbl_value *value, saba
     sabal_status         st;
 
     if (value->kind != SBL_NDARRAY)
-        return sbl_error_set(err, SABAL_EINTERNAL, "a value of kind %d where a chunk was expected", value->kind);
+        return sbl_error_set(err, SABAL_EINTERNAL, "a value of kind %d where a chunk was expected",
+                             value->kind);
     if (sbl_ndarray_is_contiguous(array)) {
         *dense = sbl_handle_retain(array);
         return SABAL_OK;
