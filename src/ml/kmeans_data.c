@@ -1,0 +1,182 @@
+/* The rows to be clustered: checked once, with their weights and their variance. */
+#include "ml/kmeans.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* Element i of a chunk of weights, of any real dtype. */
+static double weight_at(const void *data, sabal_dtype dtype, int64_t i)
+{
+    switch (dtype) {
+    case SABAL_BOOL:
+    case SABAL_UINT8:
+        return ((const uint8_t *)data)[i];
+    case SABAL_UINT16:
+        return ((const uint16_t *)data)[i];
+    case SABAL_UINT32:
+        return ((const uint32_t *)data)[i];
+    case SABAL_UINT64:
+        return (double)((const uint64_t *)data)[i];
+    case SABAL_INT8:
+        return ((const int8_t *)data)[i];
+    case SABAL_INT16:
+        return ((const int16_t *)data)[i];
+    case SABAL_INT32:
+        return ((const int32_t *)data)[i];
+    case SABAL_INT64:
+        return (double)((const int64_t *)data)[i];
+    case SABAL_FLOAT32:
+        return (double)((const float *)data)[i];
+    default:
+        return ((const double *)data)[i];
+    }
+}
+
+static sabal_status check_weights(const sbl_kmeans_data *data, const sabal_array *w, sabal_error *err)
+{
+    if (sabal_array_error(w))
+        return sbl_error_pass(err, sabal_array_error(w));
+    if (w->client != data->x->client)
+        return sbl_error_set(err, SABAL_EINVAL, "sample_weight belongs to another client than x");
+    if (w->ndim != 1 || w->shape[0] != data->n)
+        return sbl_error_set(err, SABAL_ESHAPE,
+                             "sample_weight has %d dimensions and %" PRId64 " rows: x has %" PRId64
+                             " rows, so expected (%" PRId64 ",)",
+                             w->ndim, sabal_array_extent(w, 0), data->n, data->n);
+    if (w->dtype == SABAL_COMPLEX64 || w->dtype == SABAL_COMPLEX128)
+        return sbl_error_set(err, SABAL_EDTYPE, "sample_weight is %s: expected real numbers",
+                             sabal_dtype_name(w->dtype));
+    return SABAL_OK;
+}
+
+/* Computes the weights, whole (8 bytes a row), and cuts them as x is cut. */
+static sabal_status take_weights(sbl_kmeans_data *data, const sabal_array *w, sabal_error *err)
+{
+    sabal_ndarray *given = NULL;
+    double        *room, total = 0;
+    sabal_status   st = check_weights(data, w, err);
+
+    if (!st)
+        st = sabal_compute(&given, w, err);
+    if (!st)
+        st = sbl_ndarray_create(&data->weight_rows, (void **)&room, SABAL_FLOAT64, 1, &data->n, err);
+    for (int64_t i = 0; i < data->n && !st; i++) {
+        room[i] = weight_at(sabal_ndarray_data(given), w->dtype, i);
+        total += room[i];
+        if (!(room[i] >= 0) || isinf(room[i]))
+            st = sbl_error_set(err, SABAL_EVALUE,
+                               "sample_weight of row %" PRId64 " is %g: expected 0 or more", i, room[i]);
+    }
+    if (!st && !(total > 0))
+        st = sbl_error_set(err, SABAL_EVALUE, "all weights of sample_weight are 0");
+    sabal_release(given);
+    if (st)
+        return st;
+    data->weight_of = room;
+    data->weights   = sbl_array_of_value(data->x->client, data->weight_rows, &data->x->chunks, data->where);
+    return sabal_array_error(data->weights) ? sbl_error_pass(err, sabal_array_error(data->weights))
+                                            : SABAL_OK;
+}
+
+static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options *o, sabal_error *err)
+{
+    sabal_status st = sbl_array_check(x, err);
+
+    if (st)
+        return st;
+    if (x->ndim != 2)
+        return sbl_error_set(err, SABAL_ESHAPE, "x has %d dimension%s, not 2", x->ndim,
+                             x->ndim == 1 ? "" : "s");
+    if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
+        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64",
+                             sabal_dtype_name(x->dtype));
+    if (x->shape[1] < 1)
+        return sbl_error_set(err, SABAL_ESHAPE, "x has no columns");
+    if (x->shape[0] < o->n_clusters)
+        return sbl_error_set(err, SABAL_ESHAPE, "%d clusters asked of %" PRId64 " row%s", o->n_clusters,
+                             x->shape[0], x->shape[0] == 1 ? "" : "s");
+    return SABAL_OK;
+}
+
+/*
+ * One pass: every element is finite, the mean of the features, the mean of their variances. Moments are taken
+ * about row 0, so that data far from the origin keeps its digits.
+ */
+static sabal_status take_moments(sbl_kmeans_data *data, sabal_error *err)
+{
+    static const int64_t FIRST   = 0;
+    sbl_kmeans_params    p       = {0};
+    int64_t              d       = data->d;
+    double              *pilot   = sbl_calloc((size_t)d, sizeof *pilot);
+    sabal_future       **futures = NULL;
+    sbl_value           *value   = NULL;
+    const double        *partial;
+    sabal_status         st = pilot ? SABAL_OK : sbl_error_memory(err, (size_t)d * sizeof *pilot, "a row");
+
+    if (!st)
+        st = sbl_kmeans_gather_rows(pilot, data, &FIRST, 1, err);
+    for (int64_t e = 0; e < d && !st; e++)
+        if (!isfinite(pilot[e]))
+            pilot[e] = 0; /* the pass finds it and says where */
+    if (!st)
+        st = sbl_kmeans_submit(&futures, data, sbl_kmeans_moments_stage, p, 1, pilot, "kmeans-moments", err);
+    if (!st)
+        st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
+    if (st)
+        goto done;
+    partial = sbl_value_data(value, NULL);
+    if (!isinf(partial[0])) {
+        st = sbl_error_set(err, SABAL_EVALUE,
+                           "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64
+                           ": fill or drop such rows before",
+                           (int64_t)partial[0] / d, (int64_t)partial[0] % d);
+        goto done;
+    }
+    for (int64_t e = 0; e < d; e++) {
+        double mean = partial[1 + e] / (double)data->n, square = partial[1 + d + e] / (double)data->n;
+        double variance = square - mean * mean;
+
+        data->shift[e] = pilot[e] + mean;
+        data->mean_variance += (variance > 0 ? variance : 0) / (double)d;
+    }
+done:
+    sbl_value_release(value);
+    sbl_free(pilot);
+    return st;
+}
+
+sabal_status sbl_kmeans_data_open(sbl_kmeans_data *data, const sabal_array *x, const sabal_kmeans_options *o,
+                                  sabal_error *err)
+{
+    sabal_status st = check_input(x, o, err);
+
+    if (st)
+        return st;
+    *data       = (sbl_kmeans_data){.x             = sbl_handle_retain(x),
+                                    .n             = x->shape[0],
+                                    .d             = x->shape[1],
+                                    .where         = o->where,
+                                    .seed          = o->seed,
+                                    .progress      = o->progress,
+                                    .progress_user = o->progress_user,
+                                    .state         = {.struct_size = sizeof data->state, .run = 1, .n_init = 1}};
+    data->shift = sbl_calloc((size_t)data->d, sizeof *data->shift);
+    if (!data->shift)
+        return sbl_error_memory(err, (size_t)data->d * sizeof *data->shift, "the mean of the features");
+    if (o->sample_weight)
+        st = take_weights(data, o->sample_weight, err);
+    return st ? st : take_moments(data, err);
+}
+
+void sbl_kmeans_data_close(sbl_kmeans_data *data)
+{
+    sbl_handle_release(data->weights);
+    sbl_handle_release(data->weight_rows);
+    sbl_handle_release(data->x);
+    sbl_free(data->shift);
+    memset(data, 0, sizeof *data);
+}

@@ -1,0 +1,225 @@
+/*
+ * Seeding by k-means|| (Bahmani, Moseley, Vattani, Kumar, Vassilvitskii, PVLDB 5(7), 2012): a few rounds,
+ * each one pass that finds many candidates at once; then the candidates, weighted by the rows nearest to
+ * each, are clustered in memory. A round draws its rows one by one from the distribution of the squared
+ * distances (with replacement, repeats dropped), where the paper flips a coin for every row: the expected
+ * number is the same, and a draw needs the sums over blocks of rows alone, so that no distance of a row is
+ * kept or computed twice.
+ */
+#include "ml/kmeans.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "kernel/random.h"
+
+struct candidates {
+    double  *rows; /* (n, d), room for `room` */
+    int64_t *ids;  /* which row of x each is  */
+    int64_t  n, room;
+};
+
+/* One draw of a round. */
+struct drawn {
+    int64_t    chunk;
+    sbl_target target;
+};
+
+static int by_chunk(const void *a, const void *b)
+{
+    const struct drawn *x = a, *y = b;
+
+    if (x->chunk != y->chunk)
+        return x->chunk < y->chunk ? -1 : 1;
+    if (x->target.block != y->target.block)
+        return x->target.block < y->target.block ? -1 : 1;
+    return x->target.target < y->target.target ? -1 : x->target.target > y->target.target;
+}
+
+static void candidates_add(struct candidates *c, int64_t row, const double *values, int64_t d)
+{
+    for (int64_t i = 0; i < c->n; i++)
+        if (c->ids[i] == row)
+            return;
+    if (c->n == c->room)
+        return;
+    c->ids[c->n] = row;
+    memcpy(c->rows + c->n * d, values, (size_t)d * sizeof *values);
+    c->n++;
+}
+
+/* The task that picks the rows of drawn[0 .. m - 1], all in one chunk. */
+static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data, sabal_future *points,
+                              const struct drawn *drawn, int64_t m, sabal_error *err)
+{
+    size_t             size    = sizeof(sbl_kmeans_params) + (size_t)m * sizeof(sbl_target);
+    sbl_kmeans_params *p       = sbl_calloc(1, size);
+    sbl_program        program = {0};
+    sbl_task_spec      spec;
+    int32_t            n_in;
+    sabal_status       st;
+
+    if (!p)
+        return sbl_error_memory(err, size, "the draws of a round");
+    p->first_row = sbl_chunks_start(&data->x->chunks, drawn[0].chunk);
+    p->n_wanted  = m;
+    p->weighted  = data->weights != NULL;
+    for (int64_t i = 0; i < m; i++)
+        ((sbl_target *)(void *)(p + 1))[i] = drawn[i].target;
+    st = sbl_kmeans_rows(&program, data, drawn[0].chunk, 1, &n_in, err);
+    if (!st)
+        st = sbl_program_input(&program, points, err);
+    if (!st)
+        st = sbl_program_stage(&program, sbl_kmeans_pick_stage, n_in + 1, p, size, err);
+    if (!st) {
+        spec = sbl_program_spec(&program, "kmeans-pick", data->where);
+        st   = sbl_engine_submit(data->x->client, &spec, 1, future, err);
+    }
+    sbl_free(p);
+    sbl_program_clear(&program);
+    return st;
+}
+
+/* Fetches what a pick found and adds it. */
+static sabal_status take_picked(struct candidates *c, sabal_future *future, int64_t d, sabal_error *err)
+{
+    size_t       entry = sizeof(sbl_picked) + (size_t)d * sizeof(double), bytes;
+    sbl_value   *value = NULL;
+    const char  *from;
+    sabal_status st = sbl_engine_fetch(&value, future, err);
+
+    if (st)
+        return st;
+    from = sbl_value_data(value, &bytes);
+    for (size_t i = 0; i < bytes / entry; i++) {
+        const sbl_picked *picked = (const sbl_picked *)(const void *)(from + i * entry);
+
+        candidates_add(c, picked->row, (const double *)(const void *)(picked + 1), d);
+    }
+    sbl_value_release(value);
+    return st;
+}
+
+/* The rows that the draws hit, a task for each chunk that has any. drawn is sorted. */
+static sabal_status take_draws(struct candidates *c, const sbl_kmeans_data *data, const struct drawn *drawn,
+                               int64_t n, sabal_error *err)
+{
+    sabal_future **futures = sbl_calloc((size_t)n, sizeof *futures), *points = NULL;
+    int64_t        n_tasks = 0;
+    sabal_status   st      = SABAL_OK;
+
+    if (!futures)
+        st = sbl_error_memory(err, (size_t)n * sizeof *futures, "the draws of a round");
+    if (!st)
+        st = sbl_kmeans_points_pack(&points, data, c->n, c->rows, err);
+    for (int64_t i = 0, j; i < n && !st; i = j) {
+        for (j = i + 1; j < n && drawn[j].chunk == drawn[i].chunk; j++)
+            ;
+        st = pick_task(&futures[n_tasks], data, points, drawn + i, j - i, err);
+        n_tasks += !st;
+    }
+    for (int64_t t = 0; t < n_tasks && !st; t++)
+        st = take_picked(c, futures[t], data->d, err);
+    for (int64_t t = 0; t < n_tasks; t++)
+        sbl_handle_release(futures[t]);
+    sbl_handle_release(points);
+    sbl_free(futures);
+    return st;
+}
+
+/* One round: the potential of the candidates so far, then n_draws rows drawn by it. *potential is 0 at the
+ * end. */
+static sabal_status round_of(struct candidates *c, sbl_kmeans_data *data, int32_t round, int64_t n_draws,
+                             double *potential, sabal_error *err)
+{
+    sbl_kmeans_params p       = {.weighted = 1};
+    uint64_t          stream  = sbl_kmeans_stream(data, SBL_STREAM_ROUND, round);
+    struct drawn     *drawn   = sbl_calloc((size_t)n_draws, sizeof *drawn);
+    sabal_future    **futures = NULL;
+    sbl_kmeans_blocks blocks  = {0};
+    sabal_status      st;
+
+    if (!drawn)
+        return sbl_error_memory(err, (size_t)n_draws * sizeof *drawn, "the draws of a round");
+    st = sbl_kmeans_submit(&futures, data, sbl_kmeans_potential_stage, p, c->n, c->rows, "kmeans-potential",
+                           err);
+    if (!st)
+        st = sbl_kmeans_blocks_take(&blocks, data, futures, err);
+    if (!st)
+        *potential = blocks.total;
+    if (!st && blocks.total > 0) {
+        for (int64_t i = 0; i < n_draws; i++)
+            sbl_kmeans_blocks_find(&drawn[i].chunk, &drawn[i].target, &blocks, data,
+                                   sbl_random_uniform(data->seed, stream, (uint64_t)i) * blocks.total);
+        qsort(drawn, (size_t)n_draws, sizeof *drawn, by_chunk);
+        st = take_draws(c, data, drawn, n_draws, err);
+    }
+    sbl_kmeans_blocks_clear(&blocks);
+    sbl_free(drawn);
+    return st;
+}
+
+/* Rows at random, until there are k candidates: the data has too few that differ. */
+static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, int32_t k, sabal_error *err)
+{
+    int64_t     *rows   = sbl_calloc((size_t)k, sizeof *rows);
+    double      *values = sbl_calloc((size_t)k * (size_t)data->d, sizeof *values);
+    sabal_status st     = SABAL_OK;
+
+    if (!rows || !values)
+        st = sbl_error_memory(err, (size_t)k * (size_t)data->d * sizeof *values, "rows for seeding");
+    for (int32_t i = 0; i < k && !st; i++)
+        rows[i] = i; /* any will do: they equal candidates, or there are hardly more rows than clusters */
+    if (!st)
+        st = sbl_kmeans_gather_rows(values, data, rows, k, err);
+    for (int32_t i = 0; i < k && c->n < k && !st; i++)
+        candidates_add(c, rows[i], values + i * data->d, data->d);
+    sbl_free(rows);
+    sbl_free(values);
+    return st;
+}
+
+sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, int32_t k, double oversampling,
+                                      int32_t rounds, sabal_error *err)
+{
+    int64_t           n_draws = (int64_t)ceil(oversampling * k);
+    struct candidates c       = {.room = 1 + n_draws * rounds + k};
+    double           *weights = NULL, potential = 1;
+    int64_t           first;
+    sabal_status      st = SABAL_OK;
+
+    c.rows  = sbl_calloc((size_t)c.room * (size_t)data->d, sizeof *c.rows);
+    c.ids   = sbl_calloc((size_t)c.room, sizeof *c.ids);
+    weights = sbl_calloc((size_t)c.room, sizeof *weights);
+    if (!c.rows || !c.ids || !weights)
+        st = sbl_error_memory(err, (size_t)c.room * (size_t)data->d * sizeof *c.rows,
+                              "the candidates of k-means||");
+    if (!st)
+        st = sbl_kmeans_random_rows(&first, data, 1, sbl_kmeans_stream(data, SBL_STREAM_FIRST, 0), err);
+    if (!st)
+        st = sbl_kmeans_gather_rows(c.rows, data, &first, 1, err);
+    if (!st) {
+        c.ids[0] = first;
+        c.n      = 1;
+    }
+    for (int32_t i = 0; i < rounds && !st && potential > 0; i++) {
+        st = round_of(&c, data, i, n_draws, &potential, err);
+        sbl_kmeans_tell(data, "seed", i + 1, rounds + 1);
+    }
+    if (!st && c.n < k)
+        st = fill_up(&c, data, k, err);
+    if (!st)
+        st = sbl_kmeans_assign_pass(data, (int32_t)c.n, c.rows, weights, NULL, NULL, err);
+    if (!st)
+        st = sbl_kmeans_local(centers, c.rows, weights, c.n, data->d, k, data->seed,
+                              sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
+    sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
+    sbl_free(c.rows);
+    sbl_free(c.ids);
+    sbl_free(weights);
+    return st;
+}
