@@ -122,18 +122,22 @@ const sabal_type *sbl_object_type(const sbl_value *value)
 
 const void *sbl_value_data(const sbl_value *value, size_t *size)
 {
-    if (value->kind == SBL_NDARRAY) {
-        const sabal_ndarray *array = (const sabal_ndarray *)(const void *)value;
+    size_t      n;
+    const void *data;
 
-        *size = sbl_ndarray_bytes(array);
-        return sabal_ndarray_data(array);
+    if (value->kind == SBL_NDARRAY) {
+        n    = sbl_ndarray_bytes((const sabal_ndarray *)(const void *)value);
+        data = sabal_ndarray_data((const sabal_ndarray *)(const void *)value);
+    } else if (value->kind == SBL_OBJECT) {
+        n    = value->n_bytes;
+        data = ((const object *)(const void *)value)->object;
+    } else {
+        n    = ((const bytes *)(const void *)value)->size;
+        data = ((const bytes *)(const void *)value)->data;
     }
-    if (value->kind == SBL_OBJECT) {
-        *size = value->n_bytes;
-        return ((const object *)(const void *)value)->object;
-    }
-    *size = ((const bytes *)(const void *)value)->size;
-    return ((const bytes *)(const void *)value)->data;
+    if (size)
+        *size = n;
+    return data;
 }
 
 void sbl_release_nothing(void *arg)

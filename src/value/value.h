@@ -65,7 +65,7 @@ void *sbl_object_get(const sbl_value *value, const sabal_type *type);
 /** Its type; NULL if it is no object. */
 const sabal_type *sbl_object_type(const sbl_value *value);
 
-/** The bytes, the first element, or the object; size as sabal_task_input_size() tells. */
+/** The bytes, the first element, or the object; size (may be NULL) as sabal_task_input_size() tells. */
 const void *sbl_value_data(const sbl_value *value, size_t *size);
 
 /** For memory that outlives every value: the release that does nothing. */
