@@ -3,11 +3,26 @@
 
 #include <Random123/philox.h>
 
+#include "kernel/isa.h"
 #include "kernel/random_fill.h"
 
 /* Streams of this file. */
 #define STREAM_BLOBS   (UINT64_C(1) << 63)
 #define STREAM_SHUFFLE (STREAM_BLOBS + 1)
+
+static const struct {
+    __typeof__(sbl_random_fill_normal_baseline) *normal;
+    __typeof__(sbl_random_fill_blobs_baseline)  *blobs;
+} fill[SBL_N_ISAS] = {
+    [SBL_ISA_BASELINE] = {sbl_random_fill_normal_baseline, sbl_random_fill_blobs_baseline},
+#if defined(SBL_BUILT_AVX2)
+    [SBL_ISA_AVX2] = {sbl_random_fill_normal_avx2, sbl_random_fill_blobs_avx2},
+#endif
+#if defined(SBL_BUILT_AVX512)
+    [SBL_ISA_AVX512] = {sbl_random_fill_normal_avx512, sbl_random_fill_blobs_avx512},
+#endif
+    [SBL_ISA_WIDE] = {sbl_random_fill_normal_wide, sbl_random_fill_blobs_wide},
+};
 
 void sbl_random_block(uint32_t out[4], uint64_t seed, uint64_t stream, uint64_t block)
 {
@@ -49,7 +64,7 @@ int sbl_random_has_normal(void)
 
 void sbl_random_normal(double *out, uint64_t seed, uint64_t stream, uint64_t first, int64_t n)
 {
-    sbl_random_fill_normal(out, seed, stream, first, n);
+    fill[sbl_isa_get()].normal(out, seed, stream, first, n);
 }
 
 static void shuffle_init(struct sbl_shuffle *s, uint64_t n, uint64_t seed)
@@ -75,6 +90,6 @@ void sbl_blobs_rows(void *x, int32_t *labels, sabal_dtype dtype, int64_t first, 
     struct sbl_shuffle shuffle;
 
     shuffle_init(&shuffle, (uint64_t)n_samples, seed);
-    sbl_random_fill_blobs(x, labels, dtype == SABAL_FLOAT32, first, n, d, &shuffle, centers, m, std, seed,
-                          STREAM_BLOBS);
+    fill[sbl_isa_get()].blobs(x, labels, dtype == SABAL_FLOAT32, first, n, d, &shuffle, centers, m, std, seed,
+                              STREAM_BLOBS);
 }

@@ -12,41 +12,62 @@
 #include <sleef.h>
 #include <string.h>
 
+#include "kernel/kmeans_variant.h" /* NAME() */
+
 #if defined(__AVX512F__)
 enum { W = 8 };
-typedef __m512d            doubles;
-typedef Sleef___m512d_2    doubles2;
+typedef __m512d         doubles;
+typedef Sleef___m512d_2 doubles2;
 #define LOG(x)      Sleef_finz_logd8_u35avx512f(x)
 #define SINCOSPI(x) Sleef_finz_sincospid8_u35avx512f(x)
 #define SQRT(x)     _mm512_sqrt_pd(x)
 #define MUL32(x, y) ((words)_mm512_mul_epu32((__m512i)(x), (__m512i)(y)))
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && !defined(SBL_WIDE)
 enum { W = 4 };
-typedef __m256d            doubles;
-typedef Sleef___m256d_2    doubles2;
+typedef __m256d         doubles;
+typedef Sleef___m256d_2 doubles2;
 #define LOG(x)      Sleef_finz_logd4_u35avx2(x)
 #define SINCOSPI(x) Sleef_finz_sincospid4_u35avx2(x)
 #define SQRT(x)     _mm256_sqrt_pd(x)
 #define MUL32(x, y) ((words)_mm256_mul_epu32((__m256i)(x), (__m256i)(y)))
 #else
+#if defined(SBL_WIDE) /* tests run the shape of AVX-512 on any processor */
+enum { W = 8 };
+#else
 enum { W = 2 };
-typedef double doubles __attribute__((vector_size(16)));
-typedef struct { doubles x, y; } doubles2;
+#endif
+typedef double doubles __attribute__((vector_size(8 * W)));
+typedef struct {
+    doubles x, y;
+} doubles2;
+
 static inline doubles LOG(doubles x)
 {
-    return (doubles){Sleef_finz_logd1_u35purecfma(x[0]), Sleef_finz_logd1_u35purecfma(x[1])};
+    for (int i = 0; i < W; i++)
+        x[i] = Sleef_finz_logd1_u35purecfma(x[i]);
+    return x;
 }
+
 static inline doubles2 SINCOSPI(doubles x)
 {
-    Sleef_double_2 a = Sleef_finz_sincospid1_u35purecfma(x[0]), b = Sleef_finz_sincospid1_u35purecfma(x[1]);
+    doubles2 out;
 
-    return (doubles2){{a.x, b.x}, {a.y, b.y}};
+    for (int i = 0; i < W; i++) {
+        Sleef_double_2 one = Sleef_finz_sincospid1_u35purecfma(x[i]);
+
+        out.x[i] = one.x;
+        out.y[i] = one.y;
+    }
+    return out;
 }
+
 static inline doubles SQRT(doubles x)
 {
-    return (doubles){__builtin_sqrt(x[0]), __builtin_sqrt(x[1])};
+    for (int i = 0; i < W; i++)
+        x[i] = __builtin_sqrt(x[i]);
+    return x;
 }
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(SBL_WIDE)
 #define MUL32(x, y) ((words)_mm_mul_epu32((__m128i)(x), (__m128i)(y)))
 #else
 #define MUL32(x, y) (((x) & 0xffffffff) * ((y) & 0xffffffff))
@@ -125,7 +146,7 @@ static inline void groups(double *out, uint64_t seed, uint64_t stream, uint64_t 
     }
 }
 
-void sbl_random_fill_normal(double *out, uint64_t seed, uint64_t stream, uint64_t first, int64_t n)
+void NAME(sbl_random_fill_normal)(double *out, uint64_t seed, uint64_t stream, uint64_t first, int64_t n)
 {
     double buffer[GROUP];
 
@@ -263,9 +284,9 @@ static inline void place(double *z, const int32_t *labels, const double *centers
     }
 }
 
-void sbl_random_fill_blobs(void *x, int32_t *labels, int is_float32, int64_t first, int64_t n, int64_t d,
-                           const struct sbl_shuffle *shuffle, const double *centers, int32_t m, double std,
-                           uint64_t seed, uint64_t stream)
+void NAME(sbl_random_fill_blobs)(void *x, int32_t *labels, int is_float32, int64_t first, int64_t n, int64_t d,
+                                 const struct sbl_shuffle *shuffle, const double *centers, int32_t m, double std,
+                                 uint64_t seed, uint64_t stream)
 {
     int32_t label_buffer[CHUNK];
     double  z[CHUNK];

@@ -14,9 +14,18 @@ struct sbl_shuffle {
     uint32_t keys[SBL_SHUFFLE_ROUNDS];
 };
 
-void sbl_random_fill_normal(double *out, uint64_t seed, uint64_t stream, uint64_t first, int64_t n);
-void sbl_random_fill_blobs(void *x, int32_t *labels, int is_float32, int64_t first, int64_t n, int64_t d,
-                           const struct sbl_shuffle *shuffle, const double *centers, int32_t m, double std,
-                           uint64_t seed, uint64_t stream);
+/* What each build offers. Lanes, rounds and order are the same in all: so are the bits. */
+#define SBL_RANDOM_FILL(variant)                                                                                      \
+    void sbl_random_fill_normal_##variant(double *out, uint64_t seed, uint64_t stream, uint64_t first, int64_t n);    \
+    void sbl_random_fill_blobs_##variant(void *x, int32_t *labels, int is_float32, int64_t first, int64_t n,          \
+                                         int64_t d, const struct sbl_shuffle *shuffle, const double *centers,         \
+                                         int32_t m, double std, uint64_t seed, uint64_t stream)
+SBL_RANDOM_FILL(baseline);
+SBL_RANDOM_FILL(avx2);
+SBL_RANDOM_FILL(avx512);
+/* In the tests' programs only. */
+#pragma weak sbl_random_fill_normal_wide
+#pragma weak sbl_random_fill_blobs_wide
+SBL_RANDOM_FILL(wide);
 
 #endif

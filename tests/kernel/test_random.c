@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/isa.h"
 #include "support/test.h"
 
 /* FNV-1a: one number for many bits, the same in each build. */
@@ -321,5 +322,9 @@ Test(random, the_bits_are_those_of_every_variant_and_compiler)
 {
     if (!sbl_random_has_normal())
         cr_skip_test("this processor has no fma");
-    the_bits();
+    for (int isa = 0; isa < SBL_N_ISAS; isa++)
+        if (sbl_isa_has((sbl_isa)isa)) {
+            sbl_isa_set((sbl_isa)isa);
+            the_bits();
+        }
 }
