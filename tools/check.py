@@ -64,7 +64,17 @@ def environment():
         env.pop(name, None)
     env['CRITERION_VERBOSITY_LEVEL'] = '1'  # so that it names the tests it skips
     env['LC_ALL'] = 'C.UTF-8'
+    env['LOCPATH'] = os.path.join(OUT, 'locale')
     return env
+
+
+def make_locale():
+    """A locale with a decimal comma, so that tests can see that the host's has no effect."""
+    folder = os.path.join(OUT, 'locale')
+    if not os.path.isdir(os.path.join(folder, 'de_DE.UTF-8')):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(['localedef', '-i', 'de_DE', '-f', 'UTF-8', os.path.join(folder, 'de_DE.UTF-8')],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def tail(text, lines=40):
@@ -304,7 +314,7 @@ def arguments():
 
 def main():
     options, total, start = arguments(), Result(), time.time()
-    os.makedirs(OUT, exist_ok=True)
+    make_locale()
     for name in options.stages:
         began = time.time()
         result = STAGES[name](options)
