@@ -91,11 +91,11 @@ static const char *last_part(const char *name)
     return slash ? slash + 1 : name;
 }
 
-/* How far two names are apart, whole or in their last parts: "/t2m" is near "/climate/daily/t2m". */
+/* How far two names are apart, whole, or at a price in their last parts: "t2m" is near "/climate/daily/t2m". */
 static int apart(const char *wanted, const char *name)
 {
-    int whole = distance(wanted[0] == '/' ? wanted + 1 : wanted, name + 1);
-    int last  = distance(last_part(wanted), last_part(name)) + (strcmp(last_part(name), name + 1) != 0);
+    int whole = 2 * distance(wanted[0] == '/' ? wanted + 1 : wanted, name + 1);
+    int last  = 2 * distance(last_part(wanted), last_part(name)) + 3;
 
     return whole < last ? whole : last;
 }

@@ -181,13 +181,13 @@ static sabal_status read_by_library(hdf5_reader *r, int64_t first, int64_t n, vo
 
     if (n == 0 || r->row_bytes == 0)
         return SABAL_OK;
+    if (stat(r->path, &s))
+        return sbl_file_failed(err, errno, r->path, 0);
+    if (!same_file(&s, &r->about))
+        return sbl_error_set(err, SABAL_EIO, "the file was changed since it was opened: open it again");
     sbl_h5_enter();
     st = sbl_h5_file_open(&file, &s, r->path, err);
     if (st) goto done;
-    if (!same_file(&s, &r->about)) {
-        st = sbl_error_set(err, SABAL_EIO, "the file was changed since it was opened: open it again");
-        goto done;
-    }
     st = sbl_h5_data_open(&dataset, file, r->dataset, err);
     if (st) goto done;
     st = read_slab(dataset, r, first, n, out, err);

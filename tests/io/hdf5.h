@@ -164,6 +164,7 @@ static inline char *slurp(const char *path, size_t *size)
     FILE *f    = fopen(path, "rb");
     char *data = NULL;
 
+    *size = 0;
     if (f && !fseek(f, 0, SEEK_END)) {
         *size = (size_t)ftell(f);
         rewind(f);
