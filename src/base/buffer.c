@@ -19,6 +19,26 @@
 #include "base/alloc.h"
 #include "base/config.h"
 
+/* jemalloc's, in programs that link it: aligned, and freed by size without a look-up. Not under a sanitizer, which
+   must see every buffer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+#if !SANITIZED
+extern void *mallocx(size_t size, int flags) __attribute__((weak));
+extern void  sdallocx(void *memory, size_t size, int flags) __attribute__((weak));
+#define HAVE_JEMALLOC (mallocx && sdallocx)
+#else
+#define mallocx(size, flags)          NULL
+#define sdallocx(memory, size, flags) (void)0
+#define HAVE_JEMALLOC                 0
+#endif
+#define ALIGN_64 6 /* jemalloc's MALLOCX_LG_ALIGN(6) */
+
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define LARGE      (HUGE_PAGE / 2)
 #define N_BINS     512
@@ -197,13 +217,28 @@ static void large_free(void *memory, size_t size)
     unmap_list(list);
 }
 
+static void *small_alloc(size_t size)
+{
+    if (!HAVE_JEMALLOC)
+        return sbl_alloc_aligned(64, size);
+    return sbl_alloc_must_fail() ? NULL : mallocx(size ? size : 1, ALIGN_64);
+}
+
+static void small_free(void *memory, size_t size)
+{
+    if (HAVE_JEMALLOC)
+        sdallocx(memory, size ? size : 1, ALIGN_64);
+    else
+        sbl_free(memory);
+}
+
 void *sbl_buffer_alloc(size_t size)
 {
     void *memory;
 
     if (size > SIZE_MAX / 4)
         return NULL;
-    memory = size < LARGE ? sbl_alloc_aligned(64, size) : sbl_alloc_must_fail() ? NULL : large_alloc(size);
+    memory = size < LARGE ? small_alloc(size) : sbl_alloc_must_fail() ? NULL : large_alloc(size);
     if (memory)
         sbl_buffer_count(size);
     return memory;
@@ -215,7 +250,7 @@ void sbl_buffer_free(void *memory, size_t size)
         return;
     sbl_buffer_uncount(size);
     if (size < LARGE)
-        sbl_free(memory);
+        small_free(memory, size);
     else
         large_free(memory, size);
 }
