@@ -1,28 +1,136 @@
 /*
  * A task that returned another's future takes that one's result when it comes. The edge to it lies where the edges
  * to the inputs were, which the task no longer needs.
+ *
+ * Inputs exist before the task that takes them, so they make no cycles; a returned future may wait for the very task
+ * that returns it, and then neither would end. So, one task at a time, what the future waits for is searched first.
  */
 #include "graph/local.h"
 
-void sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next)
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* --- the search for a cycle ------------------------------------------------------------------------------------- */
+
+/* Futures that were found, one reference each; those from `next` on are still to be looked at. */
+struct found {
+    sabal_future **items;
+    size_t         n, room, next;
+};
+
+static int add(struct found *found, sabal_future *f)
 {
-    sbl_edge *edge;
+    if (found->n == found->room) {
+        size_t         room  = found->room ? 2 * found->room : 64;
+        sabal_future **items = sbl_realloc(found->items, room * sizeof *items);
+
+        if (!items)
+            return 0;
+        found->items = items;
+        found->room  = room;
+    }
+    found->items[found->n++] = sbl_handle_retain(f);
+    return 1;
+}
+
+static void found_clear(struct found *found)
+{
+    while (found->n)
+        sbl_handle_release(found->items[--found->n]);
+    sbl_free(found->items);
+}
+
+/*
+ * Whether f can be below x. Inputs are older than who takes them, so what is older than f can lead to it only through
+ * a task that waits for a future it returned.
+ */
+static int may_lead_to(const sabal_future *x, const sabal_future *f)
+{
+    return !sbl_future_has_ended(x) &&
+           (x->serial >= f->serial || atomic_load_explicit(&f->client->n_chained, memory_order_relaxed) > 0);
+}
+
+/* Adds what x waits for. */
+static int add_inputs(struct found *found, sabal_future *x, const sabal_future *f)
+{
+    int     enough = 1;
+    int32_t n;
+
+    if (!sbl_edges_lock(x))
+        return 1;
+    n = x->chained ? 1 : x->n_inputs;
+    for (int32_t i = 0; i < n && enough; i++) {
+        sabal_future *input = x->edges[i].input;
+
+        if (input->mark != f->client->chain_mark && input->client && may_lead_to(input, f)) {
+            input->mark = f->client->chain_mark;
+            enough      = add(found, input);
+        }
+    }
+    sbl_edges_unlock(x);
+    return enough;
+}
+
+/* With chain_lock held, so that no other such edge comes in between; edges to inputs stand from the start. */
+static sabal_status check_cycle(struct found *found, sabal_future *f, sabal_future *target, sabal_error *err)
+{
+    int enough;
+
+    /* nobody waits for f: then target doesn't either */
+    if (!atomic_load_explicit(&f->dependents, memory_order_acquire) || !target->client || !may_lead_to(target, f))
+        return SABAL_OK;
+    f->client->chain_mark++;
+    enough = add(found, target);
+    while (enough && found->next < found->n) {
+        sabal_future *x = found->items[found->next++];
+
+        if (x == f)
+            return sbl_error_set(err, SABAL_EINVAL,
+                                 "a task returned a future that waits for its own: neither would end");
+        enough = add_inputs(found, x, f);
+    }
+    return enough ? SABAL_OK : sbl_error_memory(err, 2 * found->room * sizeof(void *), "the search for a cycle");
+}
+
+/* --- the chain -------------------------------------------------------------------------------------------------- */
+
+static void take_result(sabal_future *f, const sabal_future *target)
+{
+    f->failed = target->failed;
+    if (f->failed)
+        f->result.failure = sbl_failure_retain(target->result.failure);
+    else
+        f->result.value = sbl_value_retain(target->result.value);
+}
+
+sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err)
+{
+    sabal_client *client = f->client;
+    struct found  found  = {0};
+    sbl_edge     *edge   = NULL;
+    sabal_status  st;
 
     sbl_future_release_inputs(f);
-    edge = sbl_edges_replace(f, target);
+    pthread_mutex_lock(&client->chain_lock);
+    st = check_cycle(&found, f, target, err);
+    if (!st) {
+        edge = sbl_edges_replace(f, target);
+        atomic_fetch_add_explicit(&client->n_chained, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&client->chain_lock);
+    found_clear(&found); /* after: what goes with a last reference may call the user's code */
+    if (st)
+        return st;
     sbl_future_keep(f); /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
     if (!sbl_edge_push(edge)) {
         if (sbl_step(f, SBL_CHAINED, SBL_ENDING)) {
-            f->failed = target->failed;
-            if (f->failed)
-                f->result.failure = sbl_failure_retain(target->result.failure);
-            else
-                f->result.value = sbl_value_retain(target->result.value);
+            take_result(f, target);
             sbl_end(f, next);
         }
         sbl_future_unkeep(f);
     } else if (atomic_load(&f->interrupted)) {
         sbl_end_unstarted(f); /* the other half of local_interrupt() */
     }
+    return SABAL_OK;
 }

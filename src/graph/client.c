@@ -228,6 +228,7 @@ static sabal_client *create(void)
     memset(client, 0, sizeof *client);
     sbl_owner_init(&client->owner);
     pthread_mutex_init(&client->watch_lock, NULL);
+    pthread_mutex_init(&client->chain_lock, NULL);
     atomic_init(&client->refs, 1);
     atomic_init(&client->fd, -1);
     client->closed = (sbl_failure){
@@ -279,6 +280,7 @@ void sbl_client_release(sabal_client *client)
         close(client->fd);
     sbl_failure_release(client->failure);
     pthread_mutex_destroy(&client->watch_lock);
+    pthread_mutex_destroy(&client->chain_lock);
     sbl_owner_destroy(&client->owner);
     sbl_free(client);
 }

@@ -28,6 +28,9 @@ struct sabal_client {
     _Atomic int32_t    urgent;  /* ready tasks with a priority above 0 */
     _Atomic uint64_t   serial;
     pthread_mutex_t    watch_lock; /* guards the watches of all its futures */
+    pthread_mutex_t    chain_lock; /* one task at a time begins to wait for a future that it returned */
+    uint32_t           chain_mark; /* under chain_lock: the last search for a cycle                    */
+    _Atomic int32_t    n_chained;  /* tasks that wait so                                               */
     _Atomic int        fd;         /* -1: none yet */
     _Atomic uint32_t   fd_raised;  /* written to since the last drain */
     _Atomic uint32_t   fd_drained; /* sabal_client_drain() was called */

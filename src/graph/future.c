@@ -97,7 +97,7 @@ sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, c
     f->work.priority = spec->priority;
     f->n_inputs      = spec->n_inputs;
     f->arg_size      = spec->arg_size;
-    f->has_rare      = (uint8_t)has_rare;
+    f->has_rare      = has_rare != 0;
     atomic_init(&f->missing, spec->n_inputs + 1);
     for (int32_t i = 0; i < spec->n_inputs; i++) {
         assert(spec->inputs[i] && "an input of a task is NULL");

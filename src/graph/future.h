@@ -73,9 +73,9 @@ struct sabal_future {
     uint8_t          released; /* inputs are released; under edges_lock */
     uint8_t          chained;  /* edges[0] leads to the future it returned */
     uint8_t          failed;   /* result is a failure; set before the publisher drops its half */
-    uint8_t          named;    /* name is a copy: it was given */
-    uint8_t          has_rare; /* an sbl_rare lies behind the edges */
     uint8_t          ran;      /* its function was called */
+    uint8_t          named : 1, has_rare : 1; /* name is a copy; an sbl_rare lies behind the edges. Never change */
+    uint32_t         mark;     /* the search for cycles that saw it last; under chain_lock */
     sbl_edge         edges[];      /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
 

@@ -145,6 +145,8 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
     sbl_edge      *list;
 
     sbl_future_release_inputs(f);
+    if (f->chained)
+        atomic_fetch_sub_explicit(&f->client->n_chained, 1, memory_order_relaxed);
     if (f->client->trace && !f->ran)
         sbl_trace_unrun(f->client->trace, f);
     count_end(f);

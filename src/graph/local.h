@@ -25,8 +25,11 @@ sbl_failure *sbl_failure_of_interrupt(const sabal_future *f);
 int sbl_end_unstarted(sabal_future *f);
 /** Puts an edge into the list of those who wait for its input. 0: that has ended already. */
 int sbl_edge_push(sbl_edge *edge);
-/** A task that has run waits for the future that it returned. The caller holds target and keeps f. */
-void sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next);
+/**
+ * A task that has run waits for the future that it returned. The caller holds target and keeps f.
+ * SABAL_EINVAL: target waits for f itself; SABAL_ENOMEM. Then nothing was done.
+ */
+sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err);
 /** The engine's help to one who waits inside a task: see help.c. */
 int sbl_local_help(sabal_future *f);
 

@@ -112,7 +112,7 @@ static sbl_failure *failure_of_run(struct sabal_task *task, sabal_status st)
 
     if (is_interrupted(f))
         return sbl_failure_of_interrupt(f);
-    if (task->error.status == st) {
+    if (task->error.status == st) { /* a call of this task told more about it */
         sbl_future_write_key(f, key, sizeof key);
         sbl_error_task(&task->error, key);
         sbl_error_where(&task->error, f->where);
@@ -156,11 +156,11 @@ void sbl_run(sabal_future *f, sabal_future **next)
         drop(&task);
         begin(&task, f);
     }
+    if (st == SABAL_OK && task.chain)
+        st = sbl_chain(f, task.chain, next, &task.error);
     if (st) {
         fail(f, failure_of_run(&task, st), next);
-    } else if (task.chain) {
-        sbl_chain(f, task.chain, next);
-    } else {
+    } else if (!task.chain) {
         f->result.value = task.value;
         task.value      = NULL;
         atomic_store_explicit(&f->stage, SBL_ENDING, memory_order_relaxed);
