@@ -231,9 +231,6 @@ static sabal_client *create(void)
     pthread_mutex_init(&client->chain_lock, NULL);
     atomic_init(&client->refs, 1);
     atomic_init(&client->fd, -1);
-    client->closed = (sbl_failure){
-        .immortal = 1,
-        .error    = {.struct_size = sizeof(sabal_error), .status = SABAL_ECLOSED, .message = "the client was closed"}};
     enlist(client);
     return client;
 }
@@ -320,7 +317,7 @@ const sabal_error *sabal_client_error(const sabal_client *client)
         return &client->failure->error;
     if (sbl_client_is_forked(client))
         return &sbl_failure_forked.error;
-    return sbl_client_is_closing(client) ? &client->closed.error : NULL;
+    return sbl_client_is_closing(client) ? &sbl_failure_closed.error : NULL;
 }
 
 sabal_status sbl_client_check(const sabal_client *client, sabal_error *err)

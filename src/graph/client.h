@@ -20,7 +20,6 @@ struct sabal_client {
     const sbl_engine  *engine;
     sbl_pool          *pool;
     sbl_failure       *failure; /* why it could not be opened; NULL: it was */
-    sbl_failure        closed;  /* what every future gets that had not ended at close */
     uint64_t           generation;
     _Atomic uint32_t   closing; /* 1 from sabal_close() on */
     _Atomic int32_t    refs;    /* who keeps the memory: the user until close, each handle */

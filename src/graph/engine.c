@@ -27,26 +27,27 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
 /* All records first, so that a failure leaves nothing behind; then they start. */
 static sabal_status make_all(sabal_client *client, const sbl_batch *batch, sabal_future **futures, sabal_error *err)
 {
-    sbl_task_spec spec = {0};
-    int64_t       i;
+    sabal_status st = SABAL_OK;
+    int64_t      i;
 
-    for (i = 0; i < batch->n; i++) {
-        sabal_status st = SABAL_OK;
+    for (i = 0; i < batch->n && !st; i++) {
+        sbl_task_spec spec = batch->specs[batch->alike ? 0 : i];
 
-        if (i == 0 || !batch->args)
-            spec = batch->specs[i];
-        if (batch->args)
-            spec.arg = (const char *)batch->args + spec.arg_size * (size_t)i;
-        if (i == 0 || !batch->args)
+        if (!batch->alike || i == 0)
             st = check_spec(client, &spec, err);
-        futures[i] = st ? NULL : sbl_future_make(client, &spec, batch->function);
+        if (st)
+            break;
+        if (batch->alike && spec.arg)
+            spec.arg = (const char *)spec.arg + spec.arg_size * (size_t)i;
+        futures[i] = sbl_future_make(client, &spec, batch->function);
         if (!futures[i]) {
-            while (i-- > 0)
-                sbl_future_unmake(futures[i]);
-            return st ? st : sbl_error_memory(err, sizeof(sabal_future) + spec.arg_size, "a task");
+            st = sbl_error_memory(err, sizeof(sabal_future) + spec.arg_size, "a task");
+            break;
         }
     }
-    return SABAL_OK;
+    while (st && i-- > 0)
+        sbl_future_unmake(futures[i]);
+    return st;
 }
 
 sabal_status sbl_submit_batch(sabal_client *client, const sbl_batch *batch, sabal_future **futures, sabal_error *err)
@@ -62,7 +63,7 @@ sabal_status sbl_submit_batch(sabal_client *client, const sbl_batch *batch, saba
     if (!sbl_client_enter(client, batch->n)) {
         for (int64_t i = 0; i < batch->n; i++)
             sbl_future_unmake(futures[i]);
-        return sbl_error_pass(err, &client->closed.error);
+        return sbl_error_pass(err, &sbl_failure_closed.error);
     }
     serial = 1 + atomic_fetch_add_explicit(&client->serial, (uint64_t)batch->n, memory_order_relaxed);
     for (int64_t i = 0; i < batch->n; i++)

@@ -28,14 +28,18 @@ sbl_failure sbl_failure_forked = {
                  .status      = SABAL_EFORKED,
                  .message     = "this process was forked after the client was opened, and its threads stayed behind: "
                                 "open a client of its own in the child"}};
+sbl_failure sbl_failure_closed = {
+    .immortal = 1,
+    .error    = {.struct_size = sizeof(sabal_error), .status = SABAL_ECLOSED, .message = "the client was closed"}};
 
 #define IMMORTAL(failure_)                                                                                   \
     {                                                                                                        \
-        .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .dependents = SBL_CLOSED,              \
+        .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .failed = 1, .dependents = SBL_CLOSED, \
         .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                           \
     }
 sabal_future sbl_future_no_memory = IMMORTAL(sbl_failure_no_memory);
 sabal_future sbl_future_forked    = IMMORTAL(sbl_failure_forked);
+sabal_future sbl_future_closed    = IMMORTAL(sbl_failure_closed);
 
 /* --- layout ------------------------------------------------------------------------------------------------ */
 
@@ -141,6 +145,8 @@ sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
 
     if (err->status == SABAL_EFORKED)
         return &sbl_future_forked;
+    if (sbl_client_is_closing(client))
+        return &sbl_future_closed;
     f = client == &sbl_client_no_memory ? NULL : make(client, sizeof *f + sizeof(sbl_edge));
     if (!f)
         return &sbl_future_no_memory;

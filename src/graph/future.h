@@ -97,7 +97,7 @@ const sbl_rare *sbl_future_rare(const sabal_future *f);
 sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function);
 /** Takes back a record that was not started. */
 void sbl_future_unmake(sabal_future *f);
-/** A future that is failed from the start; the immortal one if memory is out or the client is a forked one. */
+/** A future that is failed from the start; an immortal one if there is no memory or the client is forked or closed. */
 sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err);
 /** A future that has its value, which it takes over. NULL: no memory (value is released). */
 sabal_future *sbl_future_scattered(sabal_client *client, sbl_value *value);
@@ -127,7 +127,8 @@ sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, con
 sbl_failure *sbl_failure_retain(sbl_failure *failure);
 void         sbl_failure_release(sbl_failure *failure);
 
-extern sbl_failure  sbl_failure_no_memory, sbl_failure_forked;
-extern sabal_future sbl_future_no_memory, sbl_future_forked;
+/* What is given when nothing can be made: no memory, a forked client, a closed one (which owns nothing any more). */
+extern sbl_failure  sbl_failure_no_memory, sbl_failure_forked, sbl_failure_closed;
+extern sabal_future sbl_future_no_memory, sbl_future_forked, sbl_future_closed;
 
 #endif

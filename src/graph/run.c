@@ -101,7 +101,7 @@ sbl_failure *sbl_failure_of_interrupt(const sabal_future *f)
     if (why & SBL_TIME_IS_UP)
         return sbl_failure_of_task(f, SABAL_ETIMEDOUT, "the task ran longer than the %g s it was given",
                                    (double)sbl_future_rare(f)->timeout_ns * 1e-9);
-    return &f->client->closed;
+    return &sbl_failure_closed;
 }
 
 static sbl_failure *failure_of_run(struct sabal_task *task, sabal_status st)

@@ -39,7 +39,7 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
 
     if (n_inputs > INT32_MAX)
         return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " inputs are more than a task can have", n_inputs);
-    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .args = args, .n = n, .function = o->function},
+    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .alike = 1, .n = n, .function = o->function},
                             futures, err);
 }
 

@@ -4,10 +4,10 @@
 
 #include "graph/client.h"
 
-/** n tasks: one spec each, or, with args, one spec for all and an argument each, one behind the other. */
+/** n tasks: one spec each, or one for all whose arguments lie one behind the other from its own on. */
 typedef struct sbl_batch {
     const sbl_task_spec *specs;
-    const void          *args;
+    int                  alike; /* one spec for all */
     int64_t              n;
     const char          *function; /* the function as it stands in the source; may be NULL */
 } sbl_batch;

@@ -164,7 +164,7 @@ const char *sabal_future_key(const sabal_future *future)
     char          key[64];
 
     if (!f->client)
-        return f == &sbl_future_forked ? "forked" : "no-memory";
+        return f == &sbl_future_forked ? "forked" : f == &sbl_future_closed ? "closed" : "no-memory";
     if (sbl_client_is_forked(f->client))
         return "forked";
     there = attached(f, 0);

@@ -1,0 +1,354 @@
+/* Clients: opening, what can't be opened, closing, several at once, fork. */
+#include <sys/wait.h>
+
+#include "support/engines.h"
+
+static sabal_error err;
+
+static void init(void)
+{
+    err = (sabal_error)SABAL_ERROR_INIT;
+    unsetenv("SABAL_SCHEDULER_FILE");
+    unsetenv("SABAL_THREADS");
+    unsetenv("SABAL_TRACE");
+}
+
+TestSuite(client, .init = init, .fini = init);
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+Test(client, no_address_means_this_node)
+{
+    sabal_client *client = sabal_open(NULL, &err, .threads = 3);
+
+    cr_expect_eq(err.status, SABAL_OK);
+    cr_expect_null(sabal_client_error(client));
+    cr_expect_eq(sabal_client_threads(client), 3);
+    sabal_close(client);
+}
+
+Test(client, options_may_be_left_out)
+{
+    sabal_client *client = sabal_open_with("local:", &err, NULL);
+
+    cr_expect_eq(err.status, SABAL_OK);
+    cr_expect_geq(sabal_client_threads(client), 1);
+    sabal_close(client);
+    sabal_close(NULL);
+}
+
+Test(client, threads_come_from_the_environment_unless_given)
+{
+    sabal_client *client;
+
+    setenv("SABAL_THREADS", "5", 1);
+    client = sabal_open("local:", &err);
+    cr_expect_eq(sabal_client_threads(client), 5);
+    sabal_close(client);
+    client = sabal_open("local:", &err, .threads = 2);
+    cr_expect_eq(sabal_client_threads(client), 2);
+    sabal_close(client);
+}
+
+/* What every failed client has in common. */
+static void expect_failed(sabal_client *client, sabal_status st, const char *part)
+{
+    sabal_future       *f, *g, *got;
+    sabal_as_completed *it;
+    sabal_client_stats  stats;
+    double              args[2] = {0}, out;
+
+    cr_assert_not_null(client);
+    cr_expect_eq(err.status, st);
+    cr_expect_not_null(strstr(err.message, part));
+    cr_assert_not_null(sabal_client_error(client));
+    cr_expect_eq(sabal_client_error(client)->status, st);
+    cr_expect_eq(sabal_client_threads(client), 0);
+    cr_expect_eq(sabal_client_fd(client), -1);
+    sabal_client_drain(client);
+    sabal_client_stats_get(client, &stats);
+    cr_expect_eq(stats.submitted, 0);
+    f = sabal_submit(client, task_square, args, sizeof *args);
+    g = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f, f));
+    cr_assert_not_null(g);
+    cr_expect_eq(sabal_future_get(&out, sizeof out, g, NULL), st);
+    cr_expect_eq(sabal_future_state_get(f), SABAL_FAILED);
+    cr_expect_str_eq(sabal_future_error(f)->message, sabal_client_error(client)->message);
+    cr_expect_not_null(sabal_future_key(f));
+    sabal_future_cancel(f);
+    sabal_retain(f);
+    sabal_release(f);
+    f = sabal_scatter(client, args, sizeof *args);
+    cr_expect_eq(sabal_future_wait(f, NULL), st);
+    it = sabal_as_completed_create(client, SABAL_LIST(f));
+    if (sabal_as_completed_next(&got, it, NULL) == SABAL_OK)
+        cr_expect_eq(got, f);
+    {
+        SABAL_SCOPE(client);
+        f = sabal_submit(client, task_square, args, sizeof *args);
+    }
+    sabal_close(client);
+    init();
+}
+
+Test(client, rehearse_is_not_in_this_version)
+{
+    expect_failed(sabal_open("rehearse:", &err), SABAL_EUNSUPPORTED, "\"rehearse:\" (tasks in a second process");
+}
+
+Test(client, scheduler_files_are_not_in_this_version)
+{
+    expect_failed(sabal_open("cluster.json", &err), SABAL_EUNSUPPORTED, "'cluster.json' would be a scheduler's file");
+}
+
+Test(client, the_environment_names_a_scheduler_file_and_local_overrides_it)
+{
+    sabal_client *client;
+
+    setenv("SABAL_SCHEDULER_FILE", "sched.json", 1);
+    client = sabal_open("local:", &err, .threads = 1);
+    cr_expect_eq(err.status, SABAL_OK);
+    sabal_close(client);
+    expect_failed(sabal_open(NULL, &err), SABAL_EUNSUPPORTED, "SABAL_SCHEDULER_FILE names 'sched.json'");
+}
+
+Test(client, threads_out_of_range_are_refused)
+{
+    sabal_client *client = sabal_open("local:", &err, .threads = 1025); const char *here = SABAL_HERE;
+
+    cr_expect_str_eq(err.where, here);
+    expect_failed(client, SABAL_EINVAL, "1025 threads");
+    expect_failed(sabal_open("local:", &err, .threads = -1), SABAL_EINVAL, "-1 threads");
+}
+
+Test(client, a_setting_that_cannot_be_read_is_refused)
+{
+    setenv("SABAL_THREADS", "many", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "threads is 'many' in SABAL_THREADS");
+    setenv("SABAL_THREADS", "1025", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "SABAL_THREADS");
+}
+
+Test(client, a_trace_that_cannot_be_written_is_refused)
+{
+    expect_failed(sabal_open("local:", &err, .trace = "/nowhere/trace.json"), SABAL_ENOENT, "/nowhere/trace.json");
+    setenv("SABAL_TRACE", "/", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EIO, "the trace '/'");
+}
+
+Test(client, an_error_record_that_holds_a_failure_keeps_it)
+{
+    sabal_client *client;
+
+    err.status = SABAL_EVALUE;
+    client     = sabal_open("nope", &err);
+    cr_expect_eq(err.status, SABAL_EVALUE);
+    cr_expect_eq(sabal_client_error(client)->status, SABAL_EUNSUPPORTED);
+    sabal_close(client);
+}
+
+/* --- handles ---------------------------------------------------------------------------------------------------- */
+
+Test(client, close_releases_every_handle_and_plain_results_that_were_retained_stay)
+{
+    sabal_client  *client = sabal_open("local:", &err, .threads = 1);
+    sabal_future  *f;
+    sabal_ndarray *array;
+    sabal_memory   memory;
+    double         v[2] = {1, 2};
+
+    sabal_scatter(client, v, sizeof v);
+    f = sabal_scatter(client, v, sizeof v);
+    sabal_retain(f);
+    cr_expect_eq(sabal_ndarray_create(&array, v, SABAL_FLOAT64, 1, &(int64_t){2}, &err), SABAL_OK);
+    sabal_close(client);
+    cr_expect_eq(((const double *)sabal_ndarray_data(array))[1], 2);
+    sabal_release(array);
+    sabal_memory_get(&memory);
+    cr_expect_eq(memory.in_use, sizeof v);
+    sabal_release(f);
+    sabal_memory_get(&memory);
+    cr_expect_eq(memory.in_use, 0);
+}
+
+Test(client, a_scope_releases_the_futures_made_in_it)
+{
+    sabal_client *client;
+
+    for_each_engine(client, 1)
+    {
+        sabal_client_stats stats;
+        sabal_future      *kept = NULL;
+        {
+            SABAL_SCOPE(client);
+            sabal_scatter(client, "a", 1);
+            kept = sabal_keep(sabal_scatter(client, "b", 1));
+        }
+        sabal_client_stats_get(client, &stats);
+        cr_expect_eq(stats.values, 1);
+        cr_expect_eq(sabal_future_state_get(kept), SABAL_FINISHED);
+    }
+}
+
+Test(client, two_in_one_process_do_not_meet)
+{
+    sabal_client *a = sabal_open("local:", &err, .threads = 1), *b = sabal_open("local:", &err, .threads = 2);
+    sabal_future *f = submit_double(a, 3), *g = submit_double(b, 4);
+    double        out;
+
+    sabal_future_get(&out, sizeof out, f, &err);
+    cr_expect_eq(out, 9);
+    sabal_close(a);
+    sabal_future_get(&out, sizeof out, g, &err);
+    cr_expect_eq(out, 16);
+    cr_expect_eq(sabal_future_wait(submit_double(b, 1), &err), SABAL_OK);
+    sabal_close(b);
+    cr_expect_eq(err.status, SABAL_OK);
+}
+
+static sabal_status use_the_other(sabal_task *t)
+{
+    sabal_client *other = *(sabal_client *const *)sabal_task_arg(t);
+    double        v;
+
+    if (sabal_future_get(&v, sizeof v, submit_double(other, 5), NULL))
+        return SABAL_EVALUE;
+    return sabal_task_return(t, &v, sizeof v);
+}
+
+Test(client, a_task_of_one_may_wait_for_a_task_of_the_other)
+{
+    sabal_client *a = sabal_open("local:", &err, .threads = 1), *b = sabal_open("local:", &err, .threads = 1);
+    double        out = 0;
+
+    sabal_future_get(&out, sizeof out, sabal_submit(a, use_the_other, &b, sizeof b), &err);
+    cr_expect_eq(out, 25);
+    sabal_close(a);
+    sabal_close(b);
+}
+
+Test(client, stats_count_what_was_and_what_is)
+{
+    sabal_client *client;
+
+    for_each_engine(client, 2)
+    {
+        sabal_client_stats s;
+        sabal_future      *a = submit_double(client, 2), *b = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
+        sabal_future      *c = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(a));
+        sabal_future      *d = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(b));
+
+        sabal_wait_all(SABAL_LIST(a, b, c, d), NULL);
+        sabal_client_stats_get(client, &s);
+        cr_expect_eq(s.struct_size, sizeof s);
+        cr_expect_eq(s.submitted, 4);
+        cr_expect_eq(s.finished, 2);
+        cr_expect_eq(s.failed, 2);
+        cr_expect_eq(s.pending, 0);
+        cr_expect_eq(s.values, 2);
+        cr_expect_eq(s.bytes, 16);
+        sabal_release(a);
+        sabal_release(b);
+        sabal_client_stats_get(client, &s);
+        cr_expect_eq(s.values, 1);
+        cr_expect_eq(s.bytes, 8);
+    }
+}
+
+/* --- fork ------------------------------------------------------------------------------------------------------- */
+
+/* What a child sees, as a number of the first thing that is wrong; 0: all is as it should be. */
+static int child(sabal_client *client, sabal_future *done, sabal_future *pending)
+{
+    sabal_error         e = SABAL_ERROR_INIT;
+    sabal_future       *f, *got;
+    sabal_as_completed *it;
+    const void         *data;
+    double              out;
+    int64_t             which;
+
+    alarm(60);
+    if (!sabal_client_error(client) || sabal_client_error(client)->status != SABAL_EFORKED)
+        return 1;
+    f = sabal_submit(client, task_square, &out, sizeof out);
+    if (sabal_future_get(&out, sizeof out, f, &e) != SABAL_EFORKED || e.status != SABAL_EFORKED)
+        return 2;
+    if (sabal_future_wait(pending, NULL) != SABAL_EFORKED || sabal_future_wait(done, NULL) != SABAL_EFORKED)
+        return 3;
+    if (sabal_future_borrow(&data, NULL, done, NULL) != SABAL_EFORKED)
+        return 4;
+    if (sabal_wait_all(SABAL_LIST(done, pending), NULL) != SABAL_EFORKED)
+        return 5;
+    if (sabal_wait_any(&which, SABAL_LIST(done, pending), NULL) != SABAL_EFORKED)
+        return 6;
+    it = sabal_as_completed_create(client, SABAL_LIST(pending));
+    if (sabal_as_completed_next(&got, it, NULL) != SABAL_EFORKED)
+        return 7;
+    if (sabal_future_state_get(pending) == SABAL_PENDING || sabal_future_error(pending)->status != SABAL_EFORKED)
+        return 8;
+    if (sabal_client_fd(client) != -1 || sabal_future_fd(pending) != -1 || sabal_client_threads(client) != 0)
+        return 9;
+    if (sabal_future_wait(sabal_scatter(client, "x", 1), NULL) != SABAL_EFORKED)
+        return 10;
+    sabal_future_cancel(pending);
+    sabal_release(done);
+    sabal_close(client);
+    return 0;
+}
+
+Test(client, in_a_forked_child_every_call_says_so_and_the_parent_goes_on)
+{
+    marks         m = marks_make();
+    sabal_client *client = sabal_open("local:", &err, .threads = 2);
+    sabal_future *done = submit_double(client, 3), *pending = sabal_submit(client, task_hold, &m, sizeof m);
+    int           status = -1;
+    pid_t         pid;
+    double        out;
+
+    sabal_future_wait(done, &err);
+    marks_wait(&m, 1);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        _exit(child(client, done, pending));
+    waitpid(pid, &status, 0);
+    cr_expect_eq(status, 0);
+    if (status)
+        fprintf(stderr, "the child ended with %#x\n", status);
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_future_get(&out, sizeof out, pending, &err), SABAL_OK);
+    cr_expect_eq(sabal_future_get(&out, sizeof out, submit_double(client, 2), &err), SABAL_OK);
+    cr_expect_eq(out, 4);
+    sabal_close(client);
+    marks_end(&m);
+}
+
+Test(client, a_child_may_open_its_own)
+{
+#if defined(__SANITIZE_THREAD__)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#endif
+#endif
+    sabal_client *client = sabal_open("local:", &err, .threads = 2);
+    int           status = -1;
+    pid_t         pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        sabal_client *own = sabal_open("local:", NULL, .threads = 1);
+        double        out = 0;
+
+        alarm(60);
+        sabal_future_get(&out, sizeof out, submit_double(own, 3), NULL);
+        sabal_close(own);
+        sabal_close(client);
+        _exit(out == 9 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    cr_expect_eq(status, 0);
+    sabal_close(client);
+}

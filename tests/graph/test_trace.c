@@ -1,0 +1,150 @@
+/* The trace: one event for each run, in JSON that Perfetto reads. */
+#include <jansson.h>
+
+#include "support/engines.h"
+
+static sabal_client *client;
+static sabal_error   err;
+static char          path[64];
+
+static void init(void)
+{
+    marks m = marks_make();
+
+    err = (sabal_error)SABAL_ERROR_INIT;
+    memcpy(path, m.path, sizeof path);
+    unsetenv("SABAL_TRACE");
+}
+
+static void fini(void)
+{
+    unlink(path);
+    unsetenv("SABAL_TRACE");
+}
+
+TestSuite(trace, .init = init, .fini = fini);
+
+static json_t *load(void)
+{
+    json_error_t why;
+    json_t      *root = json_load_file(path, 0, &why);
+
+    if (!root)
+        fprintf(stderr, "%s:%d: %s\n", path, why.line, why.text);
+    cr_assert_not_null(root);
+    return root;
+}
+
+static const char *text_of(json_t *event, const char *name)
+{
+    json_t *v = json_object_get(event, name);
+
+    v = v ? v : json_object_get(json_object_get(event, "args"), name);
+    return json_is_string(v) ? json_string_value(v) : "";
+}
+
+/* Number of events of a kind whose entry has this text; *last is the last of them. */
+static int count(json_t *root, const char *ph, const char *name, const char *text, json_t **last)
+{
+    json_t *event;
+    size_t  i;
+    int     n = 0;
+
+    json_array_foreach(json_object_get(root, "traceEvents"), i, event)
+    {
+        if (strcmp(text_of(event, "ph"), ph) || strcmp(text_of(event, name), text))
+            continue;
+        if (last)
+            *last = event;
+        n++;
+    }
+    return n;
+}
+
+Test(trace, each_task_is_an_event_with_name_key_time_bytes_status_and_line)
+{
+    json_t       *root, *event = NULL;
+    sabal_future *f;
+    char          key[64], line[128];
+
+    client = sabal_open("local:", &err, .threads = 2, .trace = path);
+    cr_assert_eq(err.status, SABAL_OK);
+    f = sabal_submit(client, task_square, (&(double){3}), sizeof(double)); snprintf(line, sizeof line, "%s", SABAL_HERE);
+    snprintf(key, sizeof key, "%s", sabal_future_key(f));
+    sabal_future_wait(f, &err);
+    for (int i = 0; i < 1000; i++)
+        sabal_submit(client, task_sum, NULL, 0);
+    sabal_wait_all(SABAL_LIST(sabal_submit(client, task_fail, (&(int){1}), sizeof(int), .retries = 2)), NULL);
+    sabal_wait_all(SABAL_LIST(f), &err);
+    while (1) {
+        sabal_client_stats s;
+
+        sabal_client_stats_get(client, &s);
+        if (!s.pending)
+            break;
+    }
+    sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "X", "name", "task_square", &event), 1);
+    cr_expect_str_eq(text_of(event, "key"), key);
+    cr_expect_str_eq(text_of(event, "status"), "SABAL_OK");
+    cr_expect_str_eq(text_of(event, "where"), line);
+    cr_expect_eq(json_integer_value(json_object_get(json_object_get(event, "args"), "bytes")), 8);
+    cr_expect_geq(json_number_value(json_object_get(event, "dur")), 0);
+    cr_expect_geq(json_number_value(json_object_get(event, "ts")), 0);
+    cr_expect_gt(json_integer_value(json_object_get(event, "tid")), 0);
+    cr_expect_eq(count(root, "X", "name", "task_sum", NULL), 1000);
+    cr_expect_eq(count(root, "X", "name", "task_fail", &event), 3); /* each run */
+    cr_expect_str_eq(text_of(event, "status"), "SABAL_EVALUE");
+    cr_expect_geq(count(root, "M", "name", "thread_name", NULL), 1);
+    json_decref(root);
+}
+
+Test(trace, what_is_closed_early_is_whole_and_has_what_never_ran)
+{
+    marks   m = marks_make();
+    json_t *root, *event = NULL;
+
+    setenv("SABAL_TRACE", path, 1);
+    client = sabal_open("local:", &err, .threads = 1);
+    cr_assert_eq(err.status, SABAL_OK);
+    sabal_submit(client, task_hold, &m, sizeof m);
+    for (int i = 0; i < 10; i++)
+        sabal_submit(client, task_sum, NULL, 0);
+    marks_wait(&m, 1);
+    sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "i", "name", "task_sum", &event), 10);
+    cr_expect_str_eq(text_of(event, "status"), "SABAL_ECLOSED");
+    cr_expect_eq(count(root, "X", "name", "task_hold", NULL), 1);
+    json_decref(root);
+    marks_end(&m);
+}
+
+Test(trace, any_name_is_valid_json)
+{
+    json_t *root;
+
+    client = sabal_open("local:", &err, .threads = 1, .trace = path);
+    sabal_future_wait(sabal_submit(client, task_sum, NULL, 0, .name = "a \"quoted\"\\ name\n\x01\xff\xc3\xa9"), &err);
+    sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "X", "status", "SABAL_OK", NULL), 1);
+    json_decref(root);
+}
+
+Test(trace, two_clients_have_two_traces)
+{
+    json_t       *root;
+    sabal_client *other;
+
+    client = sabal_open("local:", &err, .threads = 1, .trace = path);
+    other  = sabal_open("local:", &err, .threads = 1);
+    sabal_future_wait(sabal_submit(client, task_sum, NULL, 0), &err);
+    sabal_future_wait(sabal_submit(other, task_sum, NULL, 0), &err);
+    sabal_close(other);
+    sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "X", "name", "task_sum", NULL), 1);
+    json_decref(root);
+}
