@@ -34,7 +34,7 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *            with the same cause. End it with sabal_close() in either case.
  *
  * Errors: SABAL_EUNSUPPORTED, SABAL_EINVAL (threads out of range, a setting of the environment that can't be
- *         read), SABAL_ENOMEM, SABAL_EIO (the trace file)
+ *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file)
  */
 #ifndef __cplusplus
 #define sabal_open(address, err, ...) \
@@ -45,7 +45,8 @@ SABAL_API sabal_client *sabal_open_with(const char *address, sabal_error *err, c
 /**
  * Cancels what has not ended, waits for what is running, and releases every handle that belongs to the client.
  * NULL is allowed. Handles that were retained stay valid as husks until their release: they are failed with
- * SABAL_ECLOSED; plain results (sabal_ndarray) stay whole. Must not be called from one of its own tasks.
+ * SABAL_ECLOSED; plain results (sabal_ndarray, the bytes of a future that has finished) stay whole. Must not be called
+ * from one of its own tasks.
  * In a child made by fork() it frees nothing that is shared and returns at once.
  */
 SABAL_API void sabal_close(sabal_client *client);
@@ -68,7 +69,7 @@ typedef struct sabal_client_stats {
     int64_t finished;  /* of these, ended with a value                 */
     int64_t failed;    /* ended with an error, cancelled ones included */
     int64_t pending;   /* not yet ended                                */
-    int64_t values;    /* results held now                             */
+    int64_t values;    /* results held now: one for each finished future */
     size_t  bytes;     /* their bytes                                  */
 } sabal_client_stats;
 SABAL_API void sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats);

@@ -40,7 +40,10 @@ SABAL_API void *sabal_task_return_room(sabal_task *task, size_t size);
 SABAL_API sabal_status sabal_task_return_ndarray(sabal_task *task, const sabal_ndarray *array);
 /** The result is an object of the user's own type, which is taken over (destroyed on failure too). */
 SABAL_API sabal_status sabal_task_return_object(sabal_task *task, void *object, const sabal_type *type);
-/** The result is that of another future, whenever it comes: nobody has to wait inside a task. */
+/**
+ * The result is that of another future of the same client, whenever it comes: nobody has to wait inside a task.
+ * Errors: SABAL_EINVAL. If the other waits for this very task, the task fails with SABAL_EINVAL when it returns.
+ */
 SABAL_API sabal_status sabal_task_return_future(sabal_task *task, const sabal_future *future);
 /** Fails the task with a message; returns status, so that it can be returned: return sabal_task_fail(t, ...). */
 SABAL_API sabal_status sabal_task_fail(sabal_task *task, sabal_status status, const char *format, ...)
@@ -55,7 +58,7 @@ typedef struct sabal_submit_options {
     sabal_list  inputs;     /* futures whose results the task gets; borrowed, retained until it has run       */
     const char *name;       /* for messages and traces; copied; NULL: the function's symbol, else its address */
     int32_t     priority;   /* higher runs first among the ready; default 0                                   */
-    int32_t     retries;    /* how often a failure (not a cancellation) is tried again; default 0             */
+    int32_t     retries;    /* how often a failure (timeouts too, not a cancellation) is tried again; default 0 */
     int64_t     timeout_ns; /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
     const char *function;   /* fn as it stands in the source, set by the macro: a static function has no symbol */
 } sabal_submit_options;
@@ -68,10 +71,11 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
  * Runs fn on a worker once its inputs are there.
  *
  *   arg      arg_size bytes, copied; NULL with 0
- *   returns  a future, never NULL; failed at once if the client or an input is
+ *   returns  a future, never NULL; failed at once if the client or an input is. Releasing it does not cancel the task
  *
  * An argument with a comma outside round brackets needs brackets of its own: (&(struct p){1, 2}).
- * Errors (of the future): SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, the first failed input's, the task's own.
+ * Errors (of the future): SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, SABAL_EINVAL (an option out of range, an input
+ *         of another client), the first failed input's, the task's own.
  */
 #ifndef __cplusplus
 #define sabal_submit(client, fn, arg, arg_size, ...)                                                         \
@@ -149,13 +153,17 @@ SABAL_API sabal_status sabal_wait_any_with(int64_t *index, sabal_list futures, s
 
 /** Futures in the order in which they end. */
 typedef struct sabal_as_completed sabal_as_completed;
-/** An iterator over futures (retained until they were given out); one reference, owned by scope or client. */
+/**
+ * An iterator over futures (retained until they were given out); one reference, owned by scope or client. Never NULL:
+ * if it could not be made, its next call says why. Any number of threads may take from it and add to it.
+ */
 SABAL_API sabal_as_completed *sabal_as_completed_create(sabal_client *client, sabal_list futures);
-/** Adds a future while iterating. */
+/** Adds a future while iterating. Errors: SABAL_ENOMEM, SABAL_EFORKED */
 SABAL_API sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *future, sabal_error *err);
 /**
  * Waits for the next that ended, well or badly. SABAL_END when all were given out (*future is NULL then).
  * The future handed out is borrowed from whoever holds it, or valid until the iterator is released.
+ * Errors: SABAL_ETIMEDOUT, what its creation failed with, SABAL_EFORKED. A failed future is no error of this call.
  */
 #ifndef __cplusplus
 #define sabal_as_completed_next(future, it, err, ...)                                                        \
@@ -165,19 +173,23 @@ SABAL_API sabal_status sabal_as_completed_add(sabal_as_completed *it, const saba
 SABAL_API sabal_status sabal_as_completed_next_with(sabal_future **future, sabal_as_completed *it, sabal_error *err,
                                                     const sabal_wait_options *options);
 
-/** Waits, then copies the result, which must have exactly size bytes. SABAL_ESHAPE if not; else as wait. */
+/**
+ * Waits, then copies the result, which must have exactly size bytes.
+ * Errors: SABAL_ESHAPE (another size), SABAL_EDTYPE (an object), the future's own.
+ */
 SABAL_API sabal_status sabal_future_get(void *out, size_t size, const sabal_future *future, sabal_error *err);
 /** Waits, then gives the result's bytes, borrowed for as long as the future is held. size may be NULL. */
 SABAL_API sabal_status sabal_future_borrow(const void **data, size_t *size, const sabal_future *future,
                                            sabal_error *err);
 /** Waits, then gives the result as an n-d array, one reference. SABAL_EDTYPE if it is none. */
 SABAL_API sabal_status sabal_future_ndarray(sabal_ndarray **array, const sabal_future *future, sabal_error *err);
-/** Waits for all, then copies their results, size bytes each, one behind the other. */
+/** Waits for all, then copies their results, size bytes each, one behind the other; all of them or none. */
 SABAL_API sabal_status sabal_gather(void *out, size_t size, sabal_list futures, sabal_error *err);
 
 /**
  * Cancels: a task that has not started never does, one that runs sees sabal_task_cancelled(); what depends on it
- * fails with SABAL_ECANCELED. Has no effect on a future that has ended.
+ * fails with SABAL_ECANCELED. A future whose task runs ends when the function has returned, whatever that returns.
+ * Has no effect on a future that has ended.
  */
 SABAL_API void sabal_future_cancel(const sabal_future *future);
 /** A descriptor that becomes readable when the future has ended, and stays so. Owned by the future; -1: none left. */

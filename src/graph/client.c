@@ -156,10 +156,20 @@ void sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stat
 
 /* --- open ------------------------------------------------------------------------------------------------------ */
 
+/* Options of an older program are shorter: what it doesn't know has its default. */
+static sabal_open_options options_of(const sabal_open_options *options)
+{
+    sabal_open_options o = {SABAL_OPEN_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
 void sabal_open_options_init(sabal_open_options *options)
 {
-    *options = (sabal_open_options){SABAL_OPEN_DEFAULTS};
-    options->where = NULL;
+    *options = options_of(NULL);
 }
 
 /* The environment's address is looked up here, so that messages can tell where it came from. */
@@ -237,18 +247,17 @@ static sabal_client *create(void)
 
 sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal_open_options *options)
 {
-    const sabal_open_options defaults = {SABAL_OPEN_DEFAULTS};
-    sabal_error              own      = SABAL_ERROR_INIT;
-    sabal_client            *client   = create();
+    sabal_open_options o      = options_of(options);
+    sabal_error        own    = SABAL_ERROR_INIT;
+    sabal_client      *client = create();
 
     if (!client) {
         atomic_fetch_add_explicit(&no_memory_users, 1, memory_order_relaxed);
         sbl_error_memory(err, sizeof *client, "a client");
         return &sbl_client_no_memory;
     }
-    options = options ? options : &defaults;
-    if (open_client(client, address, &own, options)) {
-        sbl_error_where(&own, options->where);
+    if (open_client(client, address, &own, &o)) {
+        sbl_error_where(&own, o.where);
         sbl_error_pass(err, &own);
         client->failure = sbl_failure_make(&own);
         sbl_trace_close(client->trace);
