@@ -120,5 +120,5 @@ int main(void)
     sabal_close(client); /* and every handle made from it */
     if (err.status)
         fprintf(stderr, "futures: %s\n", err.message);
-    return err.status || out == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return err.status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
