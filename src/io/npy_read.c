@@ -175,7 +175,7 @@ static sabal_status check_supported(const sbl_npy_header *h, sabal_error *err)
 
     if (!h->dtype) {
         name = sbl_npy_descr_name(h, &advice);
-        return sbl_error_set(err, SABAL_EDTYPE, "its elements are %s (dtype '%.60s'), and only numbers are read: %s in NumPy",
+        return sbl_error_set(err, SABAL_EDTYPE, "its elements are %s (dtype '%.60s'), and only numbers are read: in NumPy, %s",
                              name, h->descr, advice);
     }
     if (h->ndim == 0)
