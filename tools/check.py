@@ -302,7 +302,7 @@ def arguments():
     parser.add_argument('--quick', action='store_true', help='for the desk: only ' + ' '.join(QUICK))
     parser.add_argument('--long', action='store_true', help='all tests under every sanitizer, an hour of fuzzing')
     parser.add_argument('--fuzz-seconds', type=int, help='time for fuzzing in all; default 60, with --long 3600')
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     unknown = [s for s in options.stages if s not in STAGES]
     if unknown:
         parser.error(f'no stage {unknown[0]}; there are: ' + ' '.join(STAGES))
