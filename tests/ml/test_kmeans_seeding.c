@@ -1,0 +1,157 @@
+/* Starts of our own choice: not worse than scikit-learn's k-means++ on the same data. */
+#include "support/arrays.h"
+#include "support/npy.h"
+
+#include "data/kmeans/cases.h"
+
+enum { RUNS = 15 };
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static const struct kmeans_quality *quality_of(const char *x)
+{
+    for (size_t i = 0; i < sizeof kmeans_qualities / sizeof *kmeans_qualities; i++)
+        if (!strcmp(kmeans_qualities[i].x, x))
+            return &kmeans_qualities[i];
+    cr_assert_fail("no such data");
+    return NULL;
+}
+
+/*
+ * The mean inertia over seeds against the mean of scikit-learn's 40: it may be greater by chance, by three standard
+ * errors of the difference of the two means (its spread taken for both). And no run may be far better
+ * than the best of theirs, which would be a wrong sum: one in a hundred.
+ */
+static void not_worse(const char *name, const char *init, int32_t n_init)
+{
+    const struct kmeans_quality *q      = quality_of(name);
+    sabal_client                *client = open_local(2);
+    double                      *x      = npy_doubles("kmeans", name, q->n * q->d);
+    sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
+    double                       inertia[RUNS], mean = 0;
+
+    for (int i = 0; i < RUNS; i++) {
+        SABAL_SCOPE(client);
+        sabal_kmeans *km = sabal_kmeans_fit(rows, .n_clusters = q->k, .init = init, .n_init = n_init,
+                                            .seed = (uint64_t)i);
+
+        cr_assert_null(sabal_kmeans_error(km));
+        inertia[i] = sabal_kmeans_inertia(km);
+        mean += inertia[i] / RUNS;
+        cr_expect_geq(inertia[i], q->min * (1 - 1e-2));
+    }
+    qsort(inertia, RUNS, sizeof *inertia, ascending);
+    if (mean > q->mean + 3 * q->std * sqrt(1.0 / RUNS + 1.0 / 40))
+        fprintf(stderr, "%s by %s: mean %g, median %g; scikit-learn %g and %g, standard deviation %g\n", name, init,
+                mean, inertia[RUNS / 2], q->mean, q->median, q->std);
+    cr_expect_leq(mean, q->mean + 3 * q->std * sqrt(1.0 / RUNS + 1.0 / 40));
+    cr_expect_neq(inertia[0], inertia[RUNS - 1]); /* seeds matter */
+    sabal_close(client);
+    free(x);
+}
+
+Test(kmeans_seeding, scalable_kmeans_is_not_worse_than_scikit_learn)
+{
+    not_worse("digits_x", "k-means||", 0);
+    not_worse("wide_x", "k-means||", 0);
+    not_worse("blobs_x", "k-means||", 0);
+}
+
+Test(kmeans_seeding, kmeans_plus_plus_is_not_worse_than_scikit_learn)
+{
+    not_worse("digits_x", "k-means++", 0);
+    not_worse("wide_x", "k-means++", 0);
+    not_worse("blobs_x", "k-means++", 0);
+}
+
+/* Ten runs, of which the best is kept. */
+Test(kmeans_seeding, random_is_not_worse_with_its_ten_runs)
+{
+    not_worse("digits_x", "random", 0);
+}
+
+Test(kmeans_seeding, the_best_of_several_runs_is_kept)
+{
+    static const char *const inits[] = {"k-means||", "k-means++", "random"};
+    const struct kmeans_quality *q   = quality_of("wide_x");
+    sabal_client                *client = open_local(2);
+    double                      *x      = npy_doubles("kmeans", "wide_x", q->n * q->d);
+    sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
+
+    for (size_t i = 0; i < 3; i++)
+        for (uint64_t seed = 0; seed < 4; seed++) {
+            sabal_kmeans *one  = sabal_kmeans_fit(rows, .n_clusters = 8, .init = inits[i], .n_init = 1, .seed = seed);
+            sabal_kmeans *many = sabal_kmeans_fit(rows, .n_clusters = 8, .init = inits[i], .n_init = 6, .seed = seed);
+
+            cr_expect_leq(sabal_kmeans_inertia(many), sabal_kmeans_inertia(one));
+        }
+    sabal_close(client);
+    free(x);
+}
+
+static void count_runs(void *user, const sabal_kmeans_progress *progress)
+{
+    int32_t *runs = user;
+
+    *runs = progress->run > *runs ? progress->run : *runs;
+    cr_expect_leq(progress->run, progress->n_init);
+}
+
+static int32_t runs_of(const sabal_array *x, const char *init, int32_t n_init, const sabal_array *centers)
+{
+    int32_t runs = 0;
+
+    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(x, .n_clusters = 3, .init = init, .n_init = n_init,
+                                                       .init_centers = centers, .progress = count_runs,
+                                                       .progress_user = &runs)));
+    return runs;
+}
+
+Test(kmeans_seeding, automatic_n_init_is_1_but_10_for_random)
+{
+    sabal_client *client = open_local(2);
+    double       *x      = npy_doubles("kmeans", "iris_x", 600);
+    sabal_array  *rows   = matrix(client, x, SABAL_FLOAT64, 150, 4, 0);
+
+    cr_expect_eq(runs_of(rows, "k-means||", 0, NULL), 1);
+    cr_expect_eq(runs_of(rows, "k-means++", 0, NULL), 1);
+    cr_expect_eq(runs_of(rows, "random", 0, NULL), 10);
+    cr_expect_eq(runs_of(rows, "random", 2, NULL), 2);
+    cr_expect_eq(runs_of(rows, "k-means||", 4, NULL), 4);
+    cr_expect_eq(runs_of(rows, "random", 0, sabal_array_rows(rows, 0, 3)), 1);
+    sabal_close(client);
+    free(x);
+}
+
+/* Rows of weight 0 must not be chosen as a start, rows of great weight must: with k = 1 pass there is nothing else. */
+Test(kmeans_seeding, rows_of_weight_0_are_never_chosen)
+{
+    static const char *const inits[] = {"k-means||", "k-means++", "random"};
+    enum { N = 400 };
+    static double x[N], weight[N];
+    sabal_client *client = open_local(2);
+
+    for (int i = 0; i < N; i++) {
+        x[i]      = i % 4 ? 1000.0 + i : i; /* three rows of four have no weight */
+        weight[i] = i % 4 == 0;
+    }
+    for (size_t i = 0; i < 3; i++)
+        for (uint64_t seed = 0; seed < 8; seed++) {
+            SABAL_SCOPE(client);
+            sabal_kmeans *km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .n_clusters = 5,
+                                                .init = inits[i], .n_init = 1, .seed = seed,
+                                                .sample_weight = vector(client, weight, SABAL_FLOAT64, N, 0));
+            const double *centers;
+
+            cr_assert_null(sabal_kmeans_error(km));
+            centers = values(sabal_kmeans_centers(km));
+            for (int j = 0; j < 5; j++)
+                cr_expect_lt(centers[j], N);
+        }
+    sabal_close(client);
+}
