@@ -61,7 +61,8 @@ SABAL_API void sabal_from_memory_options_init(sabal_from_memory_options *options
  *
  *   data    ndim extents of elements of dtype, in C order unless .strides says otherwise
  *
- * Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE (0-d, a negative extent, more than 2^63 bytes), SABAL_ENOMEM
+ * Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE (0-d or more than SABAL_MAX_NDIM
+ *         dimensions, a negative extent, more than 2^63 bytes), SABAL_ENOMEM
  */
 #ifndef __cplusplus
 #define sabal_array_from_memory(client, data, dtype, ndim, shape, ...)                                       \
@@ -144,7 +145,7 @@ SABAL_API void sabal_blobs_options_init(sabal_blobs_options *options);
  * Isotropic Gaussian blobs: row i belongs to blob i mod centers in a shuffled order that depends on seed and i.
  * (scikit-learn's numbers differ: its generator is sequential, this one is Philox, counter-based.)
  *
- * Errors: SABAL_EINVAL, SABAL_ENOMEM
+ * Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE (more than 2^63 bytes), SABAL_ENOMEM
  * Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
  */
 #ifndef __cplusplus
@@ -181,7 +182,8 @@ typedef struct sabal_map_chunks_options {
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_map_chunks_options_init(sabal_map_chunks_options *options);
 
-/** Applies fn to every chunk; the result has as many rows, in the same chunks. Errors: SABAL_EINVAL, SABAL_ENOMEM */
+/** Applies fn to every chunk; the result has as many rows, in the same chunks.
+    Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE, SABAL_ENOMEM; fn's own when it runs */
 #ifndef __cplusplus
 #define sabal_array_map_chunks(array, fn, ...)                                                               \
     SABAL_WITH(sabal_array_map_chunks_with, ((array), (fn)), sabal_map_chunks_options,                       \

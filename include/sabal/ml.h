@@ -84,7 +84,7 @@ SABAL_API const sabal_array *sabal_kmeans_labels(const sabal_kmeans *model);
 SABAL_API double sabal_kmeans_inertia(const sabal_kmeans *model);
 /** Passes of the best run; -1 for a failed model. */
 SABAL_API int32_t sabal_kmeans_n_iter(const sabal_kmeans *model);
-/** 1 if the best run ended before max_iter was used up. */
+/** 1 if the best run stopped because its centres had settled (in its last pass too), 0 if max_iter ended it. */
 SABAL_API int32_t sabal_kmeans_converged(const sabal_kmeans *model);
 /** Number of clusters and of features; -1 for a failed model. */
 SABAL_API int32_t sabal_kmeans_n_clusters(const sabal_kmeans *model);

@@ -87,29 +87,30 @@ int64_t sbl_array_row_size(const sabal_array *array)
     return n;
 }
 
+/* Its own failure, or what became of its client since: a closed client leaves husks. */
 const sabal_error *sabal_array_error(const sabal_array *array)
 {
-    return array->error;
+    return array->error || !array->client ? array->error : sabal_client_error(array->client);
 }
 
 int32_t sabal_array_ndim(const sabal_array *array)
 {
-    return array->ndim;
+    return sabal_array_error(array) ? 0 : array->ndim;
 }
 
 sabal_dtype sabal_array_dtype(const sabal_array *array)
 {
-    return array->dtype;
+    return sabal_array_error(array) ? (sabal_dtype)0 : array->dtype;
 }
 
 int64_t sabal_array_extent(const sabal_array *array, int32_t axis)
 {
-    return axis >= 0 && axis < array->ndim ? array->shape[axis] : -1;
+    return axis >= 0 && axis < sabal_array_ndim(array) ? array->shape[axis] : -1;
 }
 
 int64_t sabal_array_n_chunks(const sabal_array *array, int32_t axis)
 {
-    if (axis < 0 || axis >= array->ndim)
+    if (axis < 0 || axis >= sabal_array_ndim(array))
         return -1;
     return axis == 0 ? array->chunks.n : 1;
 }
@@ -123,7 +124,7 @@ int64_t sabal_array_chunk_extent(const sabal_array *array, int32_t axis, int64_t
 
 int64_t sabal_array_bytes(const sabal_array *array)
 {
-    if (array->error)
+    if (sabal_array_error(array))
         return -1;
     return array->shape[0] * sbl_array_row_size(array) * (int64_t)sabal_dtype_size(array->dtype);
 }

@@ -417,9 +417,10 @@ sabal_kmeans *sabal_kmeans_fit_with(const sabal_array *x, const sabal_kmeans_opt
     return model->client ? sbl_handle_adopt(model, sbl_client_owner(model->client)) : model;
 }
 
+/* Its own failure, or what became of its client since: a closed client leaves husks. */
 const sabal_error *sabal_kmeans_error(const sabal_kmeans *model)
 {
-    return model->error;
+    return model->error || !model->client ? model->error : sabal_client_error(model->client);
 }
 
 const sabal_array *sabal_kmeans_centers(const sabal_kmeans *model)
@@ -434,27 +435,27 @@ const sabal_array *sabal_kmeans_labels(const sabal_kmeans *model)
 
 double sabal_kmeans_inertia(const sabal_kmeans *model)
 {
-    return model->error ? (double)NAN : model->inertia;
+    return sabal_kmeans_error(model) ? (double)NAN : model->inertia;
 }
 
 int32_t sabal_kmeans_n_iter(const sabal_kmeans *model)
 {
-    return model->error ? -1 : model->n_iter;
+    return sabal_kmeans_error(model) ? -1 : model->n_iter;
 }
 
 int32_t sabal_kmeans_converged(const sabal_kmeans *model)
 {
-    return model->converged;
+    return sabal_kmeans_error(model) ? 0 : model->converged;
 }
 
 int32_t sabal_kmeans_n_clusters(const sabal_kmeans *model)
 {
-    return model->error ? -1 : model->n_clusters;
+    return sabal_kmeans_error(model) ? -1 : model->n_clusters;
 }
 
 int64_t sabal_kmeans_n_features(const sabal_kmeans *model)
 {
-    return model->error ? -1 : model->n_features;
+    return sabal_kmeans_error(model) ? -1 : model->n_features;
 }
 
 void sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times)

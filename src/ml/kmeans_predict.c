@@ -80,8 +80,8 @@ static sabal_status check_rows(const sabal_kmeans *model, const sabal_array *x, 
 
     if (st)
         return st;
-    if (model->error)
-        return sbl_error_pass(err, model->error);
+    if (sabal_kmeans_error(model))
+        return sbl_error_pass(err, sabal_kmeans_error(model));
     if (x->client != model->client)
         return sbl_error_set(err, SABAL_EINVAL, "x belongs to another client than the model");
     if (x->ndim != 2 || x->shape[1] != model->n_features)

@@ -6,7 +6,7 @@ static sabal_client *client;
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
 }
 
 static void close_client(void)
@@ -84,12 +84,12 @@ Test(blobs, what_is_no_blob_is_refused_by_name)
 {
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = -1)), SABAL_EINVAL, "n_samples");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_features = -1)), SABAL_EINVAL, "n_features");
-    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = INT64_MAX / 2, .n_features = 8)), SABAL_EINVAL, "");
+    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = INT64_MAX / 2, .n_features = 8)), SABAL_ESHAPE, "");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .centers = 0)), SABAL_EINVAL, "centers");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .cluster_std = -1.0)), SABAL_EINVAL, "cluster_std");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .cluster_std = __builtin_nan(""))), SABAL_EINVAL, "cluster_std");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .center_box_min = 3, .center_box_max = 2)), SABAL_EINVAL, "center_box");
-    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .dtype = SABAL_INT32)), SABAL_EINVAL, "int32");
+    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .dtype = SABAL_INT32)), SABAL_EDTYPE, "int32");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .chunk_rows = -1)), SABAL_EINVAL, "chunk_rows");
 }
 

@@ -6,7 +6,7 @@ static double        x[20];
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
 }
 
 static void close_client(void)
@@ -157,7 +157,7 @@ Test(failed, a_client_that_could_not_open_gives_failed_arrays)
 
 Test(failed, a_closed_client_leaves_husks)
 {
-    sabal_client *other = open_local(1);
+    sabal_client *other = open_engine(1);
     sabal_array  *a     = sabal_retain(vector(other, x, SABAL_FLOAT64, 20, 0));
     sabal_error   err;
 

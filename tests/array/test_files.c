@@ -12,7 +12,7 @@ static char          folder[64];
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
     snprintf(folder, sizeof folder, "/tmp/sabal-test-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
 }

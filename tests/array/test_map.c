@@ -7,7 +7,7 @@ static sabal_client *client;
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
 }
 
 static void close_client(void)
@@ -166,8 +166,8 @@ Test(map, what_is_no_result_is_refused)
     for (int i = 0; i < SABAL_MAX_NDIM; i++)
         many[i] = 1;
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, NULL)), SABAL_EINVAL, "");
-    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .dtype = (sabal_dtype)55)), SABAL_EINVAL, "55");
-    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1, .row_shape = bad)), SABAL_EINVAL, "-1");
+    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .dtype = (sabal_dtype)55)), SABAL_EDTYPE, "55");
+    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1, .row_shape = bad)), SABAL_ESHAPE, "-1");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1)), SABAL_EINVAL, "row_shape");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = SABAL_MAX_NDIM, .row_shape = many)), SABAL_EINVAL, "32");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = -2)), SABAL_EINVAL, "row_ndim");

@@ -5,7 +5,7 @@ static sabal_client *client;
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
 }
 
 static void close_client(void)

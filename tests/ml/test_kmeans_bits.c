@@ -33,7 +33,7 @@ static uint64_t mix(uint64_t h, const void *data, size_t n)
 /* Fits and hashes centres, labels, distances, inertia and number of iterations. */
 static uint64_t run(const struct job *job, int32_t threads)
 {
-    sabal_client *client  = open_local(threads);
+    sabal_client *client  = open_engine(threads);
     sabal_array  *x       = sabal_make_blobs(client, .n_samples = job->n, .n_features = job->d, .centers = 6,
                                              .dtype = job->dtype, .cluster_std = 4.0, .seed = 3, .chunk_rows = job->chunk_rows);
     double       *weights = malloc((size_t)job->n * sizeof *weights), inertia;
@@ -105,7 +105,7 @@ Test(kmeans_bits, chunking_does_not_change_the_bits_of_exact_sums)
     static double        x[N * D];
     double               centers[K * D];
     int32_t              labels[N];
-    sabal_client        *client = open_local(2);
+    sabal_client        *client = open_engine(2);
 
     for (int i = 0; i < N * D; i++)
         x[i] = (double)((uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
@@ -130,7 +130,7 @@ Test(kmeans_bits, another_seed_gives_another_start)
     static const char *const inits[] = {"k-means||", "k-means++", "random"};
     enum { N = 500 };
     static double x[N];
-    sabal_client *client = open_local(2);
+    sabal_client *client = open_engine(2);
 
     for (int i = 0; i < N; i++)
         x[i] = (double)((uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 52);

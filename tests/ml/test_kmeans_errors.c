@@ -10,7 +10,7 @@ static double        x[N * D];
 
 static void open_client(void)
 {
-    client = open_local(2);
+    client = open_engine(2);
     for (int i = 0; i < N * D; i++)
         x[i] = (double)((i * 37) % 101);
 }
@@ -270,7 +270,7 @@ Test(kmeans_errors, a_failed_client_passes_its_cause_on)
 
 Test(kmeans_errors, a_closed_client_leaves_husks)
 {
-    sabal_client *other = open_local(1);
+    sabal_client *other = open_engine(1);
     sabal_kmeans *km    = sabal_retain(sabal_kmeans_fit(matrix(other, x, SABAL_FLOAT64, N, D, 0), .n_clusters = 2));
 
     cr_assert_null(sabal_kmeans_error(km));
@@ -304,7 +304,7 @@ static sabal_status fit_that_hangs(sabal_task *task)
 /* The fit is inside a task, which is cancelled: what it waits for ends, and so does it. */
 Test(kmeans_errors, closing_the_client_ends_a_fit)
 {
-    sabal_client *other = open_local(2);
+    sabal_client *other = open_engine(2);
     sabal_future *f     = sabal_retain(sabal_submit(other, fit_that_hangs, NULL, 0));
 
     while (!started)

@@ -30,7 +30,7 @@ static const struct kmeans_quality *quality_of(const char *x)
 static void not_worse(const char *name, const char *init, int32_t n_init)
 {
     const struct kmeans_quality *q      = quality_of(name);
-    sabal_client                *client = open_local(2);
+    sabal_client                *client = open_engine(2);
     double                      *x      = npy_doubles("kmeans", name, q->n * q->d);
     sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
     double                       inertia[RUNS], mean = 0;
@@ -79,7 +79,7 @@ Test(kmeans_seeding, the_best_of_several_runs_is_kept)
 {
     static const char *const inits[] = {"k-means||", "k-means++", "random"};
     const struct kmeans_quality *q   = quality_of("wide_x");
-    sabal_client                *client = open_local(2);
+    sabal_client                *client = open_engine(2);
     double                      *x      = npy_doubles("kmeans", "wide_x", q->n * q->d);
     sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
 
@@ -114,7 +114,7 @@ static int32_t runs_of(const sabal_array *x, const char *init, int32_t n_init, c
 
 Test(kmeans_seeding, automatic_n_init_is_1_but_10_for_random)
 {
-    sabal_client *client = open_local(2);
+    sabal_client *client = open_engine(2);
     double       *x      = npy_doubles("kmeans", "iris_x", 600);
     sabal_array  *rows   = matrix(client, x, SABAL_FLOAT64, 150, 4, 0);
 
@@ -134,7 +134,7 @@ Test(kmeans_seeding, rows_of_weight_0_are_never_chosen)
     static const char *const inits[] = {"k-means||", "k-means++", "random"};
     enum { N = 400 };
     static double x[N], weight[N];
-    sabal_client *client = open_local(2);
+    sabal_client *client = open_engine(2);
 
     for (int i = 0; i < N; i++) {
         x[i]      = i % 4 ? 1000.0 + i : i; /* three rows of four have no weight */

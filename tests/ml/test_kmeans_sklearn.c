@@ -36,7 +36,7 @@ static double worst_difference(const double *a, const double *b, int64_t n)
 static void agrees(const char *name, int64_t chunk_rows, int32_t threads)
 {
     const struct kmeans_case *c      = find(name);
-    sabal_client             *client = open_local(threads);
+    sabal_client             *client = open_engine(threads);
     double                   *x = npy_doubles("kmeans", c->x, c->n * c->d), *init = file_of(c, "init", c->k * c->d);
     double                   *labels  = file_of(c, "labels", c->n), *centers = file_of(c, "centers", c->k * c->d);
     double                   *weights = c->weight ? npy_doubles("kmeans", c->weight, c->n) : NULL;

@@ -4,13 +4,18 @@
 
 #include <sabal/sabal.h>
 
+#include "support/engines.h"
 #include "support/test.h"
 
-/* A client of this node with so many threads; ends the test if there is none. */
-static inline sabal_client *open_local(int32_t threads)
+/*
+ * A client with so many threads; ends the test if there is none. The suites run once for each engine: the first,
+ * unless SABAL_TEST_ENGINE names another address.
+ */
+static inline sabal_client *open_engine(int32_t threads)
 {
-    sabal_error   err    = SABAL_ERROR_INIT;
-    sabal_client *client = sabal_open("local:", &err, .threads = threads);
+    sabal_error   err     = SABAL_ERROR_INIT;
+    const char   *address = getenv("SABAL_TEST_ENGINE");
+    sabal_client *client  = sabal_open(address ? address : ENGINES[0], &err, .threads = threads);
 
     cr_assert_null(sabal_client_error(client));
     return client;
