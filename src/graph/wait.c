@@ -52,13 +52,17 @@ static sabal_status timed_out(const sabal_future *f, int64_t timeout_ns, sabal_e
                          (double)timeout_ns * 1e-9);
 }
 
-/* 0: the time ran out. A wait with a limit does not run tasks itself, since those have none. */
-static int wait_for_end(sabal_future *f, int64_t deadline_ns)
+/* Runs what f needs, as far as that can be done here. A wait with a limit does not, since what it ran has none. */
+static void help(sabal_future *f, int64_t deadline_ns)
 {
-    if (sbl_future_has_ended(f))
-        return 1;
     while (deadline_ns == INT64_MAX && !sbl_future_has_ended(f) && f->client->engine->help(f))
         ;
+}
+
+/* 0: the time ran out. */
+static int wait_for_end(sabal_future *f, int64_t deadline_ns)
+{
+    help(f, deadline_ns);
     return sbl_future_has_ended(f) || sbl_event_wait(&f->ended, left_until(deadline_ns)) || sbl_future_has_ended(f);
 }
 
@@ -87,20 +91,23 @@ sabal_status sbl_wait_one(sabal_future *f, int64_t timeout_ns, sabal_error *err)
     return wait_until(f, deadline_of(timeout_ns), timeout_ns, err);
 }
 
-/* All are waited for even if some have failed: what they use may be freed after. */
+/*
+ * All are waited for even if some have failed: what they use may be freed after. The last is slept for first: when it
+ * has ended, most of the others have, and one sleep serves for many.
+ */
 sabal_status sbl_wait_list(sabal_future *const *futures, int64_t n, int64_t timeout_ns, sabal_error *err)
 {
     int64_t      deadline = deadline_of(timeout_ns);
     sabal_status first    = SABAL_OK;
 
     for (int64_t i = 0; i < n; i++) {
-        sabal_future *f = futures[i];
-
-        if (is_forked(f))
+        if (is_forked(futures[i]))
             return sbl_error_pass(err, &sbl_failure_forked.error);
-        if (!wait_for_end(f, deadline))
-            return timed_out(f, timeout_ns, err);
+        help(futures[i], deadline);
     }
+    for (int64_t i = n; i-- > 0;)
+        if (!wait_for_end(futures[i], deadline))
+            return timed_out(futures[i], timeout_ns, err);
     for (int64_t i = 0; i < n && !first; i++)
         first = outcome(futures[i], err);
     return first;
