@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "sched/chaos.h"
 
 /* --- the search for a cycle ------------------------------------------------------------------------------------- */
 
@@ -123,6 +124,7 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
         return st;
     sbl_future_keep(f); /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
+    sbl_chaos();
     if (!sbl_edge_push(edge)) {
         if (sbl_step(f, SBL_CHAINED, SBL_ENDING)) {
             take_result(f, target);

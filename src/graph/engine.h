@@ -19,7 +19,7 @@ typedef struct sbl_task_spec {
     int32_t              priority;
     int32_t              retries;
     int64_t              timeout_ns;   /* 0: none */
-    size_t               output_bytes; /* estimate for the budget; 0: unknown */
+    size_t               output_bytes; /* estimate for the memory budget to come; 0: unknown */
     const char          *name;         /* static or living as long as the call: copied; NULL: the function's */
     const char          *where;        /* the user's line, a static string; may be NULL */
 } sbl_task_spec;

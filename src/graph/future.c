@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "graph/client.h"
 #include "graph/watch.h"
+#include "sched/chaos.h"
 
 static void future_destroy(void *handle);
 
@@ -85,7 +86,7 @@ static sabal_future *make(sabal_client *client, size_t size)
 
 sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function)
 {
-    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes > 0;
+    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0;
     size_t        name_size = spec->name ? strlen(spec->name) + 1 : 0, at = arg_offset(spec->n_inputs, has_rare);
     size_t        size;
     sabal_future *f;
@@ -109,7 +110,7 @@ sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, c
     }
     if (has_rare)
         *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) =
-            (sbl_rare){.timeout_ns = spec->timeout_ns, .output_bytes = spec->output_bytes, .retries = spec->retries};
+            (sbl_rare){.timeout_ns = spec->timeout_ns, .retries = spec->retries};
     if (spec->arg_size)
         memcpy((char *)f + at, spec->arg, spec->arg_size);
     if (name_size) {
@@ -218,6 +219,7 @@ static void future_destroy(void *handle)
     if (sbl_client_is_forked(f->client))
         return; /* the memory is a copy of the parent's, in whatever state its threads left it */
     sbl_future_drop_result(f);
+    sbl_chaos();
     sbl_future_unkeep(f);
 }
 

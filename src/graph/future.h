@@ -43,7 +43,6 @@ typedef struct sbl_failure {
 /* Options that few tasks have. */
 typedef struct sbl_rare {
     int64_t timeout_ns;
-    size_t  output_bytes;
     int32_t retries;
 } sbl_rare;
 

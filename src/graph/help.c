@@ -6,6 +6,8 @@
 #include "graph/local.h"
 
 #include <pthread.h>
+
+#include "sched/chaos.h"
 #include <stdlib.h>
 
 /* Deeper chains are left to the pool: each step down costs a look, and whoever runs the first runs the next ones. */
@@ -60,6 +62,7 @@ static sabal_future *claim(sabal_future *f)
 
         if (sbl_step(f, SBL_READY, SBL_RUNNING))
             return f;
+        sbl_chaos();
         below = unstarted_input(f);
         sbl_handle_release(f);
         f = below;

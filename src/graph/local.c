@@ -9,6 +9,7 @@
 #include "graph/timer.h"
 #include "graph/trace.h"
 #include "graph/watch.h"
+#include "sched/chaos.h"
 
 #include <stddef.h>
 
@@ -56,6 +57,7 @@ static void input_ended(sabal_future *f, struct batch *batch, sabal_future **nex
     /* acq_rel: who makes it ready sees all its inputs' results */
     if (atomic_fetch_sub_explicit(&f->missing, 1, memory_order_acq_rel) > 1)
         return;
+    sbl_chaos();
     if (next && !*next && may_run_directly(f) && sbl_step(f, SBL_WAITING, SBL_RUNNING))
         *next = f;
     else if (sbl_step(f, SBL_WAITING, SBL_READY))
@@ -152,9 +154,12 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
     count_end(f);
     /* acq_rel: publishes the result to those who find the list closed, and takes the edges as they were written */
     list = atomic_exchange_explicit(&f->dependents, SBL_CLOSED, memory_order_acq_rel);
+    sbl_chaos();
     list = end_followers(f, reversed(list), todo);
     sbl_future_drop_result(f);
+    sbl_chaos();
     atomic_store(&f->stage, stage); /* before watches are looked at: pairs with sbl_watch_add() */
+    sbl_chaos();
     sbl_event_set(&f->ended);
     sbl_watch_fire(f);
     sbl_client_raise_fd(f->client);
@@ -212,6 +217,7 @@ static void start_one(sabal_future *f, struct batch *batch)
                 failure = f->edges[i].input->result.failure;
             n_ended++;
         }
+    sbl_chaos();
     if (failure && sbl_step(f, SBL_WAITING, SBL_ENDING)) {
         take_failure(f, failure);
         sbl_end(f, NULL);
@@ -269,6 +275,7 @@ int sbl_end_unstarted(sabal_future *f)
 static void local_interrupt(sabal_future *f)
 {
     atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
+    sbl_chaos();
     sbl_end_unstarted(f);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "sched/chaos.h"
 
 static void link_to(sbl_watch *watch, sabal_future *future)
 {
@@ -44,6 +45,7 @@ int sbl_watch_add(sbl_watch *watch, sabal_future *future)
         return 0;
     pthread_mutex_lock(&future->client->watch_lock);
     link_to(watch, future);
+    sbl_chaos();
     attached = atomic_load(&future->stage) < SBL_FINISHED;
     if (!attached)
         unlink_from(watch);

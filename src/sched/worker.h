@@ -20,6 +20,7 @@
 
 #include <sabal/job.h>
 
+#include "sched/chaos.h"
 #include "sched/pool.h"
 #include "sched/queue.h"
 
@@ -124,15 +125,6 @@ sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
 /** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
  */
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim);
-
-/* chaos.c: for tests, yields and naps at random in the slow paths. */
-extern _Atomic uint32_t sbl_chaos_level;
-void                    sbl_chaos_now(void);
-static inline void      sbl_chaos(void)
-{
-    if (__builtin_expect(atomic_load_explicit(&sbl_chaos_level, memory_order_relaxed) != 0, 0))
-        sbl_chaos_now();
-}
 
 static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
 {
