@@ -42,9 +42,9 @@ void sabal_remove_partial_files(void)
         if (state % STATES != SHOWN)
             continue;
         memcpy(name, slots[i].name, sizeof name);
-        /* after the copy: whoever reuses the slot changes its state first (the fence in show()) */
-        atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&slots[i].state, memory_order_relaxed) == state && pid == getpid())
+        /* release: the copy stays before it. Whoever reuses the slot changes its state first; pairs with the acquire
+           in show() */
+        if (atomic_fetch_add_explicit(&slots[i].state, 0, memory_order_release) == state && pid == getpid())
             unlink(name);
     }
     errno = error_number;
@@ -68,9 +68,9 @@ static void show(int slot, const char *name)
     uint64_t state = atomic_load_explicit(&slots[slot].state, memory_order_relaxed);
 
     state += STATES - state % STATES; /* a new use: a copy that was begun before it is void */
-    atomic_store_explicit(&slots[slot].state, state + CLAIMED, memory_order_relaxed);
-    /* release: a handler that sees a letter of the new name sees the slot claimed; pairs with its acquire fence */
-    atomic_thread_fence(memory_order_release);
+    /* acquire: the new name stays behind it, so that a handler which copied a letter of it sees the state changed;
+       pairs with the release in sabal_remove_partial_files() */
+    atomic_exchange_explicit(&slots[slot].state, state + CLAIMED, memory_order_acquire);
     slots[slot].pid = getpid();
     snprintf(slots[slot].name, sizeof slots[slot].name, "%s", name);
     /* release: publishes the name; pairs with the acquire in sabal_remove_partial_files() */

@@ -29,13 +29,14 @@ static struct piece next_piece(const char **at)
     return p;
 }
 
-/* All cases of npy.bin; *n of them. The memory stays. */
+/* All cases of npy.bin; *n of them. The memory stays for all tests of this process. */
 static struct fixture *fixtures(int *n)
 {
     static struct fixture all[400];
-    size_t                size;
-    char                 *data = get_file(SBL_TEST_DATA "/npy.bin", &size);
+    static size_t         size;
+    static char          *data;
 
+    data = data ? data : get_file(SBL_TEST_DATA "/npy.bin", &size);
     cr_assert_not_null(data);
     *n = 0;
     for (const char *at = data; at < data + size; ++*n) {
