@@ -376,7 +376,7 @@ def data_of_the_wrong_kind_is_refused(folder):
     write_npy(path, '<f8', (0, 2), b'')
     bad(1, ['0 rows'], 'kmeans', path, '-k', 3)
     write_npy(path, '<f8', (10, 0), b'')
-    bad(1, ['a.npy'], 'kmeans', path, '-k', 3)
+    bad(1, ['a.npy', 'no columns'], 'kmeans', path, '-k', 3)
 
 
 def nan_is_named_by_row_and_column(folder):

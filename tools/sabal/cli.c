@@ -45,26 +45,15 @@ int cli_fail(const char *format, ...)
     return CLI_FAILURE;
 }
 
-/* What a person can do about it, where the library, which knows no options and no data, can't say it. */
-static const char *advice(sabal_status status)
-{
-    switch (status) {
-    case SABAL_EVALUE:
-        return "; remove or fill such values first";
-    case SABAL_ENOMEM:
-        return "; try --memory 0 or a smaller --chunk-rows";
-    default:
-        return "";
-    }
-}
-
+/* The library says what to do; but it knows no options of this command. */
 int cli_error(const char *path, const sabal_error *err)
 {
-    const char *name = strrchr(path, '/');
+    const char *name   = strrchr(path, '/');
+    const char *advice = err->status == SABAL_ENOMEM ? "; try --memory 0, or a smaller --chunk-rows" : "";
 
     if (strstr(err->message, name ? name + 1 : path)) /* the library has named the file */
-        return cli_fail("%s%s", err->message, advice(err->status));
-    return cli_fail("%s: %s%s", path, err->message, advice(err->status));
+        return cli_fail("%s%s", err->message, advice);
+    return cli_fail("%s: %s%s", path, err->message, advice);
 }
 
 int cli_usage(const cli_command *command, const char *format, ...)

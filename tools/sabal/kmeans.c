@@ -205,6 +205,8 @@ static int read_data(kmeans_run *run)
         return CLI_FAILURE;
     run->rows     = sabal_array_extent(run->x, 0);
     run->features = sabal_array_extent(run->x, 1);
+    if (run->features < 1)
+        return cli_fail("%s: has no columns, and k-means takes at least one; name other data", run->file);
     if (run->k > run->rows)
         return cli_fail("%s: %" PRId64 " clusters asked of %s row%s; ask for fewer with -k", run->file, run->k,
                         cli_count(rows, run->rows), run->rows == 1 ? "" : "s");

@@ -111,12 +111,15 @@ static void print_centers(const kmeans_run *run, const char *bold, const char *p
 
 static void print_times(const kmeans_run *run)
 {
-    char   read[32], seed[32], iterate[32], total[32], speed[32];
+    char   read[32], seed[32], iterate[32], rest[32], total[32], speed[32];
     double passes = (double)run->rows * sabal_kmeans_n_iter(run->model) / run->times.iterate;
 
-    printf("  time        %s: read %s, seed %s, iterate %s, on %d thread%s\n", cli_seconds(total, run->total_seconds),
+    printf("  time        %s: read %s, seed %s, iterate %s, the rest %s; %d thread%s\n",
+           cli_seconds(total, run->total_seconds),
            run->in_memory ? cli_seconds(read, run->read_seconds) : "in each pass", cli_seconds(seed, run->times.seed),
-           cli_seconds(iterate, run->times.iterate), sabal_client_threads(run->client),
+           cli_seconds(iterate, run->times.iterate),
+           cli_seconds(rest, fmax(0, run->total_seconds - run->read_seconds - run->times.seed - run->times.iterate)),
+           sabal_client_threads(run->client),
            sabal_client_threads(run->client) == 1 ? "" : "s");
     if (isfinite(passes) && passes > 0 && (run->n_init == 1 || (!run->n_init && strcmp(run->init, "random") != 0)))
         printf("  speed       %s rows/s in a pass\n", cli_count(speed, (int64_t)passes));

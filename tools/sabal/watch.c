@@ -114,12 +114,14 @@ void watch_wait(watch *w)
 {
     struct pollfd      ready = {.fd = sabal_client_fd(w->client), .events = POLLIN};
     sabal_client_stats stats = {.struct_size = sizeof stats};
+    int                wait_ms = 1;
 
+    /* The descriptor tells of an end a moment before the count does: so no long wait right after it was readable. */
     for (;;) {
         sabal_client_drain(w->client);
         sabal_client_stats_get(w->client, &stats);
         if (!stats.pending)
             return;
-        poll(&ready, 1, 50); /* the time-out only in case that the last one ended before the drain */
+        wait_ms = poll(&ready, 1, wait_ms) > 0 ? 1 : wait_ms < 16 ? 2 * wait_ms : wait_ms;
     }
 }
