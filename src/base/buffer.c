@@ -145,6 +145,17 @@ static void unmap_list(struct spare *list)
     }
 }
 
+/* A child made by fork() has this thread alone: the lock must not be another's at that moment. */
+static void lock_for_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
 /* Called with the lock held. A setting that can't be read is reported by sabal_open(); here it means the default. */
 static void configure(void)
 {
@@ -153,6 +164,7 @@ static void configure(void)
     if (configured)
         return;
     configured = 1;
+    pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
     sbl_config_int(&n, "buffer_cache", -1, INT64_MAX, NULL);
     cache_limit = n < 0 ? sbl_memory_limit() / 4 : (size_t)n;
     n           = 1;

@@ -9,7 +9,8 @@
 
 #include "base/config.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock    = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t  guarded = PTHREAD_ONCE_INIT;
 static sabal_log_fn   *sink;
 static void           *sink_user;
 static _Atomic int     threshold = -1; /* -1: the environment was not asked yet; 0: silent */
@@ -19,6 +20,22 @@ static const char *const LEVELS[] = {"", "error", "warn", "info", "debug"};
 static void to_stderr(void *user, sabal_log_level level, const char *line)
 {
     fprintf(stderr, "sabal %s: %s\n", LEVELS[level], line);
+}
+
+/* A child made by fork() has this thread alone: the lock must not be another's at that moment. */
+static void lock_for_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void guard_fork(void)
+{
+    pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
 /* Called with the lock held. */
@@ -38,6 +55,7 @@ static void ask_environment(void)
 
 void sabal_set_log(sabal_log_fn *fn, void *user, sabal_log_level level)
 {
+    pthread_once(&guarded, guard_fork);
     pthread_mutex_lock(&lock);
     sink      = fn;
     sink_user = user;
@@ -56,6 +74,7 @@ void sbl_log(sabal_log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    pthread_once(&guarded, guard_fork);
     pthread_mutex_lock(&lock);
     if (atomic_load_explicit(&threshold, memory_order_relaxed) < 0)
         ask_environment();
