@@ -170,7 +170,7 @@ def run_sanitized(tree, **how):
     os.makedirs(folder)
     common = f'log_path={folder}/report:allocator_may_return_null=1'  # the library reports it; a test asks for that
     env = {
-        'ASAN_OPTIONS': common + ':detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1',
+        'ASAN_OPTIONS': common + ':detect_leaks=1:detect_stack_use_after_return=1',
         'LSAN_OPTIONS': common + ':suppressions=' + os.path.join(ROOT, 'tests/support/lsan.supp') + ':print_suppressions=0',
         'UBSAN_OPTIONS': common + ':print_stacktrace=1',
         'TSAN_OPTIONS': common + ':suppressions=' + os.path.join(ROOT, 'tests/support/tsan.supp')
