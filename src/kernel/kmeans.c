@@ -42,6 +42,7 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
                                               const double *shift)
 {
     const size_t        size = sizeof(double) * (size_t)k * (size_t)d;
+    const int           f32  = dtype == SABAL_FLOAT32;
     sbl_kmeans_centers *c    = sbl_calloc(1, sizeof *c);
 
     if (!c)
@@ -51,16 +52,16 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
     c->k       = k;
     c->d       = d;
     c->few     = few_features(k, d);
-    c->scratch = c->few ? c->kernels->few_scratch(k, d) : c->kernels->many_scratch(dtype, k, d);
+    c->scratch = c->few ? c->kernels->few_scratch(k, d) : c->kernels->many_scratch[f32](k, d);
     c->centers = sbl_alloc_aligned(64, size);
     if (!c->centers)
         goto fail;
     memcpy(c->centers, centers, size);
     if (!c->few) {
-        c->packed = sbl_alloc_aligned(64, c->kernels->many_packed(dtype, k, d));
+        c->packed = sbl_alloc_aligned(64, c->kernels->many_packed[f32](k, d));
         if (!c->packed)
             goto fail;
-        c->kernels->many_pack(c, shift);
+        c->kernels->many_pack[f32](c, shift);
     }
     return c;
 fail:
@@ -91,7 +92,7 @@ void sbl_kmeans_assign(const sbl_kmeans_centers *c, const void *x, int64_t n, co
     if (c->few)
         c->kernels->few_assign(&pass);
     else
-        c->kernels->many_assign(&pass);
+        c->kernels->many_assign[c->dtype == SABAL_FLOAT32](&pass);
 }
 
 void sbl_kmeans_distances(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,

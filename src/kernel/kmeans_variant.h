@@ -40,11 +40,11 @@ struct sbl_kmeans_kernels {
     /* few features */
     size_t (*few_scratch)(int32_t k, int64_t d);
     void (*few_assign)(const struct sbl_pass *pass);
-    /* many features */
-    size_t (*many_packed)(sabal_dtype dtype, int32_t k, int64_t d);
-    void (*many_pack)(struct sbl_kmeans_centers *centers, const double *shift);
-    size_t (*many_scratch)(sabal_dtype dtype, int32_t k, int64_t d);
-    void (*many_assign)(const struct sbl_pass *pass);
+    /* many features: in float64 and in float32 */
+    size_t (*many_packed[2])(int32_t k, int64_t d);
+    void (*many_pack[2])(struct sbl_kmeans_centers *centers, const double *shift);
+    size_t (*many_scratch[2])(int32_t k, int64_t d);
+    void (*many_assign[2])(const struct sbl_pass *pass);
 
     void (*distances)(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,
                       int32_t k);
@@ -72,10 +72,14 @@ const struct sbl_kmeans_kernels *sbl_kmeans_kernels_of(sbl_isa isa);
 #if defined(SBL_VARIANT)
 size_t NAME(sbl_few_scratch)(int32_t k, int64_t d);
 void   NAME(sbl_few_assign)(const struct sbl_pass *pass);
-size_t NAME(sbl_many_packed)(sabal_dtype dtype, int32_t k, int64_t d);
-void   NAME(sbl_many_pack)(struct sbl_kmeans_centers *centers, const double *shift);
-size_t NAME(sbl_many_scratch)(sabal_dtype dtype, int32_t k, int64_t d);
-void   NAME(sbl_many_assign)(const struct sbl_pass *pass);
+size_t NAME(sbl_many_packed_f64)(int32_t k, int64_t d);
+size_t NAME(sbl_many_packed_f32)(int32_t k, int64_t d);
+void   NAME(sbl_many_pack_f64)(struct sbl_kmeans_centers *centers, const double *shift);
+void   NAME(sbl_many_pack_f32)(struct sbl_kmeans_centers *centers, const double *shift);
+size_t NAME(sbl_many_scratch_f64)(int32_t k, int64_t d);
+size_t NAME(sbl_many_scratch_f32)(int32_t k, int64_t d);
+void   NAME(sbl_many_assign_f64)(const struct sbl_pass *pass);
+void   NAME(sbl_many_assign_f32)(const struct sbl_pass *pass);
 void   NAME(sbl_distances)(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,
                          int32_t k);
 void   NAME(sbl_moments)(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift,

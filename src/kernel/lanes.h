@@ -222,6 +222,34 @@ INLINE void pair_f32(vd *out, const float *x, int64_t d)
 }
 #endif
 
+#if VF == 8 && !defined(VECTOR_PLAIN)
+INLINE void vd_pair(vd *out, const double *x, int64_t d) { pair_f64(out, x, d); }
+/* The same for VF rows of float32, as they are. */
+INLINE void vf_pair(vf *out, const float *x, int64_t d)
+{
+    __m128 a = two_pairs(x, d), b = two_pairs(x + 2 * d, d);
+    __m128 e = two_pairs(x + 4 * d, d), f = two_pairs(x + 6 * d, d);
+
+    out[0] = _mm256_set_m128(_mm_shuffle_ps(e, f, 0x88), _mm_shuffle_ps(a, b, 0x88));
+    out[1] = _mm256_set_m128(_mm_shuffle_ps(e, f, 0xdd), _mm_shuffle_ps(a, b, 0xdd));
+}
+#elif VF == 16 && !defined(VECTOR_PLAIN)
+INLINE void vd_pair(vd *out, const double *x, int64_t d) { pair_f64(out, x, d); }
+INLINE __m256 eight(const float *x, int64_t d, int odd)
+{
+    __m128 a = two_pairs(x, d), b = two_pairs(x + 2 * d, d);
+    __m128 e = two_pairs(x + 4 * d, d), f = two_pairs(x + 6 * d, d);
+
+    return odd ? _mm256_set_m128(_mm_shuffle_ps(e, f, 0xdd), _mm_shuffle_ps(a, b, 0xdd))
+               : _mm256_set_m128(_mm_shuffle_ps(e, f, 0x88), _mm_shuffle_ps(a, b, 0x88));
+}
+INLINE void vf_pair(vf *out, const float *x, int64_t d)
+{
+    out[0] = _mm512_insertf32x8(_mm512_castps256_ps512(eight(x, d, 0)), eight(x + 8 * d, d, 0), 1);
+    out[1] = _mm512_insertf32x8(_mm512_castps256_ps512(eight(x, d, 1)), eight(x + 8 * d, d, 1), 1);
+}
+#endif
+
 INLINE void load_rows(vd *out, int is_f32, const void *x, int64_t d)
 {
     int64_t f = 0;
