@@ -35,7 +35,7 @@ static const struct sbl_kmeans_kernels *kernels(void)
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
 static int few_features(int32_t k, int64_t d)
 {
-    return (d <= 4 && k <= 256) || (d <= 8 && k <= 16);
+    return d <= 4 && k <= 256;
 }
 
 sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int64_t d, const double *centers,

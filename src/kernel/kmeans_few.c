@@ -14,7 +14,7 @@
 
 #define BLOCK  256 /* rows; a multiple of 2 * VD in each build */
 #define STEP   (2 * VD)
-#define MAX_D  8
+#define MAX_D  4 /* kmeans.c sends no more */
 
 struct lanes { /* sums in the virtual lanes */
     double *sums;   /* [lane][k][d] */
@@ -28,7 +28,7 @@ size_t NAME(sbl_few_scratch)(int32_t k, int64_t d)
 }
 
 /* The nearest centre of 2 * VD rows. */
-INLINE void nearest(double *sqdist, int64_t *label, int is_f32, const char *x, int32_t k, int64_t d,
+INLINE void nearest(double *sqdist, int64_t *label, int is_f32, const char *x, int32_t k, const int d,
                     const double *centers)
 {
     vd row[2][MAX_D], best[2], where[2];
@@ -100,93 +100,147 @@ INLINE void block(struct lanes *to, const struct sbl_pass *p, int is_f32, const 
     if (p->sums || p->counts)
         for (r = 0; r < n; r++)
             add_row(to, r % SBL_LANES, label[r], is_f32, x + r * size, k, d, weights ? weights + r : NULL);
-    if (p->inertia)
-        for (r = 0; r < n; r++)
+    if (p->inertia) {
+        r = 0;
+        if (!weights) {
+            for (; r + SBL_LANES <= n; r += SBL_LANES)
+                for (int v = 0; v < SBL_LANES; v += VD)
+                    vd_store(to->inertia + v, vd_load(to->inertia + v) + vd_load(sqdist + r + v));
+        }
+        for (; r < n; r++)
             to->inertia[r % SBL_LANES] = weights ? __builtin_fma(weights[r], sqdist[r], to->inertia[r % SBL_LANES])
                                                  : to->inertia[r % SBL_LANES] + sqdist[r];
+    }
     for (r = 0; labels && r < n; r++)
         labels[r] = (int32_t)label[r];
     for (r = 0; sqdist_out && r < n; r++)
         sqdist_out[r] = sqdist[r];
 }
 
-/* k and d are constants here, and every array below lives in registers. n is a multiple of SBL_LANES. */
+#define PIECE 256 /* rows, a multiple of SBL_LANES, whose like in the first cache leaves room */
+
+struct piece { /* index i: rows i * VD .. of it, mixed */
+    vd row[4][PIECE / VD];
+    md mine[4][PIECE / VD]; /* whose the rows are; mine[0]: those that are not the first centre's */
+};
+
+/* Distances of n rows, and to whom they belong. */
+INLINE void measure(struct piece *to, vd inertia[NV], int is_f32, const char *x, int64_t n, const int k, const int d,
+                    const double *centers)
+{
+    vd in[NV];
+
+    for (int v = 0; v < NV; v++)
+        in[v] = inertia[v];
+    for (int64_t i = 0; i < n / VD; i += NV)
+        for (int v = 0; v < NV; v++) {
+            vd row[4], best, sum, away;
+            md less[4], later;
+
+            load_rows_mixed(row, is_f32, x + (i + v) * VD * d * (is_f32 ? 4 : 8), d);
+            for (int f = 0; f < d; f++)
+                to->row[f][i + v] = row[f];
+            for (int j = 0; j < k; j++) {
+                away = row[0] - vd_all(centers[j * d]);
+                sum  = away * away;
+                for (int f = 1; f < d; f++) {
+                    away = row[f] - vd_all(centers[j * d + f]);
+                    sum  = vd_fma(away, away, sum);
+                }
+                if (j == 0) {
+                    best = sum;
+                } else {
+                    less[j] = vd_less(sum, best);
+                    best    = vd_min(sum, best);
+                }
+            }
+            in[v] += best;
+            later = to->mine[k - 1][i + v] = less[k - 1];
+            for (int j = k - 2; j >= 1; j--) {
+                to->mine[j][i + v] = md_and_not(less[j], later);
+                later              = md_or(later, less[j]);
+            }
+            if (k > 2)
+                to->mine[0][i + v] = later;
+        }
+    for (int v = 0; v < NV; v++)
+        inertia[v] = in[v];
+}
+
+/* Adds n rows to the sums of lanes v * VD .. */
+INLINE void add(vd sums[4][4], vd counts[4], const struct piece *from, int v, int64_t n, const int k, const int d,
+                const char *next, const int size)
+{
+    vd s[4][4], c[4];
+
+    for (int j = 0; j < k; j++) {
+        c[j] = counts[j];
+        for (int f = 0; f < d; f++)
+            s[j][f] = sums[j][f];
+    }
+    for (int64_t i = v; i < n / VD; i += NV) {
+        for (int byte = 0; byte < VD * size; byte += 64) /* what the next piece will read comes while this adds */
+            __builtin_prefetch(next + i * VD * size + byte);
+        for (int j = 1; j < k; j++)
+            c[j] = vd_count_where(c[j], from->mine[j][i]);
+        for (int f = 0; f < d; f++) {
+            const vd row = from->row[f][i];
+
+            s[0][f] = vd_add_unless(s[0][f], from->mine[k > 2 ? 0 : 1][i], row);
+            for (int j = 1; j < k; j++)
+                s[j][f] = vd_add_where(s[j][f], from->mine[j][i], row);
+        }
+    }
+    for (int j = 0; j < k; j++) {
+        counts[j] = c[j];
+        for (int f = 0; f < d; f++)
+            sums[j][f] = s[j][f];
+    }
+}
+
+/*
+ * k and d are constants here, and sums live in registers. In two loops over a piece, as one would need more registers
+ * than there are, and its long chain from row to sum would leave units idle.
+ * n is a multiple of SBL_LANES.
+ */
 INLINE void fused(struct lanes *to, int is_f32, const char *x, int64_t n, const int k, const int d,
                   const double *centers)
 {
-    const int64_t rows = 1024, size = d * (is_f32 ? 4 : 8);
-    double        lane[VD];
-    vd            sums[NV][4][4], counts[NV][4], inertia[NV];
+    const int    size = d * (is_f32 ? 4 : 8);
+    struct piece piece;
+    double       lane[VD];
+    vd           sums[NV][4][4], counts[NV][4], inertia[NV];
 
     memset(sums, 0, sizeof sums);
     memset(counts, 0, sizeof counts);
     memset(inertia, 0, sizeof inertia);
-    for (int64_t begin = 0; begin < n; begin += rows)      /* what the first turn of v brings to the cache, */
-        for (int v = 0; v < NV; v++) {                     /* the others find there                         */
-            const int64_t end = begin + rows < n ? begin + rows : n;
-            vd            s[4][4], c[4], in = inertia[v];
+    for (int64_t r = 0; r < n; r += PIECE) {
+        const int64_t rows = n - r < PIECE ? n - r : PIECE;
 
-            for (int j = 0; j < k; j++) {
-                c[j] = counts[v][j];
-                for (int f = 0; f < d; f++)
-                    s[j][f] = sums[v][j][f];
-            }
-            for (int64_t r = begin + v * VD; r < end; r += SBL_LANES) {
-                vd row[4], best, sum, away;
-                md less[4], taken;
-
-                load_rows(row, is_f32, x + r * size, d);
-                for (int j = 0; j < k; j++) {
-                    away = row[0] - vd_all(centers[j * d]);
-                    sum  = away * away;
-                    for (int f = 1; f < d; f++) {
-                        away = row[f] - vd_all(centers[j * d + f]);
-                        sum  = vd_fma(away, away, sum);
-                    }
-                    if (j == 0) {
-                        best = sum;
-                    } else {
-                        less[j] = vd_less(sum, best);
-                        best    = vd_min(sum, best);
-                    }
-                }
-                in += best;
-                taken = less[k - 1]; /* by a later centre */
-                for (int j = k - 1; j >= 1; j--) {
-                    md mine = j == k - 1 ? taken : md_and_not(less[j], taken);
-
-                    taken = md_or(taken, mine);
-                    c[j]  = vd_count_where(c[j], mine);
-                    for (int f = 0; f < d; f++)
-                        s[j][f] = vd_add_where(s[j][f], mine, row[f]);
-                }
-                for (int f = 0; f < d; f++)
-                    s[0][f] = vd_add_unless(s[0][f], taken, row[f]);
-            }
-            inertia[v] = in;
-            for (int j = 0; j < k; j++) {
-                counts[v][j] = c[j];
-                for (int f = 0; f < d; f++)
-                    sums[v][j][f] = s[j][f];
-            }
-        }
+        measure(&piece, inertia, is_f32, x + r * size, rows, k, d, centers);
+        for (int v = 0; v < NV; v++)
+            add(sums[v], counts[v], &piece, v, rows, k, d, x + (r + PIECE) * size, size);
+    }
     for (int v = 0; v < NV; v++) {
-        vd_store(to->inertia + v * VD, inertia[v]);
-        for (int l = 0; l < VD; l++)
-            to->counts[(v * VD + l) * k] = (double)(n / SBL_LANES);
+        vd_store(lane, inertia[v]);
+        for (int l = 0; l < VD; l++) {
+            to->inertia[v * VD + LANE_ROW(d)[l]] = lane[l];
+            to->counts[(v * VD + l) * k]         = (double)(n / SBL_LANES);
+        }
         for (int j = 0; j < k; j++) {
             vd_store(lane, counts[v][j]);
             for (int l = 0; j && l < VD; l++) {
-                int64_t count; /* these are whole numbers */
+                const int row = v * VD + LANE_ROW(d)[l];
+                int64_t   count; /* these are whole numbers */
 
                 memcpy(&count, &lane[l], sizeof count);
-                to->counts[(v * VD + l) * k + j] = (double)count;
-                to->counts[(v * VD + l) * k] -= (double)count;
+                to->counts[row * k + j] = (double)count;
+                to->counts[row * k] -= (double)count;
             }
             for (int f = 0; f < d; f++) {
                 vd_store(lane, sums[v][j][f]);
                 for (int l = 0; l < VD; l++)
-                    to->sums[((v * VD + l) * k + j) * d + f] = lane[l];
+                    to->sums[((v * VD + LANE_ROW(d)[l]) * k + j) * d + f] = lane[l];
             }
         }
     }
@@ -209,13 +263,15 @@ FUSED(3, 2)
 FUSED(4, 2)
 FUSED(2, 3)
 FUSED(3, 3)
+FUSED(4, 3)
 FUSED(2, 4)
+FUSED(3, 4)
 
 typedef void fused_fn(struct lanes *to, int is_f32, const char *x, int64_t n, const double *centers);
 static fused_fn *const FUSED_OF[5][5] = {/* [k][d] */
     [2] = {NULL, fused_2_1, fused_2_2, fused_2_3, fused_2_4},
-    [3] = {NULL, fused_3_1, fused_3_2, fused_3_3, NULL},
-    [4] = {NULL, fused_4_1, fused_4_2, NULL, NULL},
+    [3] = {NULL, fused_3_1, fused_3_2, fused_3_3, fused_3_4},
+    [4] = {NULL, fused_4_1, fused_4_2, fused_4_3, NULL},
 };
 
 INLINE void blocks(struct lanes *to, const struct sbl_pass *p, int is_f32, int64_t from, int64_t d)
@@ -238,11 +294,6 @@ BLOCKS(1)
 BLOCKS(2)
 BLOCKS(3)
 BLOCKS(4)
-static __attribute__((noinline)) void blocks_any(struct lanes *to, const struct sbl_pass *p, int64_t from)
-{
-    blocks(to, p, p->centers->dtype == SABAL_FLOAT32, from, p->centers->d);
-}
-
 void NAME(sbl_few_assign)(const struct sbl_pass *p)
 {
     const int32_t k = p->centers->k;
@@ -260,8 +311,7 @@ void NAME(sbl_few_assign)(const struct sbl_pass *p)
     case 1: blocks_1(&to, p, from); break;
     case 2: blocks_2(&to, p, from); break;
     case 3: blocks_3(&to, p, from); break;
-    case 4: blocks_4(&to, p, from); break;
-    default: blocks_any(&to, p, from);
+    default: blocks_4(&to, p, from);
     }
     for (int64_t i = 0; p->sums && i < k * d; i++) {
         for (int l = 0; l < SBL_LANES; l++)

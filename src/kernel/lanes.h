@@ -53,6 +53,7 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE mf vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE vf vf_select(mf m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf vf_min_positive(vf a, vf b) { return (vf)_mm512_min_epi32((__m512i)a, (__m512i)b); }
 
 #elif defined(__AVX2__) && defined(__FMA__) && !defined(SBL_WIDE)
@@ -89,6 +90,7 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE mf vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 INLINE vf vf_select(mf m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vf_min_positive(vf a, vf b) { return (vf)_mm256_min_epi32((__m256i)a, (__m256i)b); }
 
 #else
@@ -150,6 +152,7 @@ INLINE vf vf_fma(vf a, vf b, vf c)
 INLINE mf vf_less(vf a, vf b) { return a < b; }
 INLINE vf vf_select(mf m, vf a, vf b) { return (vf)(((mf)a & m) | ((mf)b & ~m)); }
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
+INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
 INLINE vf vf_min_positive(vf a, vf b) { return vf_select((mf)a < (mf)b, a, b); }
 #endif
 
@@ -269,10 +272,58 @@ INLINE void load_rows(vd *out, int is_f32, const void *x, int64_t d)
         out[f] = vd_gather(is_f32, (const char *)x + f * (is_f32 ? 4 : 8), d);
 }
 
+/*
+ * The same, but rows in whatever order is quickest: lane l holds row LANE_ROW(d)[l]. For sums in lanes that is as good,
+ * if who reads the lanes at the end knows.
+ */
+#if VD == 4 && !defined(VECTOR_PLAIN)
+static const unsigned char LANE_ROW_[2][VD] = {{0, 1, 2, 3}, {0, 2, 1, 3}};
+#define UNPACK_LOW(a, b)  _mm256_unpacklo_pd(a, b)
+#define UNPACK_HIGH(a, b) _mm256_unpackhi_pd(a, b)
+#elif VD == 8 && !defined(VECTOR_PLAIN)
+static const unsigned char LANE_ROW_[2][VD] = {{0, 1, 2, 3, 4, 5, 6, 7}, {0, 4, 1, 5, 2, 6, 3, 7}};
+#define UNPACK_LOW(a, b)  _mm512_unpacklo_pd(a, b)
+#define UNPACK_HIGH(a, b) _mm512_unpackhi_pd(a, b)
+#else
+static const unsigned char LANE_ROW_[2][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7}};
+#endif
+#define LANE_ROW(d) (LANE_ROW_[(d) == 2])
+
+INLINE void load_rows_mixed(vd *out, int is_f32, const void *x, int64_t d)
+{
+#if !defined(VECTOR_PLAIN)
+    if (d == 2) {
+        const vd a = vd_from(is_f32, x), b = vd_from(is_f32, (const char *)x + VD * (is_f32 ? 4 : 8));
+
+        out[0] = UNPACK_LOW(a, b);
+        out[1] = UNPACK_HIGH(a, b);
+        return;
+    }
+#endif
+    load_rows(out, is_f32, x, d);
+}
+
 /* Lanes into one number, always in this order. */
 INLINE double fold_lanes(const double *lane)
 {
     return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+/* The same for lanes that are in registers. */
+INLINE double fold_vectors(const vd sum[NV])
+{
+#if VD == 4 && !defined(VECTOR_PLAIN)
+    const vd      four = sum[0] + sum[1];
+    const __m128d two  = _mm256_castpd256_pd128(four) + _mm256_extractf128_pd(four, 1);
+
+    return two[0] + two[1];
+#else
+    double lane[8];
+
+    for (int v = 0; v < NV; v++)
+        vd_store(lane + v * VD, sum[v]);
+    return fold_lanes(lane);
+#endif
 }
 
 #endif
