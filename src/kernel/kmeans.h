@@ -3,8 +3,8 @@
  * and centre, so that they don't depend on the width of registers; sums over rows run in the virtual lanes that
  * docs/numerics.md tells of. Every function gives the same bits in every variant.
  *
- * x is (n, d) in C order, float32 or float64. Sums are float64 for both. For float32 the centres are rounded to
- * float32 for the distances.
+ * x is (n, d) in C order at any address, float32 or float64. Sums are float64 for both. With few features distances are
+ * float64 for both; with many they are of x's dtype, and for float32 the centres are rounded to float32 first.
  */
 #ifndef SBL_KERNEL_KMEANS_H
 #define SBL_KERNEL_KMEANS_H
@@ -22,7 +22,7 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
                                               const double *shift);
 void                sbl_kmeans_centers_destroy(sbl_kmeans_centers *centers);
 
-/** Scratch bytes a pass needs for these centres (per thread that runs one); may be 0. Aligned to 64. */
+/** Scratch bytes a pass needs for these centres (per thread that runs one). Aligned to 64. */
 size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *centers);
 
 /**
@@ -35,7 +35,7 @@ size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *centers);
 void sbl_kmeans_assign(const sbl_kmeans_centers *centers, const void *x, int64_t n, const double *weights,
                        double *sums, double *counts, double *inertia, int32_t *labels, double *sqdist, void *scratch);
 
-/** out (n, k) of x's dtype: distances (not squared), differences formed directly. */
+/** out (n, k) of x's dtype: distances (not squared), differences formed directly, in float64. */
 void sbl_kmeans_distances(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,
                           int32_t k);
 
@@ -51,8 +51,8 @@ int64_t sbl_kmeans_moments(sabal_dtype dtype, const void *x, int64_t n, int64_t 
 
 /**
  * For seeding: block_sums[b] = sum over the rows of block b (SBL_POTENTIAL_ROWS each, the last may be shorter) of
- * weight * squared distance to the nearest of the m candidates (m, d) float64. Computed in float32 about shift where
- * that is faster: it only steers a random choice.
+ * weight * squared distance to the nearest of the m candidates (m, d) float64. Computed in float32 about shift: it only
+ * steers a random choice. scratch is aligned to 64.
  */
 void sbl_kmeans_potential(double *block_sums, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *weights,
                           const double *candidates, int32_t m, const double *shift, void *scratch);
