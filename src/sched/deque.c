@@ -1,8 +1,297 @@
-/* The thief's side of the deque. */
+/*
+ * The split deque. Records [tail, split) may be stolen, [split, head) are the owner's alone; the head travels
+ * in a register. tail and split share one 64-bit word: a thief moves tail by one with a compare-and-swap of
+ * the whole, so that a split moved meanwhile makes it fail. The owner publishes half of what is private when
+ * a thief has raised the request flag, and takes back half of what is shared when a sync reaches it. Contents
+ * of a record are read only after the swap succeeded, so that a word that looks as before, but isn't (ABA),
+ * does no harm.
+ *
+ * A record's thief word: 0, then the thief's slot, SLEEPS added if the owner sleeps for it, at last DONE.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
 #include "sched/futex.h"
 #include "sched/worker.h"
 
+#define DONE      ((uintptr_t)1)
+#define SLEEPS    ((uintptr_t)2)
+#define FLAGS     (DONE | SLEEPS)
+#define SYNC_NS   30000 /* a sync without anything to steal spins so long before it sleeps */
+#define NO_SPLIT  ((struct sabal_record *)UINTPTR_MAX)
+#define PER_BLOCK 255
+
+/* Results of jobs that ran at once because the deque was full, last in first out; blocks are kept until the
+ * pool ends. */
+struct sbl_overflow {
+    struct sbl_overflow *older, *newer;
+    struct sabal_record  records[PER_BLOCK];
+};
+
+static uint32_t tail_of(uint64_t shared)
+{
+    return (uint32_t)shared;
+}
+
+static uint32_t split_of(uint64_t shared)
+{
+    return (uint32_t)(shared >> 32);
+}
+
+static uint64_t word_of(uint32_t tail, uint32_t split)
+{
+    return (uint64_t)split << 32 | tail;
+}
+
+/* --- the owner's side
+ * --------------------------------------------------------------------------------------- */
+
+/* Gives half of the private records below head to thieves. */
+static void publish(sbl_slot *self, const struct sabal_record *head)
+{
+    uint32_t split = split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
+    uint32_t end = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
+    uint32_t n = end > split ? (end - split + 1) / 2 : 0;
+
+    if (!n)
+        return;
+    for (uint32_t i = split; i < split + n; i++)
+        __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
+    /* Only the owner changes the upper half. release: the records; pairs with the acquire in sbl_steal() */
+    atomic_fetch_add_explicit(&self->shared, word_of(0, n), memory_order_release);
+    if (!self->n_overflow)
+        self->place.split = self->base + split + n;
+    sbl_add(&self->shares, n);
+}
+
+void sabal_job_share(struct sabal_place *place, struct sabal_record *head)
+{
+    sbl_slot *self = (sbl_slot *)place;
+
+    /* Cleared first: who raises it from here on has counted down before, and sbl_wake() sees that. */
+    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+    sbl_wake(self->pool, 1);
+}
+
+/* --- the thief's side
+ * --------------------------------------------------------------------------------------- */
+
+static void request(sbl_slot *victim)
+{
+    if (!__atomic_load_n(&victim->place.request, __ATOMIC_RELAXED))
+        __atomic_store_n(&victim->place.request, 1, __ATOMIC_RELAXED);
+}
+
+static int can_wake(sbl_pool *pool)
+{
+    uint64_t state = sbl_state(pool);
+
+    return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) < pool->threads;
+}
+
+static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
+                       struct sabal_record *record)
+{
+    int32_t   in_use = self->in_use;
+    uintptr_t before;
+
+    /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
+       acquire in wait_for(), whose thread may not have seen it before. */
+    __atomic_fetch_or(&record->thief, (uintptr_t)self, __ATOMIC_ACQ_REL);
+    sbl_add(&self->steals, 1);
+    self->in_use = 1;
+    record->run(&self->place, head, record);
+    self->in_use = in_use;
+    sbl_chaos();
+    /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
+    before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
+    if (before & SLEEPS) {
+        /* release: DONE; pairs with the acquire in sleep_for() */
+        atomic_store_explicit(&victim->joined, 1, memory_order_release);
+        sbl_futex_wake(&victim->joined, 1);
+    }
+}
+
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
 {
-    return 0;
+    uint64_t             shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
+    uint32_t             tail = tail_of(shared);
+    struct sabal_record *record;
+
+    if (tail >= split_of(shared)) {
+        request(victim);
+        return 0;
+    }
+    sbl_chaos();
+    /* acquire: the record; pairs with the release in publish() */
+    if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return 0;
+    record = victim->base + tail;
+    /* Equal pieces of a loop: its owner shall offer the next before this one is done. More hands are free:
+       whoever spawns next, the victim or we, shall offer jobs and wake one. */
+    if (tail + 1 == split_of(shared) && record->run == sbl_loop_piece)
+        request(victim);
+    if (can_wake(self->pool)) {
+        request(victim);
+        request(self);
+    }
+    sbl_stop_searching(self);
+    run_stolen(self, head, victim, record);
+    return 1;
+}
+
+/* --- waiting
+ * ------------------------------------------------------------------------------------------------ */
+
+static int is_done(struct sabal_record *record)
+{
+    /* acquire: the result; pairs with the release in run_stolen() */
+    return (__atomic_load_n(&record->thief, __ATOMIC_ACQUIRE) & DONE) != 0;
+}
+
+static void sleep_for(sbl_slot *self, struct sabal_record *record)
+{
+    if (__atomic_fetch_or(&record->thief, SLEEPS, __ATOMIC_ACQ_REL) & DONE)
+        return;
+    sbl_add(&self->parks, 1);
+    sbl_blocking_begin();
+    for (;;) {
+        /* Late word of an earlier job is thrown away here, and with it nothing is lost: acquire; if it was
+           this job's word, then is_done() sees it. Pairs with the release in run_stolen() */
+        atomic_exchange_explicit(&self->joined, 0, memory_order_acq_rel);
+        if (is_done(record))
+            break;
+        sbl_chaos();
+        sbl_futex_wait(&self->joined, 0, -1);
+    }
+    sbl_blocking_end();
+}
+
+/* The record is stolen. All that its thief's deque holds was spawned by it or by what it waits for, so
+   running that is part of this wait, and cannot bury it under a stranger's job. */
+static void wait_for(sbl_slot *self, struct sabal_record *record)
+{
+    int64_t until = 0, now;
+
+    for (;;) {
+        for (int i = 0; i < 64; i++) {
+            uintptr_t word = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
+            sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
+
+            if (word & DONE)
+                return;
+            if (thief && sbl_stack_is_low() == 0 && sbl_steal(self, record + 1, thief)) {
+                until = 0;
+                continue;
+            }
+            for (int k = 0; k < 8; k++)
+                sbl_pause();
+        }
+        now = sbl_clock_ns();
+        if (!until)
+            until = now + SYNC_NS;
+        if (now >= until) {
+            sleep_for(self, record);
+            return;
+        }
+    }
+}
+
+static struct sabal_record *pop_overflow(sbl_slot *self)
+{
+    sbl_overflow *block = self->overflow;
+    int64_t       i = --self->n_overflow % PER_BLOCK;
+
+    if (i == 0 && block->older)
+        self->overflow = block->older; /* the newer one stays linked, and its contents as they are */
+    if (!self->n_overflow)
+        self->place.split = self->base + split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
+    return &block->records[i];
+}
+
+struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_record *record)
+{
+    sbl_slot *self = (sbl_slot *)place;
+    uint32_t  i = (uint32_t)(record - self->base), tail;
+    uint64_t  shared;
+
+    if (self->n_overflow)
+        return pop_overflow(self);
+    shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
+    while ((tail = tail_of(shared)) <= i) {
+        uint32_t split = tail + (i - tail) / 2; /* half of what lies below stays offered */
+
+        sbl_chaos();
+        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(tail, split),
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
+            place->split = self->base + split;
+            return NULL;
+        }
+    }
+    wait_for(self, record);
+    /* All below is stolen, all above is gone: tail and split meet at this record, where the next spawn will
+     * be. */
+    atomic_store_explicit(&self->shared, word_of(i, i), memory_order_release);
+    place->split = record;
+    return record;
+}
+
+/* --- more jobs than records
+ * --------------------------------------------------------------------------------- */
+
+static sbl_overflow *next_block(sbl_slot *self)
+{
+    sbl_overflow *block = self->overflow ? self->overflow->newer : NULL;
+    int           told = 0;
+
+    /* The result of a job that ran must be kept; without memory all that is left is to wait for some. */
+    while (!block && !(block = sbl_alloc_aligned(_Alignof(struct sabal_record), sizeof *block))) {
+        if (!told++)
+            sbl_log(SABAL_LOG_WARN, "no memory for the results of jobs: more than %d wait for their sync",
+                    SBL_RECORDS);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    if (!self->overflow || self->overflow->newer != block) {
+        block->newer = NULL;
+        block->older = self->overflow;
+        if (self->overflow)
+            self->overflow->newer = block;
+    }
+    return block;
+}
+
+void sabal_job_overflow(struct sabal_place *place, struct sabal_record *head, struct sabal_record *record)
+{
+    sbl_slot *self = (sbl_slot *)place;
+    int64_t   i;
+
+    if (self->pool && __atomic_load_n(&place->request, __ATOMIC_RELAXED))
+        sabal_job_share(place, head);
+    record->run(place, head, record);
+    i = self->n_overflow % PER_BLOCK;
+    if (!self->overflow || (i == 0 && self->n_overflow))
+        self->overflow = next_block(self);
+    memcpy(&self->overflow->records[i], record, sizeof *record);
+    self->n_overflow++;
+    place->split = NO_SPLIT; /* so that every sync goes through sabal_job_sync() */
+}
+
+void sbl_overflow_free(sbl_slot *slot)
+{
+    sbl_overflow *block = slot->overflow;
+
+    while (block && block->older)
+        block = block->older;
+    while (block) {
+        sbl_overflow *newer = block->newer;
+
+        sbl_free(block);
+        block = newer;
+    }
+    slot->overflow = NULL;
 }

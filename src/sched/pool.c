@@ -2,6 +2,7 @@
 #include "sched/pool.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -124,11 +125,22 @@ static void wait_until_quiet(sbl_pool *pool)
     }
 }
 
+static int guests_leaving(sbl_pool *pool)
+{
+    for (int32_t i = pool->max_threads; i < pool->max_slots; i++)
+        /* acquire: the guest's last touch; pairs with the release in clear_bit() (guest.c) */
+        if (atomic_load_explicit(&pool->active[i / 64], memory_order_acquire) >> (i % 64) & 1)
+            return 1;
+    return 0;
+}
+
 void sbl_pool_destroy(sbl_pool *pool)
 {
     if (!pool)
         return;
     wait_until_quiet(pool);
+    while (guests_leaving(pool)) /* the last instructions of leave() in guest.c */
+        sched_yield();
     end_threads(pool);
     pool_free(pool);
 }

@@ -19,6 +19,8 @@ sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index)
     s->pool = pool;
     s->index = index;
     s->random = (uint32_t)index * 2654435761u + 1;
+    /* Those who sleep raised the flags of all slots there were; on this one it is up from the start. */
+    __atomic_store_n(&s->place.request, 1, __ATOMIC_RELAXED);
     *slot = s;
     return SABAL_OK;
 }
@@ -46,7 +48,7 @@ void sbl_slot_destroy(sbl_slot *slot)
         return;
     if (slot->base)
         munmap(slot->base, DEQUE_BYTES);
-    sbl_free(slot->overflow);
+    sbl_overflow_free(slot);
     sbl_queue_destroy(&slot->queue);
     sbl_free(slot);
 }

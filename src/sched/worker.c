@@ -211,6 +211,9 @@ sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
         return sbl_error_memory(err, SBL_RECORDS * sizeof(struct sabal_record), "the jobs of a thread");
     if (sbl_alloc_must_fail())
         return sbl_error_set(err, SABAL_ENOMEM, "thread %d of the pool could not be started", (int)index);
+    /* Seen by the others before it runs: it may post at once, and then sleep. */
+    atomic_fetch_or_explicit(&pool->active[index / 64], (uint64_t)1 << (index % 64), memory_order_seq_cst);
+    atomic_store_explicit(&pool->n_threads, index + 1, memory_order_release);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all); /* signals are the host's: its threads get them, not ours */
@@ -221,10 +224,11 @@ sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
     if (error) {
         char text[96];
 
+        atomic_store_explicit(&pool->n_threads, index, memory_order_release);
+        atomic_fetch_and_explicit(&pool->active[index / 64], ~((uint64_t)1 << (index % 64)),
+                                  memory_order_seq_cst);
         return sbl_error_set(err, SABAL_ENOMEM, "thread %d of the pool could not be started: %s", (int)index,
                              strerror_r(error, text, sizeof text));
     }
-    atomic_fetch_or_explicit(&pool->active[index / 64], (uint64_t)1 << (index % 64), memory_order_seq_cst);
-    atomic_store_explicit(&pool->n_threads, index + 1, memory_order_release);
     return SABAL_OK;
 }

@@ -121,7 +121,14 @@ void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
 
+/* stack.c */
+int sbl_stack_is_low(void);
+
+/* loop.c: the job that is a piece of a loop. */
+sabal_job_fn sbl_loop_piece;
+
 /* deque.c */
+void sbl_overflow_free(sbl_slot *slot);
 /** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
  */
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim);

@@ -7,18 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "sched/worker.h"
-#include "support/test.h"
-
-static sbl_pool *pool_of(int32_t threads)
-{
-    sbl_pool   *pool = NULL;
-    sabal_error err = SABAL_ERROR_INIT;
-
-    cr_assert_eq(sbl_pool_create(&pool, &(sbl_pool_options){.threads = threads}, &err), SABAL_OK, "%s",
-                 err.message);
-    return pool;
-}
+#include "sched/pools.h"
 
 typedef struct counted {
     sbl_work         work;

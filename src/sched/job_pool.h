@@ -1,0 +1,19 @@
+/* Fork-join, loops and reductions on a pool, as <sabal/job.h> tells; a NULL pool means on this thread alone.
+ */
+#ifndef SBL_SCHED_JOB_POOL_H
+#define SBL_SCHED_JOB_POOL_H
+
+#include <sabal/job.h>
+
+#include "sched/pool.h"
+
+/** Runs a job and all it spawns. root is the caller's, filled by a SABAL_JOB's start. */
+void sbl_job_run(sbl_pool *pool, struct sabal_record *root);
+/** NULL options: the defaults. */
+sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
+                     const sabal_for_options *options);
+sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end,
+                        sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
+                        const sabal_reduce_options *options);
+
+#endif

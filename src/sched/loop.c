@@ -1,0 +1,120 @@
+/*
+ * Loops by lazy splitting: a thread goes through its range piece by piece and gives half of the rest away
+ * only when a thief has asked. So a loop that nobody helps with costs a flag's test a piece.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "sched/job_pool.h"
+#include "sched/worker.h"
+
+#define PIECES_A_THREAD 32
+
+typedef struct loop {
+    sabal_for_fn   *fn;
+    void           *context;
+    int64_t         grain;
+    _Atomic int64_t failed_at; /* begin of the first piece that failed; INT64_MAX: none did */
+    sabal_status    status;    /* its status */
+    pthread_mutex_t lock;      /* guards changes of the two */
+} loop;
+
+struct piece {
+    sabal_job_fn *run;
+    uintptr_t     thief;
+    loop         *loop;
+    int64_t       begin, end;
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct piece) <= sizeof(struct sabal_record), "a piece is a record");
+
+static void note_failure(loop *l, int64_t begin, sabal_status status)
+{
+    pthread_mutex_lock(&l->lock);
+    if (begin < atomic_load_explicit(&l->failed_at, memory_order_relaxed)) {
+        atomic_store_explicit(&l->failed_at, begin, memory_order_relaxed);
+        l->status = status;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* The distance of two indexes may exceed what int64_t holds. */
+static uint64_t distance(int64_t begin, int64_t end)
+{
+    return (uint64_t)end - (uint64_t)begin;
+}
+
+static void run_range(struct sabal_place *place, struct sabal_record *head, loop *l, int64_t begin,
+                      int64_t end)
+{
+    struct sabal_record *top = head;
+    uint64_t             grain = (uint64_t)l->grain;
+
+    while (begin < end && begin <= atomic_load_explicit(&l->failed_at, memory_order_relaxed)) {
+        uint64_t left = distance(begin, end);
+
+        if (__atomic_load_n(&place->request, __ATOMIC_RELAXED) && left > grain && top < place->end) {
+            struct piece *half = (struct piece *)top++;
+
+            half->run = sbl_loop_piece;
+            half->loop = l;
+            half->begin = (int64_t)((uint64_t)begin + ((left - 1) / grain + 1) / 2 * grain);
+            half->end = end;
+            end = half->begin;
+            sabal_job_share(place, top);
+        } else {
+            int64_t      stop = left > grain ? (int64_t)((uint64_t)begin + grain) : end;
+            sabal_status status = l->fn(begin, stop, l->context);
+
+            if (__builtin_expect(status != SABAL_OK, 0))
+                note_failure(l, begin, status);
+            begin = stop;
+        }
+    }
+    while (top > head) {
+        top--;
+        if (top >= place->split || !sabal_job_sync(place, top)) {
+            struct piece *half = (struct piece *)top;
+
+            run_range(place, top, half->loop, half->begin, half->end);
+        }
+    }
+}
+
+void sbl_loop_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    struct piece *piece = (struct piece *)self;
+
+    run_range(place, head, piece->loop, piece->begin, piece->end);
+}
+
+static int64_t choose_grain(uint64_t n, int64_t asked, const sbl_pool *pool)
+{
+    uint64_t pieces = (uint64_t)(pool ? pool->threads : 1) * PIECES_A_THREAD, grain;
+
+    if (asked)
+        return asked;
+    grain = n / pieces + (n % pieces != 0);
+    return grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
+}
+
+void sabal_for_options_init(sabal_for_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->struct_size = sizeof *options;
+}
+
+sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
+                     const sabal_for_options *options)
+{
+    loop l = {.fn = fn, .context = context, .failed_at = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct piece root = {.run = sbl_loop_piece, .loop = &l, .begin = begin, .end = end};
+
+    if (options && options->grain < 0)
+        return SABAL_EINVAL;
+    if (begin >= end)
+        return SABAL_OK;
+    l.grain = choose_grain(distance(begin, end), options ? options->grain : 0, pool);
+    sbl_job_run(pool, (struct sabal_record *)&root);
+    pthread_mutex_destroy(&l.lock);
+    return l.status;
+}
