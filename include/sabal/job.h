@@ -160,7 +160,7 @@ struct sabal_place {
     unsigned char        request __attribute__((aligned(128))); /* a thief wants more; alone on its lines */
 } __attribute__((aligned(128)));
 
-/* The rare ways: a thief asked for more; a record that may be stolen (NULL: it was not, call it; else where the result
+/** The rare ways of the macros: a thief asked for more; a record that may be stolen (NULL: it was not, call it; else where the result
    is); no room for a record; a root. */
 SABAL_API void                 sabal_job_share(struct sabal_place *place, struct sabal_record *head);
 SABAL_API struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_record *record);

@@ -114,6 +114,17 @@ def check_macros(root, build):
     text = '''
 #include <sabal/sabal.h>
 sabal_kmeans *use(sabal_error *err, double *out);
+SABAL_JOB(long, fib, int, n)
+{
+    if (n < 2)
+        return n;
+    SABAL_SPAWN(fib, n - 1);
+    long y = SABAL_CALL(fib, n - 2);
+    return y + SABAL_SYNC(fib);
+}
+SABAL_JOB(void, nothing)
+{
+}
 sabal_kmeans *use(sabal_error *err, double *out)
 {
     sabal_client *client = sabal_open("local:", err, .threads = 2);
@@ -127,6 +138,10 @@ sabal_kmeans *use(sabal_error *err, double *out)
         km = sabal_kmeans_fit(sabal_persist(sabal_make_blobs(client, .n_samples = 10, .seed = 1)), .n_clusters = 3, .tol = 0);
         sabal_keep(km);
     }
+    SABAL_RUN(client, nothing);
+    *out = (double)SABAL_RUN(client, fib, 20);
+    sabal_for(client, 0, 10, 0, out, .grain = 2);
+    sabal_reduce(out, sizeof *out, client, 0, 10, 0, 0, NULL, .grain = 2);
     sabal_kmeans_fit(sabal_array_map_chunks(sabal_array_read(client, "x.npy", .chunk_rows = 5), 0, .row_ndim = 0));
     return km;
 }
