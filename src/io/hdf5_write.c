@@ -458,7 +458,10 @@ static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *sha
     if (st) return st;
     st = take_over(w, err);
     if (st) return st;
-    return begin(w, err);
+    st = begin(w, err);
+    if (st || w->chunked)
+        return st;
+    return sbl_file_reserve(w->partial.fd, w->offset + w->row_bytes * w->grid.shape[0], err);
 }
 
 sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *dataset, sabal_dtype dtype,
