@@ -13,7 +13,8 @@
 #include "base/error.h"
 #include "io/file.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock    = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t  guarded = PTHREAD_ONCE_INIT;
 
 /* The host's way of printing errors while we are inside; it may have set it by the old call or by the new one. */
 static H5E_auto2_t host_auto;
@@ -23,8 +24,25 @@ static unsigned    host_auto_is_v2;
 static H5E_auto1_t host_auto_v1;
 #endif
 
+/* A child made by fork() has this thread alone: nobody else may be inside at that moment. */
+static void lock_for_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void guard_fork(void)
+{
+    pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 void sbl_h5_enter(void)
 {
+    pthread_once(&guarded, guard_fork);
     pthread_mutex_lock(&lock);
     H5Eauto_is_v2(H5E_DEFAULT, &host_auto_is_v2);
 #ifndef H5_NO_DEPRECATED_SYMBOLS

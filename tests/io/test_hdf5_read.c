@@ -1,6 +1,7 @@
 /* Reading what h5py wrote (tests/data/make_hdf5.py): every dtype, byte order, layout, filter, chunk index. */
 #include "io/hdf5_library.h"
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "io/hdf5.h"
 
@@ -239,6 +240,39 @@ Test(hdf5_read, rows_can_be_read_by_eight_threads_at_once)
         cr_expect(right);
         sbl_reader_release(r);
     }
+}
+
+static _Atomic int stop;
+
+static void *read_again_and_again(void *reader)
+{
+    while (!stop)
+        all_is_right(reader);
+    return NULL;
+}
+
+Test(hdf5_read, a_child_made_by_fork_while_another_thread_reads_can_read)
+{
+    sbl_reader *r = opened(DATA "library.h5", "compact"); /* through the library, so under its lock */
+    pthread_t   thread;
+
+    cr_assert_not_null(r);
+    stop = 0;
+    cr_assert_eq(pthread_create(&thread, NULL, read_again_and_again, r), 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        int   status;
+
+        if (child == 0) {
+            alarm(60); /* instead of waiting for ever */
+            _exit(is_right(DATA "library.h5", "compact") ? 0 : 1);
+        }
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_expect_eq(status, 0);
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    sbl_reader_release(r);
 }
 
 static herr_t hosts_own(hid_t stack, void *data)
