@@ -145,7 +145,8 @@ SABAL_API void sabal_blobs_options_init(sabal_blobs_options *options);
  * Isotropic Gaussian blobs: row i belongs to blob i mod centers in a shuffled order that depends on seed and i.
  * (scikit-learn's numbers differ: its generator is sequential, this one is Philox, counter-based.)
  *
- * Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE (more than 2^63 bytes), SABAL_ENOMEM
+ * Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE (more than 2^63 bytes), SABAL_ENOMEM,
+ *         SABAL_EUNSUPPORTED (a processor without fma: x86 before 2013)
  * Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
  */
 #ifndef __cplusplus

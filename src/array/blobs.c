@@ -99,6 +99,8 @@ static sabal_status check_options(const sabal_blobs_options *o, sabal_error *err
     if (o->dtype != SABAL_FLOAT64 && o->dtype != SABAL_FLOAT32)
         return sbl_error_set(err, SABAL_EDTYPE, "blobs of %s: expected float64 or float32",
                              sabal_dtype_name(o->dtype));
+    if (!sbl_random_has_normal())
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "blobs need a processor with fma, which this one lacks");
     return SABAL_OK;
 }
 
