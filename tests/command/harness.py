@@ -5,6 +5,7 @@ import argparse
 import array
 import json
 import os
+import signal
 import random
 import shutil
 import struct
@@ -114,6 +115,11 @@ def start(*args, **more):
     more.setdefault('stdout', subprocess.PIPE)
     more.setdefault('stderr', subprocess.PIPE)
     return subprocess.Popen([SABAL] + [str(a) for a in args], env={**os.environ, 'TERM': 'xterm'}, **more)
+
+
+# Whoever runs the tests may have told us to ignore these (nohup, a job in the background); the command must not inherit it.
+for _kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(_kind, signal.SIG_DFL)
 
 
 def wait_for(what, process):
