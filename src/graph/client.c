@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/isa.h"
 #include "graph/trace.h"
 
 /* What sabal_open() gives when there is no memory for a client: never freed, its handles end with its last user. */
@@ -216,6 +217,9 @@ static sabal_status open_client(sabal_client *client, const char *address, sabal
     if (options->threads < 0 || options->threads > 1024)
         return sbl_error_set(err, SABAL_EINVAL, "%d threads asked for: expected 1 to 1024, or 0 for all cores",
                              options->threads);
+    st = sbl_isa_check(err);
+    if (st)
+        return st;
     st = choose_engine(&engine, address, err);
     if (st)
         return st;

@@ -134,7 +134,7 @@ INLINE void measure(struct piece *to, vd inertia[NV], int is_f32, const char *x,
         in[v] = inertia[v];
     for (int64_t i = 0; i < n / VD; i += NV)
         for (int v = 0; v < NV; v++) {
-            vd row[4], best, sum, away;
+            vd row[4], best = vd_all(INFINITY), sum, away;
             md less[4], later;
 
             load_rows_mixed(row, is_f32, x + (i + v) * VD * d * (is_f32 ? 4 : 8), d);

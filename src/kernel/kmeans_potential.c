@@ -297,11 +297,12 @@ void NAME(sbl_potential)(double *block_sums, double *rows, sabal_dtype dtype, co
         for (int64_t j = m; j < tiles; j++)
             c.norms[j] = INFINITY;
     }
-    for (int64_t i = 0; i < m * d; i++) {
-        const double v = fabs(candidates[i] - shift[i % d]);
+    for (int32_t j = 0; j < m; j++)
+        for (int64_t f = 0; f < d; f++) {
+            const double v = fabs(candidates[j * d + f] - shift[f]);
 
-        c.most = v > c.most ? v : c.most;
-    }
+            c.most = v > c.most ? v : c.most;
+        }
     for (int64_t begin = 0; begin < n; begin += BLOCK) {
         const int64_t count = n - begin < BLOCK ? n - begin : BLOCK;
         double        up, lane[SBL_LANES];

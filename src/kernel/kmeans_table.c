@@ -1,6 +1,11 @@
 /* The door of one build of the k-means kernels. */
 #include "kernel/kmeans_variant.h"
 
+#if defined(SBL_WIDE)
+extern const char sbl_isa_wide_is_built;
+const char        sbl_isa_wide_is_built = 1; /* base/isa.c looks for it */
+#endif
+
 extern const struct sbl_kmeans_kernels NAME(sbl_kmeans_kernels);
 const struct sbl_kmeans_kernels        NAME(sbl_kmeans_kernels) = {
     .few_scratch       = NAME(sbl_few_scratch),

@@ -2,7 +2,7 @@
 #ifndef SBL_KERNEL_KMEANS_VARIANT_H
 #define SBL_KERNEL_KMEANS_VARIANT_H
 
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "kernel/kmeans.h"
 
 /* Names of what is built several times: NAME(f) is f_avx2 in the AVX2 build. */

@@ -3,7 +3,7 @@
 
 #include <Random123/philox.h>
 
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "kernel/random_fill.h"
 
 /* Streams of this file. */

@@ -11,6 +11,7 @@ static void init(void)
     unsetenv("SABAL_SCHEDULER_FILE");
     unsetenv("SABAL_THREADS");
     unsetenv("SABAL_TRACE");
+    unsetenv("SABAL_ISA");
 }
 
 TestSuite(client, .init = init, .fini = init);
@@ -119,6 +120,12 @@ Test(client, threads_out_of_range_are_refused)
     cr_expect_str_eq(err.where, here);
     expect_failed(client, SABAL_EINVAL, "1025 threads");
     expect_failed(sabal_open("local:", &err, .threads = -1), SABAL_EINVAL, "-1 threads");
+}
+
+Test(client, an_instruction_set_that_is_none_is_refused)
+{
+    setenv("SABAL_ISA", "sse9", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "isa (SABAL_ISA) is 'sse9'");
 }
 
 Test(client, a_setting_that_cannot_be_read_is_refused)

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "kernel/kmeans.h"
 
 #if defined(__x86_64__)

@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "data.h"
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "support/test.h"
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)

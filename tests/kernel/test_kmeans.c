@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "data.h"
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "support/test.h"
 
 static const int64_t N[]     = {0, 1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 255, 256, 1023, 1024, 1025, 2100};

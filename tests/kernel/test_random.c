@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "support/test.h"
 
 /* FNV-1a: one number for many bits, the same in each build. */

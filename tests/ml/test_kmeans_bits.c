@@ -1,5 +1,5 @@
 /* The same bits, however many threads, on whatever registers, by whichever compiler, today and tomorrow. */
-#include "kernel/isa.h"
+#include "base/isa.h"
 #include "support/arrays.h"
 
 struct job {

@@ -1,6 +1,6 @@
 /* Which instruction set the kernels run on: one choice for the process, from the processor and the setting "isa". */
-#ifndef SBL_KERNEL_ISA_H
-#define SBL_KERNEL_ISA_H
+#ifndef SBL_BASE_ISA_H
+#define SBL_BASE_ISA_H
 
 #include <sabal/status.h>
 
@@ -14,7 +14,7 @@ typedef enum sbl_isa {
 
 /** "baseline", "avx2", "avx512", "wide". Static. */
 const char *sbl_isa_name(sbl_isa isa);
-/** 1 if this build holds it and this processor runs it. */
+/** 1 if this build holds kernels for it and this processor runs them. */
 int sbl_isa_has(sbl_isa isa);
 /** The one in use: what sbl_isa_set() said, else the setting, else (auto, or a setting that can't be) the best. */
 sbl_isa sbl_isa_get(void);
