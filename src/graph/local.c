@@ -125,16 +125,23 @@ static sbl_edge *end_followers(sabal_future *f, sbl_edge *list, sbl_edge **todo)
     return rest;
 }
 
-static void count_end(const sabal_future *f)
+static void count_value(const sabal_future *f)
 {
     sbl_shard *shard = sbl_client_shard(f->client);
 
-    /* release: who sees the end counted sees it submitted; pairs with sabal_client_stats_get() */
-    atomic_fetch_add_explicit(f->failed ? &shard->failed : &shard->finished, 1, memory_order_release);
     if (!f->failed) {
         sbl_count(&shard->values, 1);
         sbl_count(&shard->bytes, (int64_t)f->result.value->n_bytes);
     }
+}
+
+/* After a value that nobody wants has gone, so that who sees nothing pending sees no such value either. */
+static void count_end(const sabal_future *f)
+{
+    sbl_shard *shard = sbl_client_shard(f->client);
+
+    /* release: who sees the end counted sees it submitted, and its value counted; pairs with sabal_client_stats_get() */
+    atomic_fetch_add_explicit(f->failed ? &shard->failed : &shard->finished, 1, memory_order_release);
 }
 
 /*
@@ -151,13 +158,14 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
         atomic_fetch_sub_explicit(&f->client->n_chained, 1, memory_order_relaxed);
     if (f->client->trace && !f->ran)
         sbl_trace_unrun(f->client->trace, f);
-    count_end(f);
+    count_value(f);
     /* acq_rel: publishes the result to those who find the list closed, and takes the edges as they were written */
     list = atomic_exchange_explicit(&f->dependents, SBL_CLOSED, memory_order_acq_rel);
     sbl_chaos();
     list = end_followers(f, reversed(list), todo);
     sbl_future_drop_result(f);
     sbl_chaos();
+    count_end(f);
     atomic_store(&f->stage, stage); /* before watches are looked at: pairs with sbl_watch_add() */
     sbl_chaos();
     sbl_event_set(&f->ended);
