@@ -1,4 +1,4 @@
-"""What the tests of the command share: running it, small files, and a runner that prints TAP.
+"""What the tests of the command share: running it, small files, and a runner.
 
 Needs Python's standard library only; what can't be tried here is skipped, with the reason."""
 import argparse
@@ -139,19 +139,19 @@ def run_tests(values):
     tests = [v for v in values if getattr(v, '__module__', '') == '__main__' and getattr(v, '__code__', None)
              and v.__code__.co_varnames[:1] == ('folder',)]
     tests = [t for t in tests if not OPTIONS.only or OPTIONS.only in t.__name__]
-    failed = 0
-    print(f'1..{len(tests)}', flush=True)
-    for number, test in enumerate(tests, 1):
+    failed, skipped = 0, []
+    for test in tests:
         folder = tempfile.mkdtemp(prefix='sabal-command-')
         name = test.__name__.replace('_', ' ')
         try:
             test(folder)
-            print(f'ok {number} - {name}')
+            print(f'ok - {name}')
         except Skip as why:
-            print(f'ok {number} - {name} # SKIP {why}')
+            skipped.append(name)
+            print(f'SKIPPED {name}: {why}')
         except Exception as cause:  # whatever it is, the next test still runs
             failed += 1
-            print(f'not ok {number} - {name}')
+            print(f'not ok - {name}')
             text = f'{type(cause).__name__}: {cause}' if isinstance(cause, AssertionError) else repr(cause)
             line = sys.exc_info()[2]
             while line.tb_next and line.tb_next.tb_frame.f_code.co_filename == sys.argv[0]:
@@ -160,4 +160,5 @@ def run_tests(values):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         sys.stdout.flush()
+    print(f'{len(tests) - failed - len(skipped)} passed, {failed} failed, {len(skipped)} skipped')
     sys.exit(1 if failed else 0)
