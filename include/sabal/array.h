@@ -166,7 +166,8 @@ typedef struct sabal_chunk {
     const int64_t *shape;     /* shape[0] is the rows of this chunk */
     int64_t        first_row; /* of the array                       */
 } sabal_chunk;
-/** Fills out (rows of the result, C order) from one chunk. task is for sabal_task_fail() and sabal_task_cancelled(). */
+/** Fills out (rows of the result, C order) from one chunk. task is for sabal_task_fail() and sabal_task_cancelled().
+    Returns SABAL_OK or a failure; anything else (SABAL_END, a number that is no status) is SABAL_EINVAL. */
 typedef sabal_status sabal_chunk_fn(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task);
 
 typedef struct sabal_map_chunks_options {

@@ -13,7 +13,8 @@ extern "C" {
 typedef struct sabal_task sabal_task;
 /** The result a task will have: counted, immutable once there. */
 typedef struct sabal_future sabal_future;
-/** A task's function. It hands its result over with one of the sabal_task_return calls, whose status it returns. */
+/** A task's function. It hands its result over with one of the sabal_task_return calls, whose status it returns.
+    What is neither SABAL_OK nor a failure (SABAL_END, a number that is no status) fails the task with SABAL_EINVAL. */
 typedef sabal_status sabal_task_fn(sabal_task *task);
 
 /* --- inside a task ---------------------------------------------------------------------------------------- */
@@ -45,7 +46,8 @@ SABAL_API sabal_status sabal_task_return_object(sabal_task *task, void *object, 
  * Errors: SABAL_EINVAL. If the other waits for this very task, the task fails with SABAL_EINVAL when it returns.
  */
 SABAL_API sabal_status sabal_task_return_future(sabal_task *task, const sabal_future *future);
-/** Fails the task with a message; returns status, so that it can be returned: return sabal_task_fail(t, ...). */
+/** Fails the task with a message; returns status, so that it can be returned: return sabal_task_fail(t, ...).
+    A status that is no failure becomes SABAL_ETASK. */
 SABAL_API sabal_status sabal_task_fail(sabal_task *task, sabal_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

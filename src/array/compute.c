@@ -44,7 +44,7 @@ static sabal_status collect(char *room, const sabal_array *array, sabal_error *e
         const sabal_ndarray *chunk;
 
         st = sbl_flow_next(&value, &flow, err);
-        if (st)
+        if (st || !value)
             break;
         chunk = (const sabal_ndarray *)(const void *)value;
         sbl_ndarray_copy_out(room, chunk);
@@ -52,7 +52,7 @@ static sabal_status collect(char *room, const sabal_array *array, sabal_error *e
         sbl_value_release(value);
     }
     sbl_flow_close(&flow);
-    return st == SABAL_END ? SABAL_OK : st;
+    return st;
 }
 
 sabal_status sabal_compute(sabal_ndarray **out, const sabal_array *array, sabal_error *err)

@@ -34,8 +34,9 @@ sabal_status sbl_flow_next(sbl_value **value, sbl_flow *flow, sabal_error *err)
     sabal_future    **slot;
     sabal_status      st = SABAL_OK;
 
+    *value = NULL;
     if (flow->next == chunks->n)
-        return SABAL_END;
+        return SABAL_OK;
     while (flow->submitted < chunks->n && flow->submitted < flow->next + flow->window && !st) {
         st = sbl_array_chunk(&flow->ahead[flow->submitted % flow->window], flow->array, flow->submitted, err);
         flow->submitted += !st;

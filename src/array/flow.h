@@ -12,7 +12,7 @@ typedef struct sbl_flow {
 
 /** Starts; the array must stay. */
 sabal_status sbl_flow_open(sbl_flow *flow, const sabal_array *array, sabal_error *err);
-/** Waits for the next chunk and gives its value, one reference; SABAL_END after the last. */
+/** Waits for the next chunk and gives its value, one reference; NULL after the last. */
 sabal_status sbl_flow_next(sbl_value **value, sbl_flow *flow, sabal_error *err);
 /** Cancels what is still under way. */
 void sbl_flow_close(sbl_flow *flow);

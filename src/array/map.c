@@ -1,6 +1,7 @@
 /* A function of the user's over each chunk. */
 #include "array/array.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "array/check.h"
@@ -14,8 +15,22 @@ struct map_params {
     int64_t         first_row;
     int32_t         dtype, row_ndim;
     int64_t         row_shape[SABAL_MAX_NDIM];
+    char            where[128]; /* the call of the map, for what its function does wrong */
 };
 _Static_assert(sizeof(struct map_params) % 16 == 0, "the argument behind it is aligned");
+
+/* What the function returned, if it is not SABAL_OK: SABAL_END would be taken for the end of the array. */
+static sabal_status failed(const struct map_params *p, sabal_status st, sabal_error *err)
+{
+    if (sbl_status_is_failure(st))
+        sbl_error_set(err, st, "the function mapped over chunks returned %s", sabal_status_name(st));
+    else
+        st = sbl_error_set(err, SABAL_EINVAL,
+                           "the function mapped over chunks returned %d (%s), which is neither SABAL_OK nor a failure",
+                           (int)st, sabal_status_name(st));
+    sbl_error_where(err, p->where);
+    return st;
+}
 
 static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
                               size_t size, sabal_task *task, sabal_error *err)
@@ -42,7 +57,7 @@ static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32
         goto done;
     st = p->fn(room, &chunk, p->arg_size ? (const void *)(p + 1) : NULL, task);
     if (st) {
-        sbl_error_set(err, st, "the function mapped over chunks returned %s", sabal_status_name(st));
+        st = failed(p, st, err);
         goto done;
     }
     *out = (sbl_value *)(void *)made;
@@ -106,6 +121,7 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
     head.arg_size = o.arg ? o.arg_size : 0;
     head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
     head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
+    snprintf(head.where, sizeof head.where, "%s", o.where ? o.where : "");
     if (head.row_ndim)
         memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape,
                (size_t)head.row_ndim * sizeof *shape);

@@ -89,6 +89,8 @@ static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, in
         int64_t              taken = 0, rows = 0;
 
         st = sbl_flow_next(&value, &flow, err);
+        if (!st && !value)
+            break;
         if (!st)
             st = sbl_dense(&dense, value, err);
         if (!st)
@@ -111,8 +113,8 @@ static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, in
         sbl_value_release(value);
         value = NULL;
     }
-    if (st == SABAL_END)
-        st = filled ? sbl_writer_rows(writer, written, filled, buffer, err) : SABAL_OK;
+    if (!st && filled)
+        st = sbl_writer_rows(writer, written, filled, buffer, err);
     sbl_flow_close(&flow);
     sbl_free(buffer);
     return st;

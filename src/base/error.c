@@ -39,6 +39,11 @@ const char *sabal_status_name(sabal_status status)
     return "SABAL_E?";
 }
 
+int sbl_status_is_failure(sabal_status status)
+{
+    return status != SABAL_OK && status != SABAL_END && strcmp(sabal_status_name(status), "SABAL_E?") != 0;
+}
+
 int sabal_error_format(char *text, size_t size, const sabal_error *err)
 {
     const char *message = err->message[0] ? err->message : sabal_status_name(err->status);

@@ -12,6 +12,8 @@ sabal_status sbl_error_set(sabal_error *err, sabal_status status, const char *fo
 sabal_status sbl_error_setv(sabal_error *err, sabal_status status, const char *format, va_list args);
 /** Copies a record, whole (NULL err allowed; a record that holds a failure keeps it). Returns from->status. */
 sabal_status sbl_error_pass(sabal_error *err, const sabal_error *from);
+/** 1 for a status that tells a failure; 0 for SABAL_OK, SABAL_END and numbers that are no status. */
+int sbl_status_is_failure(sabal_status status);
 /** Puts "prefix: " before the message of a record that holds a failure. Returns its status. */
 sabal_status sbl_error_prefix(sabal_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Notes the user's line in a record that has none yet. where may be NULL. */

@@ -1,8 +1,6 @@
 /* Running one task: its function, again if it failed and may be retried, and what its answer means. */
 #include "graph/local.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "graph/task.h"
@@ -63,14 +61,27 @@ static sabal_status call_with_limit(struct sabal_task *task)
     return st;
 }
 
+/* An answer such as SABAL_END would be taken for one of the call that waits for this task. */
+static sabal_status no_status(struct sabal_task *task, sabal_status returned)
+{
+    char        made_up[64];
+    const char *name = sbl_future_name(task->future, made_up, sizeof made_up);
+
+    task->error.status = SABAL_OK; /* what a call noted before is not what ended the task */
+    return sbl_error_set(&task->error, SABAL_EINVAL, "task '%s' returned %d (%s), which is neither SABAL_OK nor a failure",
+                         name, (int)returned, sabal_status_name(returned));
+}
+
 /* A task that hands nothing over has a result of no bytes. */
 static sabal_status run_once(struct sabal_task *task)
 {
     sabal_status st = call_with_limit(task);
     void        *room;
 
-    if (st == SABAL_OK && task->failed)
+    if (task->failed)
         st = task->error.status;
+    else if (st && !sbl_status_is_failure(st))
+        st = no_status(task, st);
     if (st == SABAL_OK && is_interrupted(task->future))
         st = SABAL_ECANCELED;
     if (st == SABAL_OK && !task->value && !task->chain)
@@ -119,8 +130,6 @@ static sbl_failure *failure_of_run(struct sabal_task *task, sabal_status st)
         return sbl_failure_make(&task->error);
     }
     name = sbl_future_name(f, made_up, sizeof made_up);
-    if (!strcmp(sabal_status_name(st), "SABAL_E?"))
-        return sbl_failure_of_task(f, SABAL_ETASK, "task '%s' returned %d, which is no status", name, (int)st);
     return sbl_failure_of_task(f, st, "task '%s' returned %s", name, sabal_status_name(st));
 }
 

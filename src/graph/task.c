@@ -140,8 +140,8 @@ sabal_status sabal_task_fail(sabal_task *task, sabal_status status, const char *
 {
     va_list args;
 
-    if (!status)
-        status = SABAL_ETASK; /* a failure without a status is one all the same */
+    if (!sbl_status_is_failure(status))
+        status = SABAL_ETASK; /* who says that he failed has failed, whatever else he says */
     if (!task->failed)
         task->error.status = SABAL_OK; /* what a call noted before matters less than what the task says */
     va_start(args, format);
@@ -156,6 +156,7 @@ sabal_status sbl_task_pass(sabal_task *task, const sabal_error *err)
     assert(err->status);
     if (!task->failed)
         task->error = *err;
+    sbl_error_where(&task->error, err->where[0] ? err->where : NULL);
     task->failed = 1;
     return err->status;
 }

@@ -1,5 +1,6 @@
 /* Maps over chunks: other dtypes, other rows, arguments, failures that leave nothing; persist and compute. */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "support/arrays.h"
 
@@ -270,4 +271,47 @@ Test(map, a_task_may_compute)
 
     cr_assert_eq(sabal_future_ndarray(&out, sabal_submit(client, compute_inside, NULL, 0), &err), SABAL_OK);
     cr_expect_eq(((const double *)sabal_ndarray_data(out))[7], 16);
+}
+
+/* The status of its argument for the second chunk and all behind it. */
+static sabal_status end_early(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)
+{
+    return chunk->first_row ? *(const sabal_status *)arg : twice(out, chunk, arg, task);
+}
+
+Test(map, a_status_that_is_no_failure_is_one_and_names_the_call)
+{
+    static const struct {
+        int         returned;
+        const char *says;
+    } CASES[] = {
+        {SABAL_END, "returned 100 (SABAL_END), which is neither SABAL_OK nor a failure"},
+        {4711, "returned 4711 (SABAL_E?), which is neither SABAL_OK nor a failure"},
+        {-1, "returned -1 (SABAL_E?), which is neither SABAL_OK nor a failure"},
+    };
+    double x[40] = {0};
+
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        sabal_array *a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early,
+                                                .arg = &CASES[i].returned, .arg_size = sizeof(int), .where = "here.c:7");
+        sabal_error  err = compute_error(a);
+
+        EXPECT_FAILED(&err, SABAL_EINVAL, CASES[i].says);
+        cr_expect_str_eq(err.where, "here.c:7");
+        err = (sabal_error)SABAL_ERROR_INIT;
+        cr_expect_eq(sabal_store_npy(a, "/tmp/sabal-map-ended.npy", &err), SABAL_EINVAL);
+        cr_expect_neq(access("/tmp/sabal-map-ended.npy", F_OK), 0);
+    }
+}
+
+Test(map, a_failure_without_a_message_names_the_call_that_mapped)
+{
+    const int    status = SABAL_EVALUE;
+    double       x[40]  = {0};
+    sabal_array *a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &status,
+                                            .arg_size = sizeof status, .where = "here.c:7");
+    sabal_error  err = compute_error(sabal_array_map_chunks(a, twice, .where = "there.c:8"));
+
+    EXPECT_FAILED(&err, SABAL_EVALUE, "the function mapped over chunks returned SABAL_EVALUE");
+    cr_expect_str_eq(err.where, "here.c:7");
 }

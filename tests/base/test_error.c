@@ -71,3 +71,13 @@ Test(error, lists_count_to_their_end_or_as_told)
     cr_expect_eq(sabal_list_count((sabal_list){items, 2}), 2);
     cr_expect_eq(sabal_list_count((sabal_list){0}), 0);
 }
+
+Test(error, only_a_failure_is_a_failure)
+{
+    for (int s = 1; s <= SABAL_EINTERNAL; s++)
+        cr_expect(sbl_status_is_failure((sabal_status)s));
+    cr_expect_not(sbl_status_is_failure(SABAL_OK));
+    cr_expect_not(sbl_status_is_failure(SABAL_END));
+    cr_expect_not(sbl_status_is_failure((sabal_status)(SABAL_EINTERNAL + 1)));
+    cr_expect_not(sbl_status_is_failure((sabal_status)-1));
+}

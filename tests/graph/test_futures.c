@@ -368,30 +368,59 @@ Test(futures, a_bare_status_becomes_a_sentence)
     {
         sabal_future *a = sabal_submit(client, only_a_status, (&(int){SABAL_EVALUE}), sizeof(int));
         sabal_future *b = sabal_submit(client, only_a_status, (&(int){4711}), sizeof(int));
+        sabal_future *c = sabal_submit(client, only_a_status, (&(int){SABAL_END}), sizeof(int));
 
         cr_expect_eq(sabal_future_wait(a, NULL), SABAL_EVALUE);
         cr_expect_str_eq(sabal_future_error(a)->message, "task 'only_a_status' returned SABAL_EVALUE");
-        cr_expect_eq(sabal_future_wait(b, NULL), SABAL_ETASK);
-        cr_expect_str_eq(sabal_future_error(b)->message, "task 'only_a_status' returned 4711, which is no status");
+        cr_expect_eq(sabal_future_wait(b, NULL), SABAL_EINVAL);
+        cr_expect_str_eq(sabal_future_error(b)->message,
+                         "task 'only_a_status' returned 4711 (SABAL_E?), which is neither SABAL_OK nor a failure");
+        cr_expect_eq(sabal_future_wait(c, NULL), SABAL_EINVAL);
+        cr_expect_str_eq(sabal_future_error(c)->message,
+                         "task 'only_a_status' returned 100 (SABAL_END), which is neither SABAL_OK nor a failure");
     }
 }
 
-static sabal_status fail_and_return_ok(sabal_task *t)
+static sabal_status fail_and_return_another(sabal_task *t)
 {
     sabal_task_return(t, NULL, 0);
     sabal_task_fail(t, SABAL_EIO, "the disk is gone");
     sabal_task_fail(t, SABAL_EVALUE, "and something else");
-    return SABAL_OK;
+    return *(const sabal_status *)sabal_task_arg(t);
+}
+
+static sabal_status fail_without_a_failure(sabal_task *t)
+{
+    return sabal_task_fail(t, *(const sabal_status *)sabal_task_arg(t), "no more rows");
+}
+
+Test(futures, who_calls_fail_has_failed_whatever_the_status)
+{
+    static const int STATUSES[] = {SABAL_OK, SABAL_END, 4711};
+
+    for_each_engine(client, 1)
+    {
+        for (int i = 0; i < 3; i++) {
+            sabal_future *f = sabal_submit(client, fail_without_a_failure, &STATUSES[i], sizeof(int));
+
+            cr_expect_eq(sabal_future_wait(f, NULL), SABAL_ETASK);
+            cr_expect_str_eq(sabal_future_error(f)->message, "no more rows");
+        }
+    }
 }
 
 Test(futures, who_has_failed_has_failed_whatever_it_returns_and_the_first_cause_stays)
 {
+    static const int STATUSES[] = {SABAL_OK, SABAL_EVALUE, SABAL_END, 4711};
+
     for_each_engine(client, 1)
     {
-        sabal_future *f = sabal_submit(client, fail_and_return_ok, NULL, 0);
+        for (int i = 0; i < 4; i++) {
+            sabal_future *f = sabal_submit(client, fail_and_return_another, &STATUSES[i], sizeof(int));
 
-        cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EIO);
-        cr_expect_str_eq(sabal_future_error(f)->message, "the disk is gone");
+            cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EIO);
+            cr_expect_str_eq(sabal_future_error(f)->message, "the disk is gone");
+        }
     }
 }
 
