@@ -33,6 +33,8 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *   returns  a client, never NULL; failed if it could not be opened: calls made with it give failed handles
  *            with the same cause. End it with sabal_close() in either case.
  *
+ * A call with NULL for a client gives a failed handle with SABAL_EINVAL, as one with a failed client gives its cause.
+ *
  * Errors: SABAL_EUNSUPPORTED, SABAL_EINVAL (threads out of range, a setting of the environment that can't be
  *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file)
  */
@@ -72,7 +74,8 @@ typedef struct sabal_client_stats {
     int64_t values;    /* results held now: one for each finished future */
     size_t  bytes;     /* their bytes                                  */
 } sabal_client_stats;
-SABAL_API void sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats);
+/** Fills as much of *stats as its struct_size says, which the caller sets. SABAL_EINVAL if that is too small for any. */
+SABAL_API sabal_status sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats);
 
 /*
  * Handles (sabal_array, sabal_future, sabal_kmeans, ...) are counted and opaque. Each belongs to the innermost

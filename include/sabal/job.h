@@ -97,7 +97,7 @@ SABAL_API void sabal_for_options_init(sabal_for_options *options);
  *   returns  SABAL_OK; else the status of the piece with the lowest begin that failed
  *
  * Cost:   about 3 ns a piece beside fn's own, 0.1 us a loop; about 10 us until a sleeping thread joins in
- * Errors: SABAL_EINVAL (a negative grain); fn's
+ * Errors: SABAL_EINVAL (a negative grain, a client that is NULL); fn's
  */
 #ifndef __cplusplus
 #define sabal_for(client, begin, end, fn, context, ...)                                                                \
@@ -128,7 +128,7 @@ SABAL_API void sabal_reduce_options_init(sabal_reduce_options *options);
  * Partial results are aligned to 16. Up to 64 bytes they live on the stack; larger ones take one slot a leaf.
  *
  * Cost:   about 10 ns a leaf beside fn and combine
- * Errors: SABAL_EINVAL (a negative grain), SABAL_ENOMEM (for the slots); fn's
+ * Errors: SABAL_EINVAL (a negative grain, a client that is NULL), SABAL_ENOMEM (for the slots); fn's
  */
 #ifndef __cplusplus
 #define sabal_reduce(out, out_size, client, begin, end, fn, combine, context, ...)                                     \

@@ -17,8 +17,11 @@ typedef struct sabal_memory {
     size_t count;  /* number of buffers handed out                                                    */
 } sabal_memory;
 
-/** Fills *memory (struct_size included). Costs a few loads; safe from any thread. */
-SABAL_API void sabal_memory_get(sabal_memory *memory);
+/**
+ * Fills as much of *memory as its struct_size says, which the caller sets. Costs a few loads; safe from any thread.
+ * Errors: SABAL_EINVAL (struct_size is too small for any)
+ */
+SABAL_API sabal_status sabal_memory_get(sabal_memory *memory);
 /** Sets peak back to in_use. */
 SABAL_API void sabal_memory_reset_peak(void);
 /** Gives the cached buffers back to the system. */

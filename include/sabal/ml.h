@@ -97,7 +97,8 @@ typedef struct sabal_kmeans_times {
     double iterate; /* the passes                                 */
     double total;   /* the whole call                             */
 } sabal_kmeans_times;
-SABAL_API void sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times);
+/** Fills as much of *times as its struct_size says, which the caller sets. SABAL_EINVAL if that is too small for any. */
+SABAL_API sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times);
 
 /** (n,) int32, lazy: the nearest centre of each row of x, (n, d) of the model's d. Errors: SABAL_ESHAPE, SABAL_EDTYPE */
 SABAL_API sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x);

@@ -27,6 +27,9 @@ static sabal_error            no_memory     = {.struct_size = sizeof(sabal_error
                                                .message     = "no memory for the description of an array"};
 static sabal_array            out_of_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .error = &no_memory};
 
+/* And when the client is NULL; the error is that of the client that stands for it. */
+static sabal_array no_client = {.handle = SBL_IMMORTAL(&IMMORTAL), .client = &sbl_client_none};
+
 sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input,
                               sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where)
 {
@@ -56,8 +59,8 @@ sabal_array *sbl_array_failed(sabal_client *client, const sabal_error *err, cons
 {
     sabal_array *a;
 
-    if (!client)
-        return &out_of_memory;
+    if (!client || client == &sbl_client_none)
+        return err->status == SABAL_ENOMEM ? &out_of_memory : &no_client;
     a = sbl_array_create(client, NULL, NULL, (sabal_dtype)0, 0, NULL, where);
     if (a == &out_of_memory)
         return a;

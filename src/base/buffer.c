@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/config.h"
+#include "base/struct.h"
 
 /* jemalloc's, in programs that link it: aligned, and freed by size without a look-up. Not under a sanitizer, which
    must see every buffer. */
@@ -267,15 +268,16 @@ void sbl_buffer_free(void *memory, size_t size)
         large_free(memory, size);
 }
 
-void sabal_memory_get(sabal_memory *memory)
+sabal_status sabal_memory_get(sabal_memory *memory)
 {
-    memory->struct_size = sizeof *memory;
-    memory->in_use      = atomic_load_explicit(&in_use, memory_order_relaxed);
-    memory->peak        = atomic_load_explicit(&peak, memory_order_relaxed);
-    memory->count       = atomic_load_explicit(&n_buffers, memory_order_relaxed);
+    sabal_memory m = {.in_use = atomic_load_explicit(&in_use, memory_order_relaxed),
+                      .peak   = atomic_load_explicit(&peak, memory_order_relaxed),
+                      .count  = atomic_load_explicit(&n_buffers, memory_order_relaxed)};
+
     pthread_mutex_lock(&lock);
-    memory->cached = cached;
+    m.cached = cached;
     pthread_mutex_unlock(&lock);
+    return sbl_struct_give(memory, &m, sizeof m);
 }
 
 void sabal_memory_reset_peak(void)

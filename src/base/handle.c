@@ -184,7 +184,6 @@ void sbl_owner_destroy(sbl_owner *owner)
 
 void sabal_scope_open(sabal_scope *scope, sabal_client *client)
 {
-    assert(client);
     scope->client = client;
     scope->first  = NULL;
     scope->outer  = innermost;
@@ -198,7 +197,8 @@ void sabal_scope_close(sabal_scope *scope)
     assert(innermost == scope && "scopes end in the order opposite to their start, on their own thread");
     if (scope->check != (SCOPE_CHECK ^ (uintptr_t)scope))
         return;
-    clear_list((sbl_owner *)(void *)scope->client, &scope->first);
+    if (scope->client) /* what was made without one belongs to nobody */
+        clear_list((sbl_owner *)(void *)scope->client, &scope->first);
     innermost    = scope->outer;
     scope->check = 0;
 }

@@ -11,12 +11,16 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/isa.h"
+#include "base/struct.h"
 #include "graph/trace.h"
 
 /* What sabal_open() gives when there is no memory for a client: never freed, its handles end with its last user. */
 sabal_client sbl_client_no_memory = {
     .owner = {.lock = PTHREAD_MUTEX_INITIALIZER}, .failure = &sbl_failure_no_memory, .refs = 1, .fd = -1};
 static _Atomic int32_t no_memory_users;
+
+sabal_client sbl_client_none = {
+    .owner = {.lock = PTHREAD_MUTEX_INITIALIZER}, .failure = &sbl_failure_no_client, .refs = 1, .fd = -1};
 
 /* --- fork ------------------------------------------------------------------------------------------------------ */
 
@@ -132,11 +136,13 @@ void sbl_client_leave(sabal_client *client)
         check_quiet(client);
 }
 
-void sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats)
+sabal_status sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats)
 {
-    sabal_client_stats s = {.struct_size = sizeof s};
+    sabal_client_stats s     = {.struct_size = sizeof s};
     int64_t            bytes = 0;
 
+    if (!client)
+        client = &sbl_client_none;
     for (int i = 0; i < SBL_SHARDS; i++) {
         const sbl_shard *shard = &client->shards[i];
 
@@ -152,7 +158,7 @@ void sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stat
     }
     s.bytes   = bytes > 0 ? (size_t)bytes : 0;
     s.pending = s.submitted - s.finished - s.failed;
-    *stats    = s;
+    return sbl_struct_give(stats, &s, sizeof s);
 }
 
 /* --- open ------------------------------------------------------------------------------------------------------ */
@@ -272,15 +278,20 @@ sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal
 
 /* --- close ----------------------------------------------------------------------------------------------------- */
 
+static int is_static(const sabal_client *client)
+{
+    return client == &sbl_client_no_memory || client == &sbl_client_none;
+}
+
 void sbl_client_retain(sabal_client *client)
 {
-    if (client != &sbl_client_no_memory)
+    if (!is_static(client))
         atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
 }
 
 void sbl_client_release(sabal_client *client)
 {
-    if (client == &sbl_client_no_memory)
+    if (is_static(client))
         return;
     /* acq_rel: whoever frees it sees all that the others did */
     if (atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) > 1)
@@ -297,7 +308,7 @@ void sbl_client_release(sabal_client *client)
 
 void sabal_close(sabal_client *client)
 {
-    if (!client)
+    if (!client || client == &sbl_client_none)
         return;
     if (client == &sbl_client_no_memory) {
         if (atomic_fetch_sub_explicit(&no_memory_users, 1, memory_order_acq_rel) == 1)
@@ -326,6 +337,8 @@ void sabal_close(sabal_client *client)
 
 const sabal_error *sabal_client_error(const sabal_client *client)
 {
+    if (!client)
+        return &sbl_failure_no_client.error;
     if (client->failure)
         return &client->failure->error;
     if (sbl_client_is_forked(client))
@@ -342,24 +355,24 @@ sabal_status sbl_client_check(const sabal_client *client, sabal_error *err)
 
 sbl_pool *sbl_client_pool(const sabal_client *client)
 {
-    return client->pool;
+    return client ? client->pool : NULL;
 }
 
 sbl_owner *sbl_client_owner(sabal_client *client)
 {
-    return &client->owner;
+    return client ? &client->owner : &sbl_client_none.owner;
 }
 
 int32_t sabal_client_threads(const sabal_client *client)
 {
-    return client->engine && !sabal_client_error(client) ? sbl_pool_threads(client->pool) : 0;
+    return !sabal_client_error(client) && client->engine ? sbl_pool_threads(client->pool) : 0;
 }
 
 /* --- its descriptor -------------------------------------------------------------------------------------------- */
 
 static int any_ended(const sabal_client *client)
 {
-    sabal_client_stats stats;
+    sabal_client_stats stats = {.struct_size = sizeof stats};
 
     sabal_client_stats_get(client, &stats);
     return stats.finished + stats.failed > 0;
@@ -396,8 +409,11 @@ void sbl_client_raise_fd(sabal_client *client)
 void sabal_client_drain(sabal_client *client)
 {
     uint64_t n;
-    int      fd = atomic_load_explicit(&client->fd, memory_order_relaxed);
+    int      fd;
 
+    if (!client)
+        return;
+    fd = atomic_load_explicit(&client->fd, memory_order_relaxed);
     atomic_store(&client->fd_drained, 1);
     if (fd < 0)
         return;

@@ -37,6 +37,7 @@ static void as_completed_destroy(void *handle);
 static const sbl_handle_class AS_COMPLETED     = {.name = "iterator over futures", .destroy = as_completed_destroy};
 static const sbl_handle_class IMMORTAL         = {.name = "failed iterator", .immortal = 1};
 static sabal_as_completed     failed_no_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_memory};
+static sabal_as_completed     failed_no_client = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_client};
 static sabal_as_completed     failed_forked    = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_forked};
 
 /* --- lists ------------------------------------------------------------------------------------------------------ */
@@ -165,6 +166,8 @@ sabal_as_completed *sabal_as_completed_create(sabal_client *client, sabal_list f
     sabal_as_completed *it;
     int64_t             n = sabal_list_count(futures);
 
+    if (!client || client == &sbl_client_none)
+        return &failed_no_client;
     if (sbl_client_is_forked(client))
         return &failed_forked;
     it = make(client);

@@ -41,9 +41,13 @@ sabal_status sbl_engine_fetch(sbl_value **value, sabal_future *future, sabal_err
 /** The value of a future that has finished and lives in this process, borrowed; else NULL. */
 const sbl_value *sbl_future_value(const sabal_future *future);
 
-/** A client that can't be used says why: the failure of its opening, SABAL_ECLOSED, SABAL_EFORKED. */
+/** The client of what was made with NULL for a client: failed with SABAL_EINVAL, static. It owns only what nobody else
+    could: models, as arrays and futures of it are immortal. */
+extern sabal_client sbl_client_none;
+
+/** A client that can't be used says why: the failure of its opening, SABAL_ECLOSED, SABAL_EFORKED, NULL. */
 sabal_status sbl_client_check(const sabal_client *client, sabal_error *err);
-/** Its pool, for fork-join inside this process; NULL for a failed client. */
+/** Its pool, for fork-join inside this process; NULL for a failed client, and for NULL. */
 struct sbl_pool *sbl_client_pool(const sabal_client *client);
 /** Where its handles live. Never NULL, also for a failed client. */
 struct sbl_owner *sbl_client_owner(sabal_client *client);

@@ -23,6 +23,11 @@ static const sbl_handle_class IMMORTAL_FUTURE = {.name = "failed future", .immor
 sbl_failure sbl_failure_no_memory = {
     .immortal = 1,
     .error = {.struct_size = sizeof(sabal_error), .status = SABAL_ENOMEM, .message = "no memory for a task's record"}};
+sbl_failure sbl_failure_no_client = {
+    .immortal = 1,
+    .error    = {.struct_size = sizeof(sabal_error),
+                 .status      = SABAL_EINVAL,
+                 .message     = "the client is NULL: give one that sabal_open() returned"}};
 sbl_failure sbl_failure_forked = {
     .immortal = 1,
     .error    = {.struct_size = sizeof(sabal_error),
@@ -39,6 +44,7 @@ sbl_failure sbl_failure_closed = {
         .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                           \
     }
 sabal_future sbl_future_no_memory = IMMORTAL(sbl_failure_no_memory);
+sabal_future sbl_future_no_client = IMMORTAL(sbl_failure_no_client);
 sabal_future sbl_future_forked    = IMMORTAL(sbl_failure_forked);
 sabal_future sbl_future_closed    = IMMORTAL(sbl_failure_closed);
 
@@ -144,6 +150,8 @@ sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
 {
     sabal_future *f;
 
+    if (!client || client == &sbl_client_none)
+        return &sbl_future_no_client;
     if (err->status == SABAL_EFORKED)
         return &sbl_future_forked;
     if (sbl_client_is_closing(client))

@@ -126,8 +126,9 @@ sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, con
 sbl_failure *sbl_failure_retain(sbl_failure *failure);
 void         sbl_failure_release(sbl_failure *failure);
 
-/* What is given when nothing can be made: no memory, a forked client, a closed one (which owns nothing any more). */
-extern sbl_failure  sbl_failure_no_memory, sbl_failure_forked, sbl_failure_closed;
-extern sabal_future sbl_future_no_memory, sbl_future_forked, sbl_future_closed;
+/* What is given when nothing can be made: no memory, no client, a forked one, a closed one (which owns nothing any
+   more). */
+extern sbl_failure  sbl_failure_no_memory, sbl_failure_no_client, sbl_failure_forked, sbl_failure_closed;
+extern sabal_future sbl_future_no_memory, sbl_future_no_client, sbl_future_forked, sbl_future_closed;
 
 #endif

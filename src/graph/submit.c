@@ -48,7 +48,7 @@ static sabal_future *failed(sabal_client *client, const sabal_error *err)
 {
     const sabal_error *own = sabal_client_error(client);
 
-    return sbl_handle_adopt(sbl_future_failed(client, own ? own : err), &client->owner);
+    return sbl_handle_adopt(sbl_future_failed(client, own ? own : err), sbl_client_owner(client));
 }
 
 void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,

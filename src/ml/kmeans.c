@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/struct.h"
 
 /* One run from one seeding. Arrays are (k, d), (k). */
 struct run {
@@ -458,8 +459,7 @@ int64_t sabal_kmeans_n_features(const sabal_kmeans *model)
     return sabal_kmeans_error(model) ? -1 : model->n_features;
 }
 
-void sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times)
+sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times)
 {
-    *times             = model->times;
-    times->struct_size = sizeof *times;
+    return sbl_struct_give(times, &model->times, sizeof model->times);
 }

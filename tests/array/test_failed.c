@@ -176,3 +176,38 @@ Test(failed, a_call_never_takes_over_its_arguments)
     sabal_release(a);
     cr_expect_arr_eq(values(b), x + 1, 18 * sizeof *x);
 }
+
+static _Atomic int let_go;
+
+static void release(void *arg)
+{
+    let_go++;
+}
+
+Test(failed, a_null_client_is_told_by_whatever_is_made_with_it)
+{
+    const int64_t shape[1]  = {20};
+    sabal_array  *labels    = NULL;
+    sabal_array  *arrays[6] = {
+        sabal_array_from_memory(NULL, x, SABAL_FLOAT64, 1, shape, .release = release),
+        sabal_make_blobs(NULL, .labels = &labels),
+        sabal_array_read(NULL, "points.npy"),
+        sabal_array_read_npy(NULL, "points.npy"),
+        sabal_array_read_hdf5(NULL, "points.h5", "x"),
+        labels,
+    };
+
+    for (int i = 0; i < 6; i++) {
+        sabal_array *built = sabal_array_rows(sabal_array_map_chunks(arrays[i], copy), 0, 1);
+        sabal_error  err   = compute_error(arrays[i]);
+
+        EXPECT_FAILED(sabal_array_error(arrays[i]), SABAL_EINVAL, "the client is NULL");
+        EXPECT_FAILED(&err, SABAL_EINVAL, "the client is NULL");
+        EXPECT_FAILED(sabal_array_error(built), SABAL_EINVAL, "the client is NULL");
+        EXPECT_FAILED(sabal_array_error(sabal_persist(built)), SABAL_EINVAL, "the client is NULL");
+        EXPECT_FAILED(sabal_client_error(sabal_array_client(built)), SABAL_EINVAL, "the client is NULL");
+        err = (sabal_error)SABAL_ERROR_INIT;
+        cr_expect_eq(sabal_store_npy(built, "/tmp/null.npy", &err), SABAL_EINVAL);
+    }
+    cr_expect_eq(let_go, 1);
+}

@@ -1,5 +1,6 @@
 #include "base/buffer.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 Test(buffer, counts_what_was_asked_for)
 {
-    sabal_memory before, m;
+    sabal_memory before = {.struct_size = sizeof before}, m = before;
     void        *a, *b;
 
     sabal_memory_get(&before);
@@ -34,7 +35,7 @@ Test(buffer, counts_what_was_asked_for)
 Test(buffer, a_large_one_is_used_again)
 {
     void        *a = sbl_buffer_alloc(4 * MIB), *b;
-    sabal_memory m;
+    sabal_memory m = {.struct_size = sizeof m};
 
     memset(a, 1, 4 * MIB);
     sbl_buffer_free(a, 4 * MIB);
@@ -51,7 +52,7 @@ Test(buffer, a_large_one_is_used_again)
 Test(buffer, every_size_is_aligned_writable_and_loses_at_most_an_eighth_past_32_mib)
 {
     for (size_t size = 0; size < 300 * MIB; size = size * 5 / 3 + 1) {
-        sabal_memory m;
+        sabal_memory m = {.struct_size = sizeof m};
         char        *p = sbl_buffer_alloc(size);
 
         cr_assert_not_null(p);
@@ -68,7 +69,7 @@ Test(buffer, every_size_is_aligned_writable_and_loses_at_most_an_eighth_past_32_
 
 Test(buffer, the_cache_keeps_to_its_limit, .init = NULL)
 {
-    sabal_memory m;
+    sabal_memory m = {.struct_size = sizeof m};
     void        *p[10];
 
     setenv("SABAL_BUFFER_CACHE", "10M", 1); /* read at the first use in this process: Criterion forks */
@@ -81,4 +82,28 @@ Test(buffer, the_cache_keeps_to_its_limit, .init = NULL)
     cr_expect_eq(m.cached, 8 * MIB);
 #endif
     sabal_memory_trim();
+}
+
+/* A program built with headers of an older sabal, whose record was shorter. */
+Test(buffer, what_is_told_of_memory_is_as_long_as_the_caller_says)
+{
+    struct {
+        size_t struct_size, in_use, guard;
+    } old = {.struct_size = offsetof(sabal_memory, peak), .guard = 4711};
+    sabal_memory now = {.struct_size = sizeof now};
+    void        *buffer = sbl_buffer_alloc(1000);
+
+    cr_expect_eq(sabal_memory_get((sabal_memory *)(void *)&old), SABAL_OK);
+    cr_expect_eq(sabal_memory_get(&now), SABAL_OK);
+    cr_expect_eq(old.in_use, now.in_use);
+    cr_expect_geq(now.in_use, 1000);
+    cr_expect_eq(old.guard, 4711);
+    cr_expect_eq(old.struct_size, offsetof(sabal_memory, peak));
+    for (size_t small = 0; small <= sizeof small; small++) {
+        old.struct_size = small;
+        old.in_use      = 1;
+        cr_expect_eq(sabal_memory_get((sabal_memory *)(void *)&old), SABAL_EINVAL);
+        cr_expect_eq(old.in_use, 1);
+    }
+    sbl_buffer_free(buffer, 1000);
 }

@@ -206,7 +206,7 @@ static sabal_array *array(void)
 
 static void tell_fit(const sabal_kmeans *km, double start)
 {
-    sabal_kmeans_times times;
+    sabal_kmeans_times times = {.struct_size = sizeof times};
     sabal_ndarray     *centers;
     const double      *c;
     double             seconds;

@@ -56,7 +56,7 @@ static void expect_failed(sabal_client *client, sabal_status st, const char *par
 {
     sabal_future       *f, *g, *got;
     sabal_as_completed *it;
-    sabal_client_stats  stats;
+    sabal_client_stats  stats = {.struct_size = sizeof stats};
     double              args[2] = {0}, out;
 
     cr_assert_not_null(client);
@@ -161,7 +161,7 @@ Test(client, close_releases_every_handle_and_plain_results_that_were_retained_st
     sabal_client  *client = sabal_open("local:", &err, .threads = 1);
     sabal_future  *f;
     sabal_ndarray *array;
-    sabal_memory   memory;
+    sabal_memory   memory = {.struct_size = sizeof memory};
     double         v[2] = {1, 2};
 
     sabal_scatter(client, v, sizeof v);
@@ -184,7 +184,7 @@ Test(client, a_scope_releases_the_futures_made_in_it)
 
     for_each_engine(client, 1)
     {
-        sabal_client_stats stats;
+        sabal_client_stats stats = {.struct_size = sizeof stats};
         sabal_future      *kept = NULL;
         {
             SABAL_SCOPE(client);
@@ -240,7 +240,7 @@ Test(client, stats_count_what_was_and_what_is)
 
     for_each_engine(client, 2)
     {
-        sabal_client_stats s;
+        sabal_client_stats s = {.struct_size = sizeof s};
         sabal_future      *a = submit_double(client, 2), *b = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
         sabal_future      *c = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(a));
         sabal_future      *d = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(b));
@@ -358,4 +358,63 @@ Test(client, a_child_may_open_its_own)
     waitpid(pid, &status, 0);
     cr_expect_eq(status, 0);
     sabal_close(client);
+}
+
+Test(client, null_is_a_failed_client)
+{
+    sabal_client_stats  stats   = {.struct_size = sizeof stats};
+    sabal_future       *many[2] = {NULL}, *f, *got = NULL;
+    sabal_as_completed *it;
+    double              x[2] = {1, 2}, out;
+
+    cr_assert_not_null(sabal_client_error(NULL));
+    cr_expect_eq(sabal_client_error(NULL)->status, SABAL_EINVAL);
+    cr_expect_not_null(strstr(sabal_client_error(NULL)->message, "NULL"));
+    cr_expect_eq(sabal_client_threads(NULL), 0);
+    cr_expect_eq(sabal_client_fd(NULL), -1);
+    sabal_client_drain(NULL);
+    sabal_client_stats_get(NULL, &stats);
+    cr_expect_eq(stats.submitted, 0);
+    {
+        SABAL_SCOPE(NULL);
+        f = sabal_submit(NULL, task_square, x, sizeof *x);
+        cr_expect_eq(sabal_future_get(&out, sizeof out, f, &err), SABAL_EINVAL);
+        cr_expect_not_null(strstr(err.message, "the client is NULL"));
+        cr_expect_eq(sabal_future_state_get(f), SABAL_FAILED);
+        cr_expect_eq(sabal_future_wait(sabal_scatter(NULL, x, sizeof x), NULL), SABAL_EINVAL);
+        sabal_map(many, NULL, task_square, x, sizeof *x, 2);
+        for (int i = 0; i < 2; i++)
+            cr_expect_eq(sabal_future_wait(many[i], NULL), SABAL_EINVAL);
+        it = sabal_as_completed_create(NULL, SABAL_LIST(f));
+        cr_expect_eq(sabal_as_completed_next(&got, it, NULL), SABAL_EINVAL);
+        cr_expect_eq(sabal_as_completed_add(it, f, NULL), SABAL_EINVAL);
+    }
+    cr_expect_eq(sabal_for(NULL, 0, 10, NULL, NULL), SABAL_EINVAL);
+    cr_expect_eq(sabal_reduce(&out, sizeof out, NULL, 0, 10, NULL, NULL, NULL), SABAL_EINVAL);
+    sabal_release(f);
+    sabal_keep(it);
+    sabal_close(NULL);
+}
+
+Test(client, stats_are_as_long_as_the_caller_says)
+{
+    struct {
+        size_t  struct_size;
+        int64_t submitted, guard;
+    } old = {.guard = 4711};
+    sabal_client *client;
+
+    for_each_engine(client, 1)
+    {
+        double out;
+
+        old.struct_size = offsetof(sabal_client_stats, finished);
+        cr_expect_eq(sabal_future_get(&out, sizeof out, submit_double(client, 2), &err), SABAL_OK);
+        cr_expect_eq(sabal_client_stats_get(client, (sabal_client_stats *)(void *)&old), SABAL_OK);
+        cr_expect_eq(old.submitted, 1);
+        cr_expect_eq(old.guard, 4711);
+        old.struct_size = 0;
+        cr_expect_eq(sabal_client_stats_get(client, (sabal_client_stats *)(void *)&old), SABAL_EINVAL);
+        cr_expect_eq(old.submitted, 1);
+    }
 }

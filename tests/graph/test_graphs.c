@@ -200,7 +200,7 @@ static void race(sabal_future **f)
 {
     sabal_as_completed *it;
     sabal_future       *got;
-    sabal_client_stats  s;
+    sabal_client_stats  s = {.struct_size = sizeof s};
     pthread_t           thread;
     int                 n = 0;
 

@@ -17,8 +17,8 @@ TestSuite(memory, .init = init);
 
 static void expect_held(int64_t values, size_t bytes, int line)
 {
-    sabal_client_stats s;
-    sabal_memory       m;
+    sabal_client_stats s = {.struct_size = sizeof s};
+    sabal_memory       m = {.struct_size = sizeof m};
 
     sabal_client_stats_get(client, &s);
     sabal_memory_get(&m);
@@ -109,7 +109,7 @@ Test(memory, a_cancelled_task_lets_go_of_its_inputs_at_once)
 Test(memory, a_released_task_is_run_all_the_same_and_its_result_dropped)
 {
     marks              m = marks_make();
-    sabal_client_stats s;
+    sabal_client_stats s = {.struct_size = sizeof s};
 
     m.value = 'x';
     client  = sabal_open("local:", &err, .threads = 1);
@@ -286,7 +286,7 @@ Test(memory, every_failed_allocation_is_reported_and_leaves_nothing)
     int64_t nth, n_reported = 0;
 
     for (nth = 1; nth < 10000; nth++) {
-        sabal_memory m;
+        sabal_memory m = {.struct_size = sizeof m};
         sabal_status st;
         int64_t      n;
 

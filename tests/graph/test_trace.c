@@ -77,7 +77,7 @@ Test(trace, each_task_is_an_event_with_name_key_time_bytes_status_and_line)
     sabal_wait_all(SABAL_LIST(sabal_submit(client, task_fail, (&(int){1}), sizeof(int), .retries = 2)), NULL);
     sabal_wait_all(SABAL_LIST(f), &err);
     while (1) {
-        sabal_client_stats s;
+        sabal_client_stats s = {.struct_size = sizeof s};
 
         sabal_client_stats_get(client, &s);
         if (!s.pending)

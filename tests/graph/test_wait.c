@@ -309,7 +309,7 @@ Test(wait, a_thread_that_runs_another_task_meanwhile_gets_its_scopes_back)
 
     for_each_engine(client, 1)
     {
-        sabal_client_stats stats;
+        sabal_client_stats stats = {.struct_size = sizeof stats};
 
         cr_expect_eq(sabal_future_get(v, sizeof v, sabal_submit(client, outer_scope, NULL, 0), &err), SABAL_OK);
         cr_expect_eq(v[1], 5);

@@ -492,12 +492,23 @@ Test(kmeans, progress_tells_phases_runs_and_passes)
 Test(kmeans, times_add_up)
 {
     sabal_kmeans_times t = {.struct_size = sizeof t};
-    double             x[60];
+    struct {
+        size_t struct_size;
+        double seed, guard;
+    } old = {.struct_size = offsetof(sabal_kmeans_times, iterate), .seed = -1, .guard = 4711};
+    double        x[60];
+    sabal_kmeans *km;
 
     groups(x, 30, 2, 3);
-    sabal_kmeans_times_get(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 30, 2, 0), .n_clusters = 3), &t);
+    km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 30, 2, 0), .n_clusters = 3);
+    cr_expect_eq(sabal_kmeans_times_get(km, &t), SABAL_OK);
     cr_expect(t.seed > 0 && t.iterate > 0);
     cr_expect_leq(t.seed + t.iterate, t.total * 1.001);
+    cr_expect_eq(sabal_kmeans_times_get(km, (sabal_kmeans_times *)(void *)&old), SABAL_OK);
+    cr_expect_eq(old.seed, t.seed);
+    cr_expect_eq(old.guard, 4711);
+    old.struct_size = 0;
+    cr_expect_eq(sabal_kmeans_times_get(km, (sabal_kmeans_times *)(void *)&old), SABAL_EINVAL);
 }
 
 Test(kmeans, the_default_is_eight_clusters_by_scalable_kmeans)

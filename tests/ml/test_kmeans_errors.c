@@ -313,3 +313,12 @@ Test(kmeans_errors, closing_the_client_ends_a_fit)
     cr_expect_neq(sabal_future_state_get(f), SABAL_PENDING);
     sabal_release(f);
 }
+
+Test(kmeans_errors, a_null_client_is_told_by_the_model)
+{
+    sabal_kmeans *model = sabal_kmeans_fit(sabal_make_blobs(NULL));
+
+    EXPECT_FAILED(sabal_kmeans_error(model), SABAL_EINVAL, "the client is NULL");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_labels(model)), SABAL_EINVAL, "the client is NULL");
+    sabal_release(model);
+}

@@ -338,7 +338,7 @@ Test(encode, every_failed_allocation_is_reported_and_the_pieces_let_go)
 {
     const sabal_type *types[] = {&PAIR};
     sabal_ndarray    *array;
-    sabal_memory      before, after;
+    sabal_memory      before = {.struct_size = sizeof before}, after = before;
     sbl_value        *values[3];
     void             *data;
 

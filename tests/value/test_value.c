@@ -10,7 +10,7 @@
 
 static size_t in_use(void)
 {
-    sabal_memory m;
+    sabal_memory m = {.struct_size = sizeof m};
 
     sabal_memory_get(&m);
     return m.in_use;
