@@ -84,10 +84,12 @@ SABAL_API void sabal_read_options_init(sabal_read_options *options);
 
 /**
  * The array in a .npy file (NumPy's format, versions 1 to 3; C or Fortran order; either byte order, converted).
- * The header is read now, the data when it is needed, with pread, chunk by chunk.
+ * The header is read now, the data when it is needed, with pread, chunk by chunk. A relative path is that of now, also
+ * if the program changes its folder. A file that has changed by then (size or time) fails the chunk with SABAL_EIO.
  *
  * Errors: SABAL_ENOENT, SABAL_EACCES, SABAL_EIO, SABAL_EFORMAT (what, at which offset), SABAL_EDTYPE (float16,
- *         strings, dates, objects and structures, by name), SABAL_ESHAPE (0-d)
+ *         strings, dates, objects and structures, by name), SABAL_ESHAPE (0-d), SABAL_EINVAL (path is NULL, a folder or
+ *         no regular file, chunk_rows is negative), SABAL_ENOMEM, SABAL_EUNSUPPORTED (version 4 or later of the format)
  */
 #ifndef __cplusplus
 #define sabal_array_read_npy(client, path, ...)                                                              \
@@ -227,7 +229,7 @@ SABAL_API void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options);
 #endif
 SABAL_API sabal_status sabal_store_hdf5_with(const sabal_array *array, const char *path, const char *dataset,
                                              sabal_error *err, const sabal_store_hdf5_options *options);
-/** By the name's ending, as sabal_array_read(). */
+/** By the name's ending, as sabal_array_read(); into the data set "data" if an HDF5 file is named without ":DATASET". */
 SABAL_API sabal_status sabal_store(const sabal_array *array, const char *path, sabal_error *err);
 
 #ifdef __cplusplus

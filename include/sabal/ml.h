@@ -37,8 +37,8 @@ typedef struct sabal_kmeans_options {
                                          variance of the features; default 1e-4; 0: until no centre moves        */
     uint64_t           seed;          /* same seed, same chunks: same bits, on any number of cores               */
     const sabal_array *sample_weight; /* (n,) weights >= 0; NULL: 1 each                                        */
-    double             oversampling;  /* k-means||: candidates a round, times n_clusters; default 2              */
-    int32_t            init_rounds;   /* k-means||: rounds; default 5                                           */
+    double             oversampling;  /* k-means||: candidates a round, times n_clusters; above 0; default 2     */
+    int32_t            init_rounds;   /* k-means||: rounds, 1 .. 1000; default 5                                 */
     void (*progress)(void *user, const sabal_kmeans_progress *progress);
     void *progress_user;
 } sabal_kmeans_options;
@@ -100,7 +100,13 @@ typedef struct sabal_kmeans_times {
 /** Fills as much of *times as its struct_size says, which the caller sets. SABAL_EINVAL if that is too small for any. */
 SABAL_API sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_kmeans_times *times);
 
-/** (n,) int32, lazy: the nearest centre of each row of x, (n, d) of the model's d. Errors: SABAL_ESHAPE, SABAL_EDTYPE */
+/**
+ * (n,) int32, lazy: the nearest centre of each row of x, (n, d) of the model's d.
+ *
+ * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (neither float32 nor float64), SABAL_EINVAL (x belongs to another
+ *         client), SABAL_ENOMEM, that of x or of the model if one of them failed; when it is computed SABAL_EVALUE
+ *         (NaN or infinity in x, the first row and column are named)
+ */
 SABAL_API sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x);
 /** (n, k) of x's dtype, lazy: the distance of each row to each centre. Errors: as predict */
 SABAL_API sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array *x);

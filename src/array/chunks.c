@@ -9,9 +9,11 @@
 
 sbl_chunks sbl_chunks_make(int64_t n_rows, int64_t first, int64_t step)
 {
-    sbl_chunks c = {.n_rows = n_rows, .first = first < n_rows ? first : n_rows, .step = step};
+    int64_t    most = n_rows > 1 ? n_rows : 1; /* what is longer is cut: no sum or product with it overflows */
+    sbl_chunks c    = {.n_rows = n_rows, .first = first < n_rows ? first : n_rows, .step = step < most ? step : most};
+    int64_t    rest = n_rows - c.first;
 
-    c.n = n_rows == 0 ? 0 : 1 + (n_rows - c.first + step - 1) / step;
+    c.n = n_rows == 0 ? 0 : 1 + rest / c.step + (rest % c.step != 0);
     return c;
 }
 

@@ -20,6 +20,19 @@ struct read_params {
     char     format[8];
 };
 
+static sabal_status check_unchanged(const struct read_params *p, const sbl_reader *reader, sabal_error *err)
+{
+    if (reader->file_size != p->file_size)
+        return sbl_error_set(err, SABAL_EIO,
+                             "%s changed since the array was made: it had %" PRId64 " bytes, has %" PRId64,
+                             reader->path, p->file_size, reader->file_size);
+    if (reader->mtime_ns != p->mtime_ns)
+        return sbl_error_set(err, SABAL_EIO,
+                             "%s changed since the array was made: it was written to (its modification time differs)",
+                             reader->path);
+    return SABAL_OK;
+}
+
 static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
                                size_t size, sabal_task *task, sabal_error *err)
 {
@@ -35,12 +48,9 @@ static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int3
     st = sbl_reader_open(&reader, p->format, path, dataset, err);
     if (st)
         goto done;
-    if (reader->file_size != p->file_size || reader->mtime_ns != p->mtime_ns) {
-        st = sbl_error_set(err, SABAL_EIO,
-                           "%s changed since the array was made: it had %" PRId64 " bytes, has %" PRId64,
-                           path, p->file_size, reader->file_size);
+    st = check_unchanged(p, reader, err);
+    if (st)
         goto done;
-    }
     memcpy(shape, reader->shape, sizeof shape);
     shape[0] = p->n;
     st       = sbl_ndarray_create(&chunk, &room, reader->dtype, reader->ndim, shape, err);

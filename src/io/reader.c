@@ -7,8 +7,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -103,6 +106,22 @@ static sabal_status open_reader(sbl_reader **reader, const sbl_reader *wanted, c
     return SABAL_OK;
 }
 
+/* A copy of path, to be freed, that means the same in every folder. Links are kept: they may lead elsewhere later. */
+static sabal_status make_absolute(char **absolute, const char *path, sabal_error *err)
+{
+    char   here[PATH_MAX] = "";
+    size_t size;
+
+    if (path[0] != '/' && !getcwd(here, sizeof here))
+        return sbl_error_errno(err, errno, "the folder that this program is in can't be told");
+    size      = strlen(here) + 1 + strlen(path) + 1;
+    *absolute = sbl_alloc(size);
+    if (!*absolute)
+        return sbl_error_memory(err, size, "a path");
+    snprintf(*absolute, size, "%s%s%s", here, here[0] && here[1] ? "/" : "", path);
+    return SABAL_OK;
+}
+
 sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char *path, const char *dataset,
                              sabal_error *err)
 {
@@ -126,14 +145,16 @@ sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char
                            dataset);
     else if (strcmp(format, "npy") && strcmp(format, "hdf5"))
         st = sbl_error_set(&failure, SABAL_EINVAL, "there is no format '%.40s': npy and hdf5 are known", format);
-    else {
+    else
+        st = make_absolute(&wanted.path, path, &failure);
+    if (!st) {
         identify(&wanted, &about);
-        wanted.path    = (char *)path;
         wanted.dataset = (char *)dataset;
         st             = open_reader(reader, &wanted, format, &failure);
     }
     if (st)
         sbl_file_pass(err, &failure, path, dataset);
+    sbl_free(wanted.path);
     sbl_free(path_part);
     sbl_free(dataset_part);
     return st;

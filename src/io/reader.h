@@ -21,7 +21,7 @@ typedef struct sbl_reader_class {
 struct sbl_reader {
     _Atomic int32_t refs;
     sbl_reader     *next;                    /* of the cache                          */
-    char           *path, *dataset;          /* as given; dataset NULL for .npy       */
+    char           *path, *dataset;          /* the path absolute; dataset NULL for .npy */
     int64_t         file_size, mtime_ns;     /* these four: when it was opened        */
     uint64_t        device, inode;
 
@@ -32,7 +32,7 @@ struct sbl_reader {
     int64_t                 natural_rows; /* rows of the file's own chunks; 0: rows may be cut anywhere */
 };
 
-/** Opens (or shares) the reader of a path; dataset only for HDF5 (NULL there: the only one). By the name's ending
+/** Opens (or shares) the reader of a path, which stays where it is when the program changes its folder later; dataset only for HDF5 (NULL there: the only one). By the name's ending
     unless format says "npy" or "hdf5". The errors are those of sabal_array_read_npy() and _hdf5(). */
 sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char *path, const char *dataset,
                              sabal_error *err);

@@ -253,12 +253,14 @@ static sabal_status check_options(const sabal_kmeans_options *o, sabal_error *er
         return sbl_error_set(err, SABAL_EINVAL, "max_iter is %d: expected 1 or more", o->max_iter);
     if (!(o->tol >= 0))
         return sbl_error_set(err, SABAL_EINVAL, "tol is %g: expected 0 or more", o->tol);
+    if (o->init_centers || strcmp(o->init, "k-means||"))
+        return SABAL_OK; /* the rest is told to k-means|| alone */
     if (!(o->oversampling > 0) || o->oversampling * o->n_clusters > 1e6)
         return sbl_error_set(err, SABAL_EINVAL,
                              "oversampling is %g: expected above 0, and at most %g for %d clusters",
                              o->oversampling, 1e6 / o->n_clusters, o->n_clusters);
-    if (o->init_rounds < 0 || o->init_rounds > 1000)
-        return sbl_error_set(err, SABAL_EINVAL, "init_rounds is %d: expected 0 to 1000", o->init_rounds);
+    if (o->init_rounds < 1 || o->init_rounds > 1000) /* without a round there is one candidate */
+        return sbl_error_set(err, SABAL_EINVAL, "init_rounds is %d: expected 1 to 1000", o->init_rounds);
     return SABAL_OK;
 }
 

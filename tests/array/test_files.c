@@ -1,7 +1,9 @@
 /* Arrays to and from files: what was stored is read back, and what can't be is refused by name. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/arrays.h"
@@ -275,6 +277,12 @@ Test(files, what_cannot_be_read_is_refused_by_name)
     write_bytes("bad.npy", "", 0);
     EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"))), SABAL_EFORMAT, "bad.npy");
     cr_assert_not_null(sabal_array_error(sabal_array_read_npy(client, folder)));
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, folder)), SABAL_EINVAL, "folder");
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, NULL)), SABAL_EINVAL, "NULL");
+    write_bytes("bad.npy", "\x93NUMPY\4\0\0\0\0\0", 12);
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"))), SABAL_EUNSUPPORTED, "version 4.0");
+    write_npy("bad.npy", "'<f8'", "False", "(4,)", 32);
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"), .chunk_rows = -1)), SABAL_EINVAL, "chunk_rows is -1");
     EXPECT_FAILED(sabal_array_error(sabal_array_read(client, in_folder("bad.csv"))), SABAL_EINVAL, "bad.csv");
 }
 
@@ -306,6 +314,78 @@ Test(files, a_file_that_shrinks_is_told_when_it_is_read)
     err = compute_error(a);
     cr_expect_eq(err.status, SABAL_EFORMAT);
     cr_expect(strstr(err.message, "t.npy") != NULL);
+}
+
+Test(files, a_file_that_changed_is_told_with_what_differs)
+{
+    const struct timespec later[2] = {{2000000000, 0}, {2000000000, 0}};
+    double                x[1000]  = {0};
+    sabal_error           err      = SABAL_ERROR_INIT;
+    sabal_array          *a;
+
+    stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 1000, 0), in_folder("c.npy"), &err), &err);
+    a = sabal_array_read_npy(client, in_folder("c.npy"), .chunk_rows = 100);
+    cr_assert_eq(utimensat(AT_FDCWD, in_folder("c.npy"), later, 0), 0);
+    err = compute_error(a);
+    EXPECT_FAILED(&err, SABAL_EIO, "c.npy changed since the array was made: it was written to (its modification time differs)");
+    err = (sabal_error)SABAL_ERROR_INIT;
+    stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 900, 0), in_folder("c.npy"), &err), &err);
+    err = compute_error(a);
+    EXPECT_FAILED(&err, SABAL_EIO, "c.npy changed since the array was made: it had 8128 bytes, has 7328");
+}
+
+/* What is read later is the file that was named then, wherever the program has gone meanwhile. */
+Test(files, a_relative_path_stays_where_it_was_when_the_program_changes_its_folder)
+{
+    double       x[100], y[100] = {0};
+    char         here[4096];
+    sabal_error  err   = SABAL_ERROR_INIT;
+    const char  *hdf5  = sabal_has("hdf5") ? "r.h5:x" : "r.npy";
+    sabal_array *a, *b;
+
+    for (int i = 0; i < 100; i++)
+        x[i] = i;
+    cr_assert_not_null(getcwd(here, sizeof here));
+    cr_assert_eq(chdir(folder), 0);
+    stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 100, 0), "r.npy", &err), &err);
+    stored(sabal_store(vector(client, x, SABAL_FLOAT64, 100, 0), hdf5, &err), &err);
+    a = sabal_array_read_npy(client, "r.npy", .chunk_rows = 10);
+    b = sabal_array_read(client, hdf5, .chunk_rows = 10);
+    cr_assert_eq(mkdir("other", 0777), 0);
+    cr_assert_eq(chdir("other"), 0);
+    stored(sabal_store_npy(vector(client, y, SABAL_FLOAT64, 100, 0), "r.npy", &err), &err);
+    cr_expect_arr_eq(values(a), x, sizeof x);
+    cr_expect_arr_eq(values(b), x, sizeof x);
+    unlink("r.npy");
+    cr_assert_eq(chdir(".."), 0);
+    cr_expect_arr_eq(values(a), x, sizeof x);
+    cr_assert_eq(rmdir("other"), 0);
+    cr_assert_eq(chdir(here), 0);
+}
+
+/* A store that is under way: its chunk function does what a signal's handler would. */
+static sabal_status remove_partial_files(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)
+{
+    if (chunk->first_row == 4)
+        sabal_remove_partial_files();
+    memcpy(out, chunk->data, (size_t)chunk->shape[0] * sizeof(double));
+    return SABAL_OK;
+}
+
+Test(files, partial_files_that_are_removed_during_a_store_leave_nothing)
+{
+    double       x[8] = {0};
+    sabal_error  err  = SABAL_ERROR_INIT;
+    sabal_array *a    = sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 8, 1), remove_partial_files);
+
+    cr_expect_eq(sabal_store_npy(a, in_folder("gone.npy"), &err), SABAL_ENOENT);
+    cr_expect(strstr(err.message, "gone.npy") != NULL && strstr(err.message, "removed") != NULL);
+    if (sabal_has("hdf5"))
+        cr_expect_neq(sabal_store_hdf5(a, in_folder("gone.h5"), "x", NULL), SABAL_OK);
+    cr_expect_eq(clear_folder(), 0);
+    err = (sabal_error)SABAL_ERROR_INIT;
+    stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 8, 0), in_folder("gone.npy"), &err), &err);
+    cr_expect_eq(clear_folder(), 1);
 }
 
 Test(files, hdf5_brings_every_real_dtype_back)
@@ -362,6 +442,8 @@ Test(files, hdf5_data_sets_are_added_but_not_replaced)
     EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("m.h5"), "/group/c")), SABAL_ENOENT, "/group/b");
     cr_assert_not_null(sabal_array_error(sabal_array_read_hdf5(client, in_folder("m.h5"), NULL))); /* two: which? */
     cr_expect_arr_eq(values(sabal_array_read(client, in_folder("m.h5:/a"))), x, sizeof x);
+    stored(sabal_store(vector(client, x, SABAL_FLOAT64, 4, 2), in_folder("m.h5"), (err = (sabal_error)SABAL_ERROR_INIT, &err)), &err);
+    cr_expect_arr_eq(values(sabal_array_read(client, in_folder("m.h5:data"))), x, 4 * sizeof *x);
 }
 
 Test(files, an_hdf5_file_that_is_none_is_refused)

@@ -129,3 +129,27 @@ Test(rows, of_a_result_in_memory_take_no_memory)
     sabal_release(whole);
     free(x);
 }
+
+/* Chunks may be asked for that are larger than any array. */
+Test(rows, a_chunk_beyond_all_rows_is_all_rows)
+{
+    double       x[20];
+    sabal_array *a, *b;
+
+    for (int i = 0; i < 20; i++)
+        x[i] = i;
+    a = matrix(client, x, SABAL_FLOAT64, 10, 2, INT64_MAX);
+    cr_expect_eq(sabal_array_n_chunks(a, 0), 1);
+    cr_expect_eq(sabal_array_chunk_extent(a, 0, 0), 10);
+    cr_expect_arr_eq(values(a), x, sizeof x);
+    b = sabal_array_rows(a, 3, 7);
+    cr_expect_eq(sabal_array_n_chunks(b, 0), 1);
+    cr_expect_arr_eq(values(b), x + 6, 8 * sizeof *x);
+    b = sabal_array_rows(matrix(client, x, SABAL_FLOAT64, 10, 2, INT64_MAX - 1), 10, 10);
+    cr_expect_eq(sabal_array_n_chunks(b, 0), 0);
+    cr_expect_eq(sabal_ndarray_size(computed(b)), 0);
+    a = matrix(client, x, SABAL_UINT8, INT64_MAX, 1, INT64_MAX - 1); /* nothing is read of it */
+    cr_expect_null(sabal_array_error(a));
+    cr_expect_eq(sabal_array_n_chunks(a, 0), 2);
+    cr_expect_eq(sabal_array_chunk_extent(a, 0, 1), 1);
+}

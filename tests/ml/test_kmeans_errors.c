@@ -75,6 +75,7 @@ Test(kmeans_errors, options_out_of_range_are_invalid_by_name)
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .oversampling = 0.0)), SABAL_EINVAL, "oversampling");
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .oversampling = NAN)), SABAL_EINVAL, "oversampling");
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .init_rounds = -1)), SABAL_EINVAL, "init_rounds");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .init_rounds = 0)), SABAL_EINVAL, "init_rounds is 0: expected 1 to 1000");
 }
 
 Test(kmeans_errors, an_unknown_init_is_invalid_and_the_known_ones_are_named)
@@ -321,4 +322,40 @@ Test(kmeans_errors, a_null_client_is_told_by_the_model)
     EXPECT_FAILED(sabal_kmeans_error(model), SABAL_EINVAL, "the client is NULL");
     EXPECT_FAILED(sabal_array_error(sabal_kmeans_labels(model)), SABAL_EINVAL, "the client is NULL");
     sabal_release(model);
+}
+
+Test(kmeans_errors, options_of_scalable_seeding_are_checked_for_it_alone)
+{
+    const double zeros[2 * D] = {0};
+    sabal_array *centers      = matrix(client, zeros, SABAL_FLOAT64, 2, D, 0);
+
+    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "random", .oversampling = 0.0)));
+    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "k-means++", .init_rounds = -1)));
+    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = centers, .init_rounds = 0)));
+}
+
+Test(kmeans_errors, a_model_refuses_rows_that_are_not_finite_when_they_are_computed)
+{
+    double        y[6 * D] = {0};
+    sabal_kmeans *km       = sabal_kmeans_fit(rows(), .n_clusters = 2);
+    sabal_error   err;
+
+    y[4 * D + 1] = NAN;
+    cr_assert_null(sabal_kmeans_error(km));
+    err = compute_error(sabal_kmeans_predict(km, matrix(client, y, SABAL_FLOAT64, 6, D, 4)));
+    EXPECT_FAILED(&err, SABAL_EVALUE, "x holds NaN or infinity, first at row 4, column 1");
+    err = compute_error(sabal_kmeans_transform(km, matrix(client, y, SABAL_FLOAT64, 6, D, 4)));
+    EXPECT_FAILED(&err, SABAL_EVALUE, "x holds NaN or infinity, first at row 4, column 1");
+}
+
+Test(kmeans_errors, a_model_refuses_rows_of_another_client)
+{
+    const double  y[D]  = {0};
+    sabal_client *other = open_engine(1);
+    sabal_kmeans *km    = sabal_kmeans_fit(rows(), .n_clusters = 2);
+    sabal_array  *there = matrix(other, y, SABAL_FLOAT64, 1, D, 0);
+
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, there)), SABAL_EINVAL, "another client");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, there)), SABAL_EINVAL, "another client");
+    sabal_close(other);
 }
