@@ -327,7 +327,7 @@ def mistakes_in_the_call_end_with_2(folder):
     bad(2, ['.npy'], *k, '--labels', os.path.join(folder, 'l.csv'))
     bad(2, ['.svg'], *k, '--plot', os.path.join(folder, 'p.gif'))
     same = os.path.join(folder, 'same.npy')
-    bad(2, ['one name'], *k, '--labels', same, '--centers', same)
+    bad(2, ['one place'], *k, '--labels', same, '--centers', same)
     bad(2, ['.npy'], 'make-blobs', os.path.join(folder, 'blobs'))
     bad(2, ['--dtype'], 'make-blobs', os.path.join(folder, 'b.npy'), '--dtype', 'int32')
     bad(2, ['--samples'], 'make-blobs', os.path.join(folder, 'b.npy'), '--samples', '1.5')
@@ -431,6 +431,47 @@ def outputs_are_looked_at_before_the_work(folder):
     assert os.path.getsize(path) == 300 * 16 + 128
 
 
+def two_outputs_in_one_place_are_refused_however_they_are_named(folder):
+    path, o, other = (os.path.join(folder, n) for n in ('a.npy', 'o.h5', 'other'))
+    three_groups(path)
+    os.symlink('.', other)
+    pairs = [(f'{folder}/l.npy', f'{folder}/./l.npy'), (f'{folder}/l.npy', f'{other}/l.npy'),
+             (f'{folder}/l.npy', os.path.relpath(f'{folder}/l.npy'))]
+    if has('hdf5'):
+        pairs += [(o, o), (o, o + ':/c'), (o + ':/c', o), (o + ':c', o + ':/c'), (o + ':/g/c', o + ':g//c/'),
+                  (o + ':/c', o + ':./c'), (o + ':/g', o + ':/g/c'), (o + ':/g/c', o + ':/g'),
+                  (o + ':c', f'{other}/o.h5:c')]
+    for labels, centers in pairs:
+        bad(2, ['one place'], 'kmeans', path, '-k', 3, '--labels', labels, '--centers', centers)
+        bad(2, ['points go'], 'make-blobs', labels, '--labels', centers)
+    assert sorted(os.listdir(folder)) == ['a.npy', 'other']
+    write_npy(f'{folder}/l.npy', '<f8', (1, 1), bytes(8))  # two names of one file
+    os.link(f'{folder}/l.npy', f'{folder}/m.npy')
+    bad(2, ['one place'], 'kmeans', path, '-k', 3, '--labels', f'{folder}/l.npy', '--centers', f'{folder}/m.npy')
+    bad(1, ['first centres'], 'kmeans', path, '--init', f'{folder}/l.npy', '--centers', f'{folder}/m.npy')
+    if has('hdf5'):
+        good('kmeans', path, '-k', 3, '--labels', o + ':/g/l', '--centers', o + ':g/lc')
+        found = one_object(good('info', o, '--json'))['arrays']
+        assert sorted((a['name'], a['shape'][0]) for a in found) == [('/g/l', 300), ('/g/lc', 3)]
+
+
+def a_data_set_that_is_there_is_told_before_the_work(folder):
+    needs('hdf5')
+    path, o = os.path.join(folder, 'a.npy'), os.path.join(folder, 'o.h5')
+    good('make-blobs', o + ':/g/old', '--samples', 10)
+    three_groups(path, nan_at=217)  # the work would end with a word on that
+    for name in ('/g/old', 'g/old', 'g//old/'):
+        bad(1, ['o.h5', "'/g/old'", 'already'], 'kmeans', path, '-k', 3, '--labels', f'{o}:{name}')
+    bad(1, ['o.h5', "'/g/old'"], 'kmeans', path, '-k', 3, '--labels', o + ':/g/old/new')
+    bad(1, ['o.h5', "'/g'"], 'kmeans', path, '-k', 3, '--labels', o + ':/g')
+    for name in ('', '/', '//', '.'):
+        bad(1, ['o.h5', 'no data set'], 'kmeans', path, '-k', 3, '--labels', f'{o}:{name}')
+    with open(os.path.join(folder, 'none.h5'), 'wb') as file:
+        file.write(b'something else')
+    bad(1, ['none.h5', 'HDF5'], 'kmeans', path, '-k', 3, '--labels', os.path.join(folder, 'none.h5:/l'))
+    assert [a['name'] for a in one_object(good('info', o, '--json'))['arrays']] == ['/g/old']
+
+
 def without_permission_nothing_is_read_or_written(folder):
     path = os.path.join(folder, 'a.npy')
     three_groups(path)
@@ -478,7 +519,7 @@ def a_full_disk_leaves_nothing_behind(folder):
 
 
 def results_are_printed_even_if_one_cannot_be_written(folder):
-    """Covered for its exit status above; here: the object is there all the same."""
+    """Covered for its exit status above; here: the object is there all the same, and so are the other outputs."""
     path, link = os.path.join(folder, 'a.npy'), os.path.join(folder, 'full')
     three_groups(path)
     os.mkdir(link)
@@ -490,6 +531,16 @@ def results_are_printed_even_if_one_cannot_be_written(folder):
         raise Skip(f'no small disk can be made here: {ran.stderr.decode().strip()}')
     assert ran.returncode == 1 and ran.stderr.count(b'\n') == 1, ran
     assert one_object(ran.stdout.decode())['rows'] == 300
+    others = [f'--labels {folder}/l.npy'] + ([f'--plot {folder}/p.svg'] if has('plot') else [])
+    ran = subprocess.run(unshare + ['sh', '-c', script.replace('--json', ' '.join(others))], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, timeout=HANGS)
+    text = ran.stdout.decode()
+    assert ran.returncode == 1 and ran.stderr.count(b'\n') == 1 and b'c.npy' in ran.stderr, ran
+    assert read_npy(f'{folder}/l.npy')[0] == (300,) and f'labels      {folder}/l.npy' in text, text
+    assert 'c.npy' not in text and ('p.svg' in text) == has('plot') == os.path.exists(f'{folder}/p.svg'), text
+    ran = subprocess.run(unshare + ['sh', '-c', script + f' --labels {link}/l.npy'], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, timeout=HANGS)
+    assert ran.returncode == 1 and ran.stderr.count(b'\n') == 2, ran  # a line each
 
 
 def a_full_stdout_is_told(folder):

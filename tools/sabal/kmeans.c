@@ -59,6 +59,14 @@ static int check_n_init(const cli_command *command, kmeans_run *run)
     return CLI_GO_ON;
 }
 
+static int overwrites_init(const kmeans_run *run, const output *out)
+{
+    char path[PATH_MAX], dataset[256];
+
+    return init_is_file(run) && !out->dataset[0] && output_split(path, sizeof path, dataset, sizeof dataset, run->init) &&
+           output_is_file(out, path);
+}
+
 static int check_outputs(const cli_command *command, kmeans_run *run)
 {
     int st = output_check(&run->labels_out, run->labels_file, run->path);
@@ -79,7 +87,11 @@ static int check_outputs(const cli_command *command, kmeans_run *run)
         return cli_fail("--plot: this build of sabal draws no pictures; build it with cairo");
     if (output_same(&run->labels_out, &run->centers_out) || output_same(&run->labels_out, &run->plot_out) ||
         output_same(&run->centers_out, &run->plot_out))
-        return cli_usage(command, "two outputs have one name; choose another for one of them");
+        return cli_usage(command, "two outputs go to one place; choose another file for one of them, or name a data set "
+                                  "for each (FILE.h5:NAME)");
+    if (overwrites_init(run, &run->labels_out) || overwrites_init(run, &run->centers_out) ||
+        overwrites_init(run, &run->plot_out))
+        return cli_fail("%s: is the file of the first centres; write to another name", run->init);
     return CLI_GO_ON;
 }
 
@@ -286,8 +298,11 @@ static int count_sizes(kmeans_run *run, const sabal_array *labels)
         sabal_ndarray *part;
         const int32_t *label;
 
-        if (sabal_compute(&part, sabal_array_rows(labels, first, last), &err))
+        if (sabal_compute(&part, sabal_array_rows(labels, first, last), &err)) {
+            free(run->sizes);
+            run->sizes = NULL;
             return cli_error(run->file, &err);
+        }
         label = sabal_ndarray_data(part);
         for (int64_t i = 0; i < last - first; i++)
             run->sizes[label[i]]++;
@@ -295,21 +310,29 @@ static int count_sizes(kmeans_run *run, const sabal_array *labels)
     return CLI_GO_ON;
 }
 
-/* Labels go to their file first: counting them there is cheaper than finding them twice. */
-static int write_labels_and_count(kmeans_run *run)
+static int write_labels(kmeans_run *run)
 {
     const sabal_array *labels = sabal_kmeans_labels(run->model);
     sabal_error        err    = SABAL_ERROR_INIT;
 
-    if (run->labels_file) {
-        watch_begin(&run->watch, "writing labels", sabal_array_n_chunks(labels, 0));
-        if (output_store(&run->labels_out, labels, "/labels", &err))
-            return cli_error(run->labels_out.path, &err);
-        if (output_has_ending(run->labels_out.path, ".npy"))
-            labels = sabal_array_read_npy(run->client, run->labels_out.path);
-    }
+    if (!run->labels_file)
+        return CLI_GO_ON;
+    watch_begin(&run->watch, "writing labels", sabal_array_n_chunks(labels, 0));
+    if (output_store(&run->labels_out, labels, "/labels", &err))
+        return cli_error(run->labels_out.path, &err);
+    run->labels_written = 1;
+    return CLI_GO_ON;
+}
+
+/* Where labels went to a file, counting them there is cheaper than finding them twice. */
+static int count(kmeans_run *run)
+{
+    const sabal_array *labels = sabal_kmeans_labels(run->model);
+
     if (run->json && !run->plot_file)
         return CLI_GO_ON;
+    if (run->labels_written && output_has_ending(run->labels_out.path, ".npy"))
+        labels = sabal_array_read_npy(run->client, run->labels_out.path);
     watch_begin(&run->watch, "counting", sabal_array_n_chunks(labels, 0));
     return count_sizes(run, labels);
 }
@@ -318,26 +341,36 @@ static int write_centers(kmeans_run *run)
 {
     sabal_error err = SABAL_ERROR_INIT;
 
-    if (run->centers_file && output_store(&run->centers_out, sabal_kmeans_centers(run->model), "/centers", &err))
+    if (!run->centers_file)
+        return CLI_GO_ON;
+    if (output_store(&run->centers_out, sabal_kmeans_centers(run->model), "/centers", &err))
         return cli_error(run->centers_out.path, &err);
+    run->centers_written = 1;
     return CLI_GO_ON;
 }
 
-/* A result that can't be written is no reason to keep the others from the user: the report comes all the same. */
+static int draw(kmeans_run *run)
+{
+    if (!run->plot_file || !run->sizes) /* what could not be counted has been told */
+        return CLI_GO_ON;
+    watch_begin(&run->watch, "drawing", 0);
+    return kmeans_draw(run);
+}
+
+/* A result that can't be written is no reason to keep the others from the user: the first bad status is kept. */
 static int finish(kmeans_run *run)
 {
-    int st = write_centers(run), printed;
+    int (*const steps[])(kmeans_run * run) = {write_centers, write_labels, count, draw};
+    int st = CLI_GO_ON, step;
 
-    if (st == CLI_GO_ON)
-        st = write_labels_and_count(run);
-    if (st == CLI_GO_ON && run->plot_file) {
-        watch_begin(&run->watch, "drawing", 0);
-        st = kmeans_draw(run);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        step = steps[i](run);
+        st   = st == CLI_GO_ON ? step : st;
     }
     watch_close(&run->watch);
     run->total_seconds = cli_now() - run->started;
-    printed            = run->json ? kmeans_print_json(run) : kmeans_print(run);
-    return st == CLI_GO_ON ? printed : st;
+    step               = run->json ? kmeans_print_json(run) : kmeans_print(run);
+    return st == CLI_GO_ON ? step : st;
 }
 
 static int work(kmeans_run *run)

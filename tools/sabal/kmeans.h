@@ -34,13 +34,14 @@ typedef struct kmeans_run {
     int64_t           *sizes;   /* (k,) rows of each cluster; NULL if nobody asked */
     sabal_kmeans_times times;
     double             read_seconds, total_seconds;
-    int64_t            plotted; /* points in the picture */
+    int                centers_written, labels_written;
+    int64_t            plotted; /* points in the picture; 0: it was not written */
 } kmeans_run;
 
 /** Writes one JSON object, or what a person wants to read, to stdout. CLI_OK or CLI_FAILURE. */
 int kmeans_print_json(const kmeans_run *run);
 int kmeans_print(const kmeans_run *run);
-/** Draws run->plot_out. CLI_OK or CLI_FAILURE. */
+/** Draws run->plot_out. CLI_GO_ON or CLI_FAILURE. */
 int kmeans_draw(kmeans_run *run);
 
 #endif

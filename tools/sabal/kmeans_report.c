@@ -106,7 +106,7 @@ static void print_centers(const kmeans_run *run, const char *bold, const char *p
     if (features < run->features)
         printf("      ... and %s more features", cli_count(text, run->features - features));
     if (clusters < run->k || features < run->features)
-        printf("%s\n", run->centers_file ? "" : " (--centers OUT.npy writes all)");
+        printf("%s\n", run->centers_written ? "" : " (--centers OUT.npy writes all)");
 }
 
 static void print_times(const kmeans_run *run)
@@ -129,9 +129,9 @@ static void print_files(const kmeans_run *run)
 {
     char n[32];
 
-    if (run->centers_file)
+    if (run->centers_written)
         printf("  centres     %s\n", run->centers_file);
-    if (run->labels_file)
+    if (run->labels_written)
         printf("  labels      %s\n", run->labels_file);
     if (run->plotted)
         printf("  picture     %s (%s of the rows)\n", run->plot_file,

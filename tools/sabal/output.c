@@ -70,16 +70,117 @@ static int check_folder(const char *path)
     return CLI_GO_ON;
 }
 
+/* Fills place from a path whose folder exists. */
+static int find_place(output *out)
+{
+    const char *slash = strrchr(out->path, '/'), *name = slash ? slash + 1 : out->path;
+    char        folder[PATH_MAX], real[PATH_MAX];
+
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - out->path) + 1 : 1, slash ? out->path : ".");
+    if (!realpath(folder, real))
+        return cli_fail("%s: folder '%s' can't be used: %s", out->path, folder, strerror(errno));
+    if (strlen(real) + 1 + strlen(name) >= sizeof out->place)
+        return cli_fail("%.60s...: the name is too long; shorten it", out->path);
+    strcpy(out->place, real);
+    if (real[1])
+        strcat(out->place, "/");
+    strcat(out->place, name);
+    return CLI_GO_ON;
+}
+
+/* --- data sets ---------------------------------------------------------------------------------------------- */
+
+/* "g//x/" and "./g/x" are what HDF5 calls "/g/x" too. "" if it names nothing; 0 if it does not fit. */
+static int tidy_dataset(char *name, size_t size)
+{
+    char   tidy[256] = "";
+    size_t n         = 0;
+
+    for (const char *at = name; *at;) {
+        size_t length = strcspn(at, "/");
+
+        if (length && !(length == 1 && at[0] == '.')) {
+            if (n + 1 + length >= sizeof tidy || n + 1 + length >= size)
+                return 0;
+            tidy[n++] = '/';
+            memcpy(tidy + n, at, length);
+            n += length;
+        }
+        at += length + (at[length] == '/');
+    }
+    tidy[n] = 0;
+    strcpy(name, tidy);
+    return 1;
+}
+
+/* Whether inner is outer or lies in it, as if that were a group. */
+static int is_within(const char *inner, const char *outer)
+{
+    size_t n = strlen(outer);
+
+    return !strncmp(inner, outer, n) && (!inner[n] || inner[n] == '/');
+}
+
+struct look {
+    const char *wanted;
+    char        found[300];
+};
+
+static int32_t look_at(void *user, const sabal_file_entry *entry)
+{
+    struct look *look = user;
+
+    if (!entry->name || (!is_within(look->wanted, entry->name) && !is_within(entry->name, look->wanted)))
+        return 0;
+    snprintf(look->found, sizeof look->found, "%s", entry->name);
+    return 1;
+}
+
+/* A data set that is named must not be in the file: neither itself, nor as a group, nor what would have to be its group. */
+static int check_dataset(const output *out)
+{
+    struct look look = {.wanted = out->dataset};
+    sabal_error err  = SABAL_ERROR_INIT;
+
+    if (!out->exists || !out->dataset[0])
+        return CLI_GO_ON;
+    if (sabal_file_list(out->path, look_at, &look, &err))
+        return cli_error(out->path, &err);
+    if (!look.found[0])
+        return CLI_GO_ON;
+    if (!strcmp(look.found, out->dataset))
+        return cli_fail("%s: holds a data set '%s' already; give the new one another name", out->path, look.found);
+    if (is_within(look.found, out->dataset))
+        return cli_fail("%s: '%s' is a group already, of '%s'; give the new data set another name", out->path,
+                        out->dataset, look.found);
+    return cli_fail("%s: '%s' is a data set already, so that '%s' can't lie in it; give another name", out->path,
+                    look.found, out->dataset);
+}
+
+/* --- the checks --------------------------------------------------------------------------------------------- */
+
+int output_is_file(const output *out, const char *path)
+{
+    struct stat info;
+
+    return out->exists && path && !stat(path, &info) && info.st_dev == out->device && info.st_ino == out->inode;
+}
+
 int output_check(output *out, const char *text, const char *input)
 {
-    struct stat info, other;
+    struct stat info;
     char        real[PATH_MAX];
+    int         st;
 
     memset(out, 0, sizeof *out);
     if (!text)
         return CLI_GO_ON;
     if (!output_split(out->path, sizeof out->path, out->dataset, sizeof out->dataset, text))
         return cli_fail("%.60s...: the name is too long; shorten it", text);
+    if (!tidy_dataset(out->dataset, sizeof out->dataset))
+        return cli_fail("%.60s...: the name is too long; shorten it", text);
+    if (!out->dataset[0] && text[strlen(out->path)])
+        return cli_fail("%s: no data set is named behind the colon; name one, or leave the colon away", text);
     if (!lstat(out->path, &info) && S_ISLNK(info.st_mode)) {
         if (!realpath(out->path, real))
             return cli_fail("%s: a link to nothing; remove it or write to another name", out->path);
@@ -90,23 +191,38 @@ int output_check(output *out, const char *text, const char *input)
             return cli_fail("%s: is a directory; name a file in it", out->path);
         if (!S_ISREG(info.st_mode))
             return cli_fail("%s: is not an ordinary file; write to another name", out->path);
-        if (input && !stat(input, &other) && info.st_dev == other.st_dev && info.st_ino == other.st_ino)
+        out->exists = 1;
+        out->device = info.st_dev;
+        out->inode  = info.st_ino;
+        if (output_is_file(out, input))
             return cli_fail("%s: is the input itself; write to another name", out->path);
         if (access(out->path, W_OK))
             return cli_fail("%s: no permission to overwrite it; write to another name", out->path);
-        out->exists = 1;
     } else if (errno == ENAMETOOLONG) {
         return cli_fail("%.60s...: the name is too long; shorten it", text);
     } else if (out->path[strlen(out->path) - 1] == '/') {
         return cli_fail("%s: names a folder; name a file", out->path);
     }
-    return check_folder(out->path);
+    st = check_folder(out->path);
+    if (st == CLI_GO_ON)
+        st = find_place(out);
+    if (st == CLI_GO_ON)
+        st = check_dataset(out);
+    return st;
 }
 
 int output_same(const output *a, const output *b)
 {
-    return a->path[0] && !strcmp(a->path, b->path) && !strcmp(a->dataset, b->dataset);
+    if (!a->path[0] || !b->path[0])
+        return 0;
+    if (strcmp(a->place, b->place) && !(a->exists && b->exists && a->device == b->device && a->inode == b->inode))
+        return 0;
+    if (!a->dataset[0] || !b->dataset[0]) /* the file is made anew: what the other one put there goes */
+        return 1;
+    return is_within(a->dataset, b->dataset) || is_within(b->dataset, a->dataset);
 }
+
+/* --- writing ------------------------------------------------------------------------------------------------ */
 
 sabal_status output_store(const output *out, const sabal_array *array, const char *default_name, sabal_error *err)
 {
