@@ -72,6 +72,35 @@ for name, a in (('float16', np.zeros(3, 'f2')), ('longdouble', np.zeros(3, 'g'))
                 ('33 dimensions', np.zeros((1,) * 33))):
     cases.append((name, saved(a), b''))
 
+# Every spelling of a dtype, and what NumPy takes it for: read as that, refused by its name, or unknown there too.
+READ = ('bool', 'uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float32', 'float64', 'complex64',
+        'complex128')
+NAMES = {'e': 'float16', 'g': 'extended precision floats', 'G': 'extended precision complex numbers', 'S': 'byte strings',
+         'c': 'byte strings', 'U': 'strings', 'T': 'strings', 'M': 'dates (datetime64)', 'm': 'durations (timedelta64)',
+         'O': 'Python objects', 'V': 'raw bytes (void)'}
+words = sorted(k for k in np.sctypeDict if isinstance(k, str)) + [
+    'int', 'float', 'complex', 'bool', 'str', 'bytes', 'object', 'void', 'datetime64[ns]', 'i4,i4', 'f8,', '3f8', '(2,)f8',
+    'f8 ', ' f8', 'float 64', 'f08', 'i0004', 'Float64', 'doubles', '', 'f', 'M8[ns]', 'm8[3s]', 'U5', 'S12', 'V3']
+letters = [a + b for a in '?' + ''.join(chr(c) for c in range(65, 123) if chr(c).isalpha())
+           for b in ('', '1', '2', '4', '8', '12', '16', '32', '02')]
+for text in dict.fromkeys(o + w for w in words + letters for o in ('', '<', '>', '=', '|')):
+    head = f"{{'descr': {text!r}, 'fortran_order': False, 'shape': (3,), }}\n".encode()
+    data = b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head + bytes(rng.integers(0, 256, 48, dtype=np.uint8))
+    try:
+        d = npy.descr_to_dtype(text)
+    except (TypeError, ValueError):
+        if len(text) < 3 or text.lstrip('<>=|') in words:  # of the many, some
+            cases.append((f'unknown {text}', data, b''))
+        continue
+    if d.names or d.subdtype:
+        cases.append((f'named a s{"tructure" if d.names else "ub-array type"}: {text}', data, b''))
+    elif d.name in READ:
+        a = np.frombuffer(data[10 + len(head):], d, 3)
+        a = a.view('u1') != 0 if d.name == 'bool' else a.astype(d.newbyteorder('='))
+        cases.append((f'spelled {text}', data, saved(a)))
+    else:
+        cases.append((f'named {NAMES[d.char]}: {text}', data, b''))
+
 here = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(here, 'npy.bin'), 'wb') as f:
     for case in cases:
