@@ -64,7 +64,7 @@ extern "C" {
  *
  * May be called from any thread. One that does not belong to the pool takes part itself, in the place of one of the
  * pool's, and waits for nobody to start. Inside a job use SABAL_CALL; in a plain function that a job calls, SABAL_RUN is
- * right. With a client that failed or is closed, and in a process that was forked, the job runs on this thread alone.
+ * right. With a client that is NULL, failed or closed, and in a process that was forked, the job runs on this thread alone.
  */
 #define SABAL_RUN(client, ...) \
     SABAL_JOB_CAT_(SABAL_RUN_, SABAL_JOB_MANY_(__VA_ARGS__))((client), __VA_ARGS__)

@@ -424,6 +424,10 @@ Test(files, hdf5_chunks_are_multiples_of_the_files)
     a = sabal_array_read_hdf5(client, in_folder("c.h5"), NULL); /* the only data set */
     cr_assert_null(sabal_array_error(a));
     cr_expect(sabal_array_n_chunks(a, 0) == 1 || sabal_array_chunk_extent(a, 0, 0) % 7 == 0);
+    stored(sabal_store_hdf5(matrix(client, x, SABAL_FLOAT64, 500, 2, INT64_MAX), in_folder("c.h5"), "/y", &err, .chunk_rows = INT64_MAX), &err);
+    a = sabal_array_read_hdf5(client, in_folder("c.h5"), "/y", .chunk_rows = INT64_MAX);
+    cr_expect_eq(sabal_array_n_chunks(a, 0), 1);
+    cr_expect_arr_eq(values(a), x, sizeof x);
 }
 
 Test(files, hdf5_data_sets_are_added_but_not_replaced)

@@ -360,6 +360,11 @@ Test(client, a_child_may_open_its_own)
     sabal_close(client);
 }
 
+SABAL_JOB(int, twice, int, n)
+{
+    return 2 * n;
+}
+
 Test(client, null_is_a_failed_client)
 {
     sabal_client_stats  stats   = {.struct_size = sizeof stats};
@@ -389,6 +394,7 @@ Test(client, null_is_a_failed_client)
         cr_expect_eq(sabal_as_completed_next(&got, it, NULL), SABAL_EINVAL);
         cr_expect_eq(sabal_as_completed_add(it, f, NULL), SABAL_EINVAL);
     }
+    cr_expect_eq(SABAL_RUN(NULL, twice, 21), 42);
     cr_expect_eq(sabal_for(NULL, 0, 10, NULL, NULL), SABAL_EINVAL);
     cr_expect_eq(sabal_reduce(&out, sizeof out, NULL, 0, 10, NULL, NULL, NULL), SABAL_EINVAL);
     sabal_release(f);
