@@ -1,6 +1,7 @@
 /* Chooses: which build of the kernels, once for the process, and which shape, from (k, d, dtype) alone. */
 #include "kernel/kmeans.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -36,6 +37,12 @@ static const struct sbl_kmeans_kernels *kernels(void)
 static int few_features(int32_t k, int64_t d)
 {
     return d <= 4 && k <= 256;
+}
+
+/* |x - c|^2 is at most four times the greater of |x|^2 and |c|^2, and centres are means of rows. */
+double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d)
+{
+    return dtype == SABAL_FLOAT32 && !few_features(k, d) ? (double)FLT_MAX / 8 : DBL_MAX / 8;
 }
 
 sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int64_t d, const double *centers,
@@ -131,21 +138,22 @@ int64_t sbl_kmeans_moments(sabal_dtype dtype, const void *x, int64_t n, int64_t 
     return -1;
 }
 
-void sbl_kmeans_potential(double *block_sums, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
-                          const double *weights, const double *candidates, int32_t m, const double *shift,
-                          void *scratch)
+void sbl_near_look(const sbl_near *query)
 {
-    kernels()->potential(block_sums, NULL, dtype, x, n, d, weights, candidates, m, shift, scratch);
+    kernels()->near(query);
 }
 
-size_t sbl_kmeans_potential_scratch(int64_t d, int32_t m)
+size_t sbl_near_scratch(int64_t d, int32_t m)
 {
-    return kernels()->potential_scratch(d, m);
+    return kernels()->near_scratch(d, m);
 }
 
-void sbl_kmeans_potential_rows(double *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
-                               const double *weights, const double *candidates, int32_t m, const double *shift,
-                               void *scratch)
+double sbl_near_scale(double mean_variance)
 {
-    kernels()->potential(NULL, out, dtype, x, n, d, weights, candidates, m, shift, scratch);
+    int e;
+
+    if (!(mean_variance > 0) || !isfinite(mean_variance))
+        return 1;
+    frexp(mean_variance, &e);
+    return ldexp(1, -e / 2);
 }

@@ -22,6 +22,9 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
                                               const double *shift);
 void                sbl_kmeans_centers_destroy(sbl_kmeans_centers *centers);
 
+/** Up to which sum of squares about the shift, of all numbers of the rows, no distance overflows. */
+double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d);
+
 /** Scratch bytes a pass needs for these centres (per thread that runs one). Aligned to 64. */
 size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *centers);
 
@@ -46,19 +49,31 @@ void sbl_kmeans_distances(void *out, sabal_dtype dtype, const void *x, int64_t n
 int64_t sbl_kmeans_moments(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift,
                            const double *weights, double *sum, double *sumsq);
 
-/** Rows summed together by sbl_kmeans_potential(). */
-#define SBL_POTENTIAL_ROWS 1024
+/** Rows that are summed together below. */
+#define SBL_NEAR_ROWS 1024
 
 /**
- * For seeding: block_sums[b] = sum over the rows of block b (SBL_POTENTIAL_ROWS each, the last may be shorter) of
- * weight * squared distance to the nearest of the m candidates (m, d) float64. Computed in float32 about shift: it only
- * steers a random choice. scratch is aligned to 64.
+ * For seeding: how far rows are from the nearest of some candidates (ties: the lowest index). In float32 about shift and
+ * times scale: it only steers a random choice. Squared distances are in units of 1 / scale^2.
  */
-void sbl_kmeans_potential(double *block_sums, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *weights,
-                          const double *candidates, int32_t m, const double *shift, void *scratch);
-size_t sbl_kmeans_potential_scratch(int64_t d, int32_t m);
-/** The same numbers, row by row, for one block: fills out (n <= SBL_POTENTIAL_ROWS). */
-void sbl_kmeans_potential_rows(double *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *weights,
-                               const double *candidates, int32_t m, const double *shift, void *scratch);
+typedef struct sbl_near {
+    sabal_dtype   dtype;
+    const void   *x; /* (n, d) */
+    int64_t       n, d;
+    const double *weights;    /* (n); NULL: 1 each */
+    const double *candidates; /* (m, d) */
+    int32_t       m;
+    const double *shift; /* (d), near the mean of the rows */
+    double        scale; /* (x - shift) * scale is below 1e18 for all, and near 1 for most: sbl_near_scale() */
+    void         *scratch; /* sbl_near_scratch() bytes, aligned to 64 */
+    /* written, where not NULL: */
+    double *block_sums; /* of each SBL_NEAR_ROWS rows (the last may be fewer): weight * squared distance */
+    double *rows;       /* (n) these, row by row; they add up to their block's sum bit for bit */
+    double *counts;     /* (m) sum of the weights of the rows that are nearest to each */
+} sbl_near;
+void   sbl_near_look(const sbl_near *query);
+size_t sbl_near_scratch(int64_t d, int32_t m);
+/** A power of two for rows whose features have this variance in the mean. n * d * variance may be any finite number. */
+double sbl_near_scale(double mean_variance);
 
 #endif

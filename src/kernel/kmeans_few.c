@@ -303,7 +303,7 @@ void NAME(sbl_few_assign)(const struct sbl_pass *p)
     double        lane[SBL_LANES];
 
     memset(p->scratch, 0, NAME(sbl_few_scratch)(k, d));
-    if (p->sums && !p->weights && !p->labels && !p->sqdist && k <= 4 && d <= 4 && FUSED_OF[k][d]) {
+    if (!p->weights && !p->labels && !p->sqdist && k <= 4 && d <= 4 && FUSED_OF[k][d]) {
         from = p->n - p->n % SBL_LANES;
         FUSED_OF[k][d](&to, p->centers->dtype == SABAL_FLOAT32, p->x, from, p->centers->centers);
     }

@@ -16,6 +16,6 @@ const struct sbl_kmeans_kernels        NAME(sbl_kmeans_kernels) = {
     .many_assign = {NAME(sbl_many_assign_f64), NAME(sbl_many_assign_f32)},
     .distances         = NAME(sbl_distances),
     .moments           = NAME(sbl_moments),
-    .potential_scratch = NAME(sbl_potential_scratch),
-    .potential         = NAME(sbl_potential),
+    .near_scratch      = NAME(sbl_near_scratch),
+    .near              = NAME(sbl_near),
 };

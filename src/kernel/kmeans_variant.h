@@ -50,9 +50,8 @@ struct sbl_kmeans_kernels {
                       int32_t k);
     void (*moments)(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift,
                     const double *weights, double *sum, double *sumsq);
-    size_t (*potential_scratch)(int64_t d, int32_t m);
-    void (*potential)(double *block_sums, double *rows, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
-                      const double *weights, const double *candidates, int32_t m, const double *shift, void *scratch);
+    size_t (*near_scratch)(int64_t d, int32_t m);
+    void (*near)(const sbl_near *query);
 };
 
 extern const struct sbl_kmeans_kernels sbl_kmeans_kernels_baseline;
@@ -84,10 +83,8 @@ void   NAME(sbl_distances)(void *out, sabal_dtype dtype, const void *x, int64_t 
                          int32_t k);
 void   NAME(sbl_moments)(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift,
                        const double *weights, double *sum, double *sumsq);
-size_t NAME(sbl_potential_scratch)(int64_t d, int32_t m);
-void   NAME(sbl_potential)(double *block_sums, double *rows, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
-                         const double *weights, const double *candidates, int32_t m, const double *shift,
-                         void *scratch);
+size_t NAME(sbl_near_scratch)(int64_t d, int32_t m);
+void   NAME(sbl_near)(const sbl_near *query);
 #endif
 
 #endif

@@ -166,12 +166,12 @@ static double move_centers(struct run *run, int64_t d)
 static sabal_status iterate(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o,
                             sabal_error *err)
 {
-    double       limit = o->tol * data->mean_variance, moved = (double)INFINITY, unused;
+    double       limit = o->tol * data->mean_variance, moved;
     sabal_status st = SABAL_OK;
 
     data->state.limit = limit;
     while (run->n_iter < o->max_iter && !run->converged && !st) {
-        st = sbl_kmeans_assign_pass(data, run->k, run->centers, run->counts, run->sums, &run->inertia, err);
+        st = sbl_kmeans_assign_pass(data, run->k, run->centers, run->counts, run->sums, NULL, err);
         if (!st)
             st = relocate_empty(run, data, err);
         if (st)
@@ -181,10 +181,8 @@ static sabal_status iterate(struct run *run, sbl_kmeans_data *data, const sabal_
         data->state.shift = moved;
         sbl_kmeans_tell(data, "iterate", ++run->n_iter, o->max_iter);
     }
-    if (!st && moved != 0) { /* the inertia of the last pass is that of the centres before they moved */
-        st           = sbl_kmeans_assign_pass(data, run->k, run->centers, run->counts, NULL, &unused, err);
-        run->inertia = unused;
-    }
+    if (!st) /* with many features an inertia costs a fifth of a pass, so only the last centres get one */
+        st = sbl_kmeans_assign_pass(data, run->k, run->centers, run->counts, NULL, &run->inertia, err);
     return st;
 }
 

@@ -19,6 +19,7 @@ typedef struct sbl_kmeans_data {
     int64_t            n, d;
     double            *shift; /* (d): the mean of the features, 0 before it is known */
     double             mean_variance;
+    double             scale; /* for seeding: sbl_near_scale() of it */
     const char        *where;
     uint64_t           seed;
     int32_t            run; /* 0 .. n_init - 1 */
@@ -47,6 +48,7 @@ uint64_t sbl_kmeans_stream(const sbl_kmeans_data *data, int32_t purpose, int32_t
 /* Points that passes carry: what sbl_kmeans_points_pack() makes. (m, d) float64 follow, then shift (d). */
 typedef struct sbl_points {
     int64_t m, d;
+    double  scale; /* sbl_near_scale() of the data */
 } sbl_points;
 static inline const double *sbl_points_rows(const sbl_points *p)
 {
@@ -69,7 +71,7 @@ typedef struct sbl_kmeans_params {
 } sbl_kmeans_params;
 enum { SBL_WANT_SUMS = 1, SBL_WANT_INERTIA = 2 };
 
-#define SBL_BLOCK_ROWS 1024 /* rows of a block; the kernel's SBL_POTENTIAL_ROWS */
+#define SBL_BLOCK_ROWS 1024 /* rows of a block; the kernel's SBL_NEAR_ROWS */
 
 /* A row to be picked: within its block, the row where the running sum of what is summed passes target. */
 typedef struct sbl_target {
@@ -93,6 +95,9 @@ sbl_stage_fn sbl_kmeans_assign_stage;
 sbl_stage_fn sbl_kmeans_moments_stage;
 /* in: x [weights] points -> block sums of the squared distance to the nearest point */
 sbl_stage_fn sbl_kmeans_potential_stage;
+/* in: x [weights] points -> partial: [INFINITY], sum of the weights of the rows that are nearest to each, by the same
+ * distances */
+sbl_stage_fn sbl_kmeans_near_counts_stage;
 /* in: x [weights] points; targets behind params -> sbl_picked entries by the same sums */
 sbl_stage_fn sbl_kmeans_pick_stage;
 /* in: x; local rows (int64) behind params -> (n, d) float64 */
@@ -122,6 +127,8 @@ sbl_stage_fn sbl_kmeans_distances_stage;
 /** The weights of sample_weight, checked, in the chunks of x; the mean and variance of x, all finite. */
 sabal_status sbl_kmeans_data_open(sbl_kmeans_data *data, const sabal_array *x, const sabal_kmeans_options *o,
                                   sabal_error *err);
+/** SABAL_EVALUE if distances may overflow. moments: sums (d) and sums of squares (d) of the rows about the shift. */
+sabal_status sbl_kmeans_check_size(sabal_dtype dtype, int32_t k, int64_t d, const double *moments, sabal_error *err);
 void         sbl_kmeans_data_close(sbl_kmeans_data *data);
 
 /** Points and shift as a value that tasks take; one reference. */
@@ -175,9 +182,10 @@ sabal_status sbl_kmeans_seed_random(double *centers, sbl_kmeans_data *data, int3
 /** k different rows, with probability by weight, filled into rows; SABAL_EVALUE if fewer have a weight. */
 sabal_status sbl_kmeans_random_rows(int64_t *rows, const sbl_kmeans_data *data, int64_t k, uint64_t stream,
                                     sabal_error *err);
-/** In memory: k centres of m weighted points (m, d), by k-means++ and Lloyd. */
+/** In memory: k centres of m weighted points (m, d), by k-means++ and Lloyd. shift (d) lies near their mean. */
 sabal_status sbl_kmeans_local(double *centers, const double *points, const double *weights, int64_t m,
-                              int64_t d, int32_t k, uint64_t seed, uint64_t stream, sabal_error *err);
+                              int64_t d, int32_t k, const double *shift, uint64_t seed, uint64_t stream,
+                              sabal_error *err);
 /** Trials a centre of greedy k-means++: 2 + floor(ln k), as scikit-learn. */
 int32_t sbl_kmeans_n_trials(int32_t k);
 

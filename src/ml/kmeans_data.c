@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "kernel/kmeans.h"
 
 /* Element i of a chunk of weights, of any real dtype. */
 static double weight_at(const void *data, sabal_dtype dtype, int64_t i)
@@ -102,11 +103,23 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
     return SABAL_OK;
 }
 
+sabal_status sbl_kmeans_check_size(sabal_dtype dtype, int32_t k, int64_t d, const double *moments, sabal_error *err)
+{
+    double total = 0;
+
+    for (int64_t e = 0; e < d; e++)
+        total += moments[d + e] + 0 * moments[e];
+    if (total <= sbl_kmeans_largest(dtype, k, d))
+        return SABAL_OK;
+    return sbl_error_set(err, SABAL_EVALUE, "the numbers of x are so large that their squares overflow %s: scale x",
+                         sabal_dtype_name(dtype));
+}
+
 /*
  * One pass: every element is finite, the mean of the features, the mean of their variances. Moments are taken
  * about row 0, so that data far from the origin keeps its digits.
  */
-static sabal_status take_moments(sbl_kmeans_data *data, sabal_error *err)
+static sabal_status take_moments(sbl_kmeans_data *data, int32_t k, sabal_error *err)
 {
     static const int64_t FIRST   = 0;
     sbl_kmeans_params    p       = {0};
@@ -143,6 +156,8 @@ static sabal_status take_moments(sbl_kmeans_data *data, sabal_error *err)
         data->shift[e] = pilot[e] + mean;
         data->mean_variance += (variance > 0 ? variance : 0) / (double)d;
     }
+    data->scale = sbl_near_scale(data->mean_variance);
+    st          = sbl_kmeans_check_size(data->x->dtype, k, d, partial + 1, err);
 done:
     sbl_value_release(value);
     sbl_free(pilot);
@@ -163,13 +178,14 @@ sabal_status sbl_kmeans_data_open(sbl_kmeans_data *data, const sabal_array *x, c
                                     .seed          = o->seed,
                                     .progress      = o->progress,
                                     .progress_user = o->progress_user,
+                                    .scale         = 1,
                                     .state         = {.struct_size = sizeof data->state, .run = 1, .n_init = 1}};
     data->shift = sbl_calloc((size_t)data->d, sizeof *data->shift);
     if (!data->shift)
         return sbl_error_memory(err, (size_t)data->d * sizeof *data->shift, "the mean of the features");
     if (o->sample_weight)
         st = take_weights(data, o->sample_weight, err);
-    return st ? st : take_moments(data, err);
+    return st ? st : take_moments(data, o->n_clusters, err);
 }
 
 void sbl_kmeans_data_close(sbl_kmeans_data *data)

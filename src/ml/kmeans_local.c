@@ -100,10 +100,10 @@ static void plus_plus(double *centers, const double *points, const double *weigh
 
 /* Lloyd over the candidates; a centre that no point is nearest to stays. */
 static sabal_status lloyd(double *centers, const double *points, const double *weights, int64_t m, int64_t d,
-                          int32_t k, double *sums, double *counts, sabal_error *err)
+                          int32_t k, const double *shift, double *sums, double *counts, sabal_error *err)
 {
     for (int32_t pass = 0; pass < LLOYD_PASSES; pass++) {
-        sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, k, d, centers, NULL);
+        sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, k, d, centers, shift);
         size_t              size;
         void               *scratch;
         int                 moved = 0;
@@ -130,7 +130,7 @@ static sabal_status lloyd(double *centers, const double *points, const double *w
 }
 
 sabal_status sbl_kmeans_local(double *centers, const double *points, const double *weights, int64_t m,
-                              int64_t d, int32_t k, uint64_t seed, uint64_t stream, sabal_error *err)
+                              int64_t d, int32_t k, const double *shift, uint64_t seed, uint64_t stream, sabal_error *err)
 {
     size_t       n_room = 4 * (size_t)m + (size_t)k * (size_t)(d + 1);
     double      *room   = sbl_calloc(n_room, sizeof *room);
@@ -139,7 +139,7 @@ sabal_status sbl_kmeans_local(double *centers, const double *points, const doubl
     if (!room)
         return sbl_error_memory(err, n_room * sizeof *room, "the candidates of k-means||");
     plus_plus(centers, points, weights, m, d, k, seed, stream, room, room + m, room + 2 * m, room + 3 * m);
-    st = lloyd(centers, points, weights, m, d, k, room + 4 * m, room + 4 * m + k * d, err);
+    st = lloyd(centers, points, weights, m, d, k, shift, room + 4 * m, room + 4 * m + k * d, err);
     sbl_free(room);
     return st;
 }

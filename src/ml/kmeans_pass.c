@@ -40,7 +40,7 @@ sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data
 
     if (st)
         return st;
-    *(sbl_points *)(void *)room = (sbl_points){.m = m, .d = data->d};
+    *(sbl_points *)(void *)room = (sbl_points){.m = m, .d = data->d, .scale = data->scale};
     memcpy(room + sizeof(sbl_points), rows, (size_t)m * row);
     memcpy(room + sizeof(sbl_points) + (size_t)m * row, data->shift, row);
     st = sbl_engine_scatter(data->x->client, value, points, err);

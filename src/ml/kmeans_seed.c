@@ -163,23 +163,50 @@ static sabal_status round_of(struct candidates *c, sbl_kmeans_data *data, int32_
     return st;
 }
 
-/* Rows at random, until there are k candidates: the data has too few that differ. */
+/* Rows at random, until there are k candidates: few rounds, or few rows that differ. */
 static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, int32_t k, sabal_error *err)
 {
     int64_t     *rows   = sbl_calloc((size_t)k, sizeof *rows);
     double      *values = sbl_calloc((size_t)k * (size_t)data->d, sizeof *values);
+    sabal_error  few    = SABAL_ERROR_INIT;
     sabal_status st     = SABAL_OK;
 
     if (!rows || !values)
         st = sbl_error_memory(err, (size_t)k * (size_t)data->d * sizeof *values, "rows for seeding");
-    for (int32_t i = 0; i < k && !st; i++)
-        rows[i] = i; /* any will do: they equal candidates, or there are hardly more rows than clusters */
+    if (!st)
+        st = sbl_kmeans_random_rows(rows, data, k, sbl_kmeans_stream(data, SBL_STREAM_FILL, 0), &few);
+    if (st == SABAL_EVALUE) { /* fewer rows have a weight than there are clusters: then of all */
+        sbl_kmeans_data even = *data;
+
+        even.weight_of = NULL;
+        st             = sbl_kmeans_random_rows(rows, &even, k, sbl_kmeans_stream(data, SBL_STREAM_FILL, 0), err);
+    } else if (st && few.status) {
+        st = sbl_error_pass(err, &few);
+    }
     if (!st)
         st = sbl_kmeans_gather_rows(values, data, rows, k, err);
     for (int32_t i = 0; i < k && c->n < k && !st; i++)
         candidates_add(c, rows[i], values + i * data->d, data->d);
     sbl_free(rows);
     sbl_free(values);
+    return st;
+}
+
+/* The weight of each candidate: that of the rows which are nearest to it. One pass. */
+static sabal_status count_rows(double *weights, const struct candidates *c, const sbl_kmeans_data *data,
+                               sabal_error *err)
+{
+    sbl_kmeans_params p       = {.weighted = 1};
+    sabal_future    **futures = NULL;
+    sbl_value        *value   = NULL;
+    sabal_status      st      = sbl_kmeans_submit(&futures, data, sbl_kmeans_near_counts_stage, p, c->n, c->rows,
+                                                  "kmeans-counts", err);
+
+    if (!st)
+        st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
+    if (!st)
+        memcpy(weights, (const double *)sbl_value_data(value, NULL) + SBL_PARTIAL_HEAD, (size_t)c->n * sizeof *weights);
+    sbl_value_release(value);
     return st;
 }
 
@@ -213,9 +240,9 @@ sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, in
     if (!st && c.n < k)
         st = fill_up(&c, data, k, err);
     if (!st)
-        st = sbl_kmeans_assign_pass(data, (int32_t)c.n, c.rows, weights, NULL, NULL, err);
+        st = count_rows(weights, &c, data, err);
     if (!st)
-        st = sbl_kmeans_local(centers, c.rows, weights, c.n, data->d, k, data->seed,
+        st = sbl_kmeans_local(centers, c.rows, weights, c.n, data->d, k, data->shift, data->seed,
                               sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
     sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
     sbl_free(c.rows);

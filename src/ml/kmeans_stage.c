@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "kernel/kmeans.h"
 
-_Static_assert(SBL_BLOCK_ROWS == SBL_POTENTIAL_ROWS, "blocks are the kernel's");
+_Static_assert(SBL_BLOCK_ROWS == SBL_NEAR_ROWS, "blocks are the kernel's");
 
 /* A chunk as the kernels take it, and what stands beside it. Clear with rows_clear(). */
 struct rows {
@@ -130,28 +130,76 @@ sabal_status sbl_kmeans_assign_stage(sbl_value **out, const sbl_value *const *in
     return st;
 }
 
+static const void *row_at(const struct rows *r, int64_t i)
+{
+    return (const char *)r->x + (size_t)(i * r->d) * sabal_dtype_size(r->dtype);
+}
+
+/* What seeding asks of all rows; for near_done(), also after a failure. */
+static sabal_status near_query(sbl_near *query, const struct rows *r, const double *weights, const sbl_points *points,
+                               sabal_error *err)
+{
+    *query = (sbl_near){.dtype      = r->dtype,
+                        .x          = r->x,
+                        .n          = r->n,
+                        .d          = r->d,
+                        .weights    = weights,
+                        .candidates = sbl_points_rows(points),
+                        .m          = (int32_t)points->m,
+                        .shift      = sbl_points_shift(points),
+                        .scale      = points->scale};
+    return scratch_take(&query->scratch, sbl_near_scratch(r->d, query->m), err);
+}
+
+static void near_done(sbl_near *query)
+{
+    if (query->scratch)
+        sbl_buffer_free(query->scratch, sbl_near_scratch(query->d, query->m));
+}
+
 sabal_status sbl_kmeans_potential_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
                                         const void *params, size_t size, sabal_task *task, sabal_error *err)
 {
-    const sbl_kmeans_params *p            = params;
-    const sbl_points        *points       = points_of(in, n_in);
-    size_t                   scratch_size = sbl_kmeans_potential_scratch(points->d, (int32_t)points->m);
-    struct rows              r            = {0};
-    void                    *scratch      = NULL;
+    const sbl_kmeans_params *p     = params;
+    sbl_near                 query = {0};
+    struct rows              r     = {0};
     sbl_value               *value;
-    double                  *sums;
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st)
-        st = scratch_take(&scratch, scratch_size, err);
+        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points_of(in, n_in), err);
     if (!st)
-        st = doubles_create(&value, &sums, (r.n + SBL_BLOCK_ROWS - 1) / SBL_BLOCK_ROWS, err);
+        st = doubles_create(&value, &query.block_sums, (r.n + SBL_BLOCK_ROWS - 1) / SBL_BLOCK_ROWS, err);
     if (!st) {
-        sbl_kmeans_potential(sums, r.dtype, r.x, r.n, r.d, p->weighted ? doubles_of(in[1]) : NULL,
-                             sbl_points_rows(points), (int32_t)points->m, sbl_points_shift(points), scratch);
+        sbl_near_look(&query);
         *out = value;
     }
-    sbl_buffer_free(scratch, scratch_size);
+    near_done(&query);
+    rows_clear(&r);
+    return st;
+}
+
+sabal_status sbl_kmeans_near_counts_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
+                                          const void *params, size_t size, sabal_task *task, sabal_error *err)
+{
+    const sbl_kmeans_params *p     = params;
+    sbl_near                 query = {0};
+    struct rows              r     = {0};
+    sbl_value               *value;
+    double                  *partial;
+    sabal_status             st = rows_take(&r, in[0], err);
+
+    if (!st)
+        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points_of(in, n_in), err);
+    if (!st)
+        st = doubles_create(&value, &partial, SBL_PARTIAL_HEAD + query.m, err);
+    if (!st) {
+        partial[0]   = (double)INFINITY;
+        query.counts = partial + SBL_PARTIAL_HEAD;
+        sbl_near_look(&query);
+        *out = value;
+    }
+    near_done(&query);
     rows_clear(&r);
     return st;
 }
@@ -182,47 +230,42 @@ static void row_out(double *out, const struct rows *r, int64_t i)
         memcpy(out, (const double *)r->x + i * r->d, (size_t)r->d * sizeof *out);
 }
 
-static const void *row_at(const struct rows *r, int64_t i)
-{
-    return (const char *)r->x + (size_t)(i * r->d) * sabal_dtype_size(r->dtype);
-}
-
 sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
                                    const void *params, size_t size, sabal_task *task, sabal_error *err)
 {
-    const sbl_kmeans_params *p            = params;
-    const sbl_target        *targets      = (const sbl_target *)(const void *)(p + 1);
-    const sbl_points        *points       = points_of(in, n_in);
-    size_t                   scratch_size = sbl_kmeans_potential_scratch(points->d, (int32_t)points->m);
-    size_t                   entry        = sizeof(sbl_picked) + (size_t)points->d * sizeof(double);
-    const double            *weights      = p->weighted ? doubles_of(in[1]) : NULL;
-    struct rows              r            = {0};
-    void                    *scratch      = NULL;
+    const sbl_kmeans_params *p       = params;
+    const sbl_target        *targets = (const sbl_target *)(const void *)(p + 1);
+    const sbl_points        *points  = points_of(in, n_in);
+    size_t                   entry   = sizeof(sbl_picked) + (size_t)points->d * sizeof(double);
+    sbl_near                 query   = {0};
+    struct rows              r       = {0};
     double                   values[SBL_BLOCK_ROWS];
     sbl_value               *value;
     char                    *room;
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st)
-        st = scratch_take(&scratch, scratch_size, err);
+        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points, err);
     if (!st)
         st = sbl_bytes_create(&value, (void **)&room, (size_t)p->n_wanted * entry, err);
     for (int64_t i = 0; i < p->n_wanted && !st; i++) {
         int64_t     start  = targets[i].block * SBL_BLOCK_ROWS;
-        int64_t     n      = r.n - start < SBL_BLOCK_ROWS ? r.n - start : SBL_BLOCK_ROWS;
+        sbl_near    block  = query;
         sbl_picked *picked = (sbl_picked *)(void *)(room + (size_t)i * entry);
         int64_t     row;
 
-        sbl_kmeans_potential_rows(values, r.dtype, row_at(&r, start), n, r.d,
-                                  weights ? weights + start : NULL, sbl_points_rows(points),
-                                  (int32_t)points->m, sbl_points_shift(points), scratch);
-        row         = start + pick_one(values, n, targets[i].target);
+        block.x       = row_at(&r, start);
+        block.n       = r.n - start < SBL_BLOCK_ROWS ? r.n - start : SBL_BLOCK_ROWS;
+        block.weights = query.weights ? query.weights + start : NULL;
+        block.rows    = values;
+        sbl_near_look(&block);
+        row         = start + pick_one(values, block.n, targets[i].target);
         picked->row = p->first_row + row;
         row_out((double *)(void *)(picked + 1), &r, row);
     }
     if (!st)
         *out = value;
-    sbl_buffer_free(scratch, scratch_size);
+    near_done(&query);
     rows_clear(&r);
     return st;
 }
@@ -345,21 +388,22 @@ sabal_status sbl_kmeans_combine_stage(sbl_value **out, const sbl_value *const *i
 }
 
 /* A model sees rows that no fit has checked. */
-static sabal_status check_finite(const struct rows *r, int64_t first_row, sabal_error *err)
+static sabal_status check_rows(const struct rows *r, int64_t first_row, const sbl_points *points, sabal_error *err)
 {
-    double      *room = sbl_buffer_alloc(3 * (size_t)r->d * sizeof *room);
+    double      *moments = sbl_buffer_alloc(2 * (size_t)r->d * sizeof *moments);
     int64_t      bad;
-    sabal_status st = SABAL_OK;
+    sabal_status st;
 
-    if (!room)
-        return sbl_error_memory(err, 3 * (size_t)r->d * sizeof *room, "a check of the rows");
-    memset(room, 0, (size_t)r->d * sizeof *room);
-    bad = sbl_kmeans_moments(r->dtype, r->x, r->n, r->d, room, NULL, room + r->d, room + 2 * r->d);
+    if (!moments)
+        return sbl_error_memory(err, 2 * (size_t)r->d * sizeof *moments, "a check of the rows");
+    bad = sbl_kmeans_moments(r->dtype, r->x, r->n, r->d, sbl_points_shift(points), NULL, moments, moments + r->d);
     if (bad >= 0)
         st = sbl_error_set(err, SABAL_EVALUE,
                            "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64,
                            first_row + bad / r->d, bad % r->d);
-    sbl_buffer_free(room, 3 * (size_t)r->d * sizeof *room);
+    else
+        st = sbl_kmeans_check_size(r->dtype, (int32_t)points->m, r->d, moments, err);
+    sbl_buffer_free(moments, 2 * (size_t)r->d * sizeof *moments);
     return st;
 }
 
@@ -373,7 +417,7 @@ sabal_status sbl_kmeans_labels_stage(sbl_value **out, const sbl_value *const *in
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st && p->want)
-        st = check_finite(&r, p->first_row, err);
+        st = check_rows(&r, p->first_row, points_of(in, n_in), err);
     if (!st)
         st = sbl_ndarray_create(&made, &room, SABAL_INT32, 1, &r.n, err);
     if (!st) {
@@ -399,7 +443,7 @@ sabal_status sbl_kmeans_distances_stage(sbl_value **out, const sbl_value *const 
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st)
-        st = check_finite(&r, p->first_row, err);
+        st = check_rows(&r, p->first_row, points, err);
     shape[0] = r.n;
     shape[1] = points->m;
     if (!st)

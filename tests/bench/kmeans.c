@@ -204,7 +204,26 @@ static sabal_array *array(void)
     return sabal_array_from_memory(client, data, SABAL_FLOAT64, 2, ((const int64_t[]){n, d}));
 }
 
-static void tell_fit(const sabal_kmeans *km, double start)
+/* Times passes: from one word of progress to the next, where the later one tells of an iteration. The pass that a fit
+   ends with, for the inertia of the last centres, is no iteration. */
+struct passes {
+    double last, seconds;
+    int    n;
+};
+
+static void passed(void *user, const sabal_kmeans_progress *progress)
+{
+    struct passes *p    = user;
+    const double   then = p->last;
+
+    p->last = now();
+    if (then > 0 && !strcmp(progress->phase, "iterate")) {
+        p->seconds += p->last - then;
+        p->n++;
+    }
+}
+
+static void tell_fit(const sabal_kmeans *km, double start, const struct passes *passes)
 {
     sabal_kmeans_times times = {.struct_size = sizeof times};
     sabal_ndarray     *centers;
@@ -215,8 +234,9 @@ static void tell_fit(const sabal_kmeans *km, double start)
         die("fit");
     seconds = now() - start;
     sabal_kmeans_times_get(km, &times);
-    printf("{\"seconds\": %.9g, \"seed\": %.9g, \"iterate\": %.9g, \"n_iter\": %d, \"inertia\": %.17g, \"centers\": [",
-           seconds, times.seed, times.iterate, (int)sabal_kmeans_n_iter(km), sabal_kmeans_inertia(km));
+    printf("{\"seconds\": %.9g, \"seed\": %.9g, \"iterate\": %.9g, \"pass\": %.9g, \"n_iter\": %d, \"inertia\": %.17g, "
+           "\"centers\": [", seconds, times.seed, times.iterate, passes->seconds / passes->n,
+           (int)sabal_kmeans_n_iter(km), sabal_kmeans_inertia(km));
     c = sabal_ndarray_data(centers);
     for (int64_t i = 0; i < sabal_ndarray_size(centers); i++)
         printf("%s%.17g", i ? ", " : "", c[i]);
@@ -226,18 +246,22 @@ static void tell_fit(const sabal_kmeans *km, double start)
 static void fit(int k, unsigned long long seed)
 {
     SABAL_SCOPE(client);
-    double start = now();
+    struct passes passes = {0};
+    double        start  = now();
 
-    tell_fit(sabal_kmeans_fit(array(), .n_clusters = k, .seed = seed), start);
+    tell_fit(sabal_kmeans_fit(array(), .n_clusters = k, .seed = seed, .progress = passed, .progress_user = &passes),
+             start, &passes);
 }
 
-static void iterate(int k, const char *centers, int passes)
+static void iterate(int k, const char *centers, int max_iter)
 {
     SABAL_SCOPE(client);
-    double start = now();
+    struct passes passes = {0};
+    double        start  = now();
 
     tell_fit(sabal_kmeans_fit(array(), .n_clusters = k, .init_centers = sabal_array_read_npy(client, centers),
-                              .max_iter = passes, .tol = 0), start);
+                              .max_iter = max_iter, .tol = 0, .progress = passed, .progress_user = &passes),
+             start, &passes);
 }
 
 static void labels(int k, unsigned long long seed)

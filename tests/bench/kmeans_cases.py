@@ -30,11 +30,8 @@ def two_columns(bench, path, rows):
     with bench.sabal() as ours:
         ours.ask('load', path)
         if bench.wants('pass-vs-read'):
-            def a_pass(i):
-                answer = ours.ask('fit', 3, i)
-                return answer['iterate'] / answer['n_iter']
             ours.ask('read')
-            mine, read = bench.in_turn(a_pass, lambda i: ours.ask('read')['seconds'])
+            mine, read = bench.in_turn(lambda i: ours.ask('fit', 3, i)['pass'], lambda i: ours.ask('read')['seconds'])
             bench.result('pass-vs-read', mine, 'plain parallel sum of the same memory', read, 's', mine / (1.3 * read),
                          'a pass / (1.3 * the read)')
         inertias = bench.wants('inertia', 'inertia-dask')
@@ -85,8 +82,7 @@ def shape(bench, data, centers, rows, k, d):
         version = 'scikit-learn ' + theirs.ask('load', data)['version']
 
         def mine(i):
-            answer = ours.ask('iterate', k, centers, LONG)
-            return answer['iterate'] / answer['n_iter']
+            return ours.ask('iterate', k, centers, LONG)['pass']
 
         def other(i):
             a, b = theirs.ask('iterate', k, centers, SHORT), theirs.ask('iterate', k, centers, LONG)

@@ -88,8 +88,8 @@ static void plain_sum(const void *x, size_t size)
     sink = a[0];
 }
 
-enum what { ASSIGN, INERTIA, LABELS, WEIGHTS, MOMENTS, POTENTIAL, DISTANCES };
-static const char *const WHAT[] = {"assign", "assign+inertia", "labels", "assign,weights", "moments", "potential",
+enum what { ASSIGN, INERTIA, LABELS, WEIGHTS, MOMENTS, POTENTIAL, COUNTS, DISTANCES };
+static const char *const WHAT[] = {"assign", "assign+inertia", "labels", "assign,weights", "moments", "potential", "counts",
                                    "distances"};
 
 static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32_t k, const char *part)
@@ -127,9 +127,11 @@ static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32
     for (int64_t i = 0; i < n; i++)
         weights[i] = 1;
     sbl_kmeans_centers *c      = sbl_kmeans_centers_create(dtype, k, d, centers, shift);
-    const size_t        need_a = sbl_kmeans_scratch_size(c), need_p = sbl_kmeans_potential_scratch(d, k);
+    const size_t        need_a = sbl_kmeans_scratch_size(c), need_p = sbl_near_scratch(d, k);
 
     scratch = sbl_alloc_aligned(64, need_a > need_p ? need_a : need_p);
+    sbl_near near = {.dtype = dtype, .x = x, .n = n, .d = d, .candidates = centers, .m = k, .shift = shift, .scale = 1,
+                     .scratch = scratch};
     for (int round = 0; round < ROUNDS; round++) {
         const int repeat = size < 1 << 24 ? (int)((1 << 24) / size) : 1;
         double    begin = now(), took;
@@ -159,7 +161,10 @@ static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32
                 sbl_kmeans_moments(dtype, x, n, d, shift, NULL, sums, sums + d);
                 break;
             case POTENTIAL:
-                sbl_kmeans_potential(out, dtype, x, n, d, NULL, centers, k, shift, scratch);
+            case COUNTS:
+                near.block_sums = what == POTENTIAL ? out : NULL;
+                near.counts     = what == COUNTS ? sums : NULL;
+                sbl_near_look(&near);
                 break;
             case DISTANCES:
                 sbl_kmeans_distances(out, dtype, x, n, d, centers, k);
@@ -216,7 +221,7 @@ int main(int argc, char **argv)
         bench(MOMENTS, dtype, 8000000 / 3, 3, 1, part);
         bench(POTENTIAL, dtype, 4000000, 2, 1, part);
         for (int d = 1; d <= 128; d = d < 4 ? d + 1 : d * 2)
-            bench(POTENTIAL, dtype, 2000000 / d, d, 31, part);
+            bench(POTENTIAL, dtype, 2000000 / d, d, 31, part), bench(COUNTS, dtype, 2000000 / d, d, 31, part);
         bench(DISTANCES, dtype, 1000000, 2, 3, part);
         bench(DISTANCES, dtype, 10000, 64, 100, part);
     }

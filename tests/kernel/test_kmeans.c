@@ -294,27 +294,47 @@ Test(kmeans, finite_numbers_whose_sum_overflows_are_not_taken_for_infinite)
     cr_expect_eq(sbl_kmeans_moments(SABAL_FLOAT64, x, 16, 1, &shift, NULL, &sum, &sumsq), -1);
 }
 
-/* scale multiplies everything: seeding must work on galaxies and on atoms. */
-static void check_potential(const struct rows *rows, int weighted, double scale)
+/* size multiplies everything: seeding must work on galaxies and on atoms. */
+static void check_near(const struct rows *rows, int weighted, double size_of_all)
 {
-    const int64_t blocks  = (rows->n + SBL_POTENTIAL_ROWS - 1) / SBL_POTENTIAL_ROWS;
+    const int64_t blocks  = (rows->n + SBL_NEAR_ROWS - 1) / SBL_NEAR_ROWS;
     double       *sums    = malloc(sizeof(double) * (size_t)(blocks + 1));
-    double       *out     = malloc(sizeof(double) * SBL_POTENTIAL_ROWS);
-    void         *scratch = sbl_alloc_aligned(64, sbl_kmeans_potential_scratch(rows->d, rows->k));
+    double       *out     = malloc(sizeof(double) * (size_t)(rows->n + 1));
+    double       *counts  = malloc(sizeof(double) * (size_t)rows->k);
+    double       *right   = calloc((size_t)rows->k, sizeof(double));
+    sbl_near      query   = {.dtype      = rows->dtype,
+                             .x          = rows->x,
+                             .n          = rows->n,
+                             .d          = rows->d,
+                             .weights    = weighted ? rows->weights : NULL,
+                             .candidates = rows->centers,
+                             .m          = rows->k,
+                             .shift      = rows->shift,
+                             .scale      = sbl_near_scale(size_of_all * size_of_all),
+                             .block_sums = sums,
+                             .scratch    = sbl_alloc_aligned(64, sbl_near_scratch(rows->d, rows->k))};
+    sbl_near      block   = query;
     const size_t  size    = rows->dtype == SABAL_FLOAT64 ? 8 : 4;
-    int           bad_sums = 0, bad_rows = 0;
+    int           bad_sums = 0, bad_rows = 0, bad_counts = 0;
+    double        unsure  = 0;
 
-    sbl_kmeans_potential(sums, rows->dtype, rows->x, rows->n, rows->d, weighted ? rows->weights : NULL, rows->centers,
-                         rows->k, rows->shift, scratch);
+    sbl_near_look(&query);
+    query.block_sums = NULL;
+    query.counts     = counts;
+    sbl_near_look(&query);
     for (int64_t b = 0; b < blocks; b++) {
-        const int64_t from = b * SBL_POTENTIAL_ROWS;
-        const int64_t n    = rows->n - from < SBL_POTENTIAL_ROWS ? rows->n - from : SBL_POTENTIAL_ROWS;
+        const int64_t from  = b * SBL_NEAR_ROWS;
         double        total = 0;
 
-        sbl_kmeans_potential_rows(out, rows->dtype, (char *)rows->x + (size_t)(from * rows->d) * size, n, rows->d,
-                                  weighted ? rows->weights + from : NULL, rows->centers, rows->k, rows->shift, scratch);
-        for (int64_t r = 0; r < n; r++) {
-            long double best = INFINITY, off = 0, w = weighted ? rows->weights[from + r] : 1;
+        block.block_sums = NULL;
+        block.rows       = out;
+        block.x          = (char *)rows->x + (size_t)(from * rows->d) * size;
+        block.n          = rows->n - from < SBL_NEAR_ROWS ? rows->n - from : SBL_NEAR_ROWS;
+        block.weights    = weighted ? rows->weights + from : NULL;
+        sbl_near_look(&block);
+        for (int64_t r = 0; r < block.n; r++) {
+            long double best = INFINITY, second = INFINITY, off = 0, w = weighted ? rows->weights[from + r] : 1;
+            int32_t     who = 0;
 
             for (int32_t j = 0; j < rows->k; j++) {
                 long double slack = 0, d2 = 0;
@@ -326,22 +346,36 @@ static void check_potential(const struct rows *rows, int weighted, double scale)
                     d2 += (x - c) * (x - c);
                     slack += both * both;
                 }
-                best = d2 < best ? d2 : best;
-                off  = slack > off ? slack : off;
+                if (d2 < best) {
+                    second = best;
+                    best   = d2;
+                    who    = j;
+                } else if (d2 < second) {
+                    second = d2;
+                }
+                off = slack > off ? slack : off;
             }
-            bad_rows += !near(out[r], w * best, w * off * (rows->d + 8) * FLT_EPSILON);
+            off *= (rows->d + 8) * FLT_EPSILON;
+            bad_rows += !near(out[r] / query.scale / query.scale, w * best, w * off);
             total += out[r];
+            right[who] += (double)w;
+            unsure += second - best < 2 * off ? (double)w : 0; /* may count elsewhere */
         }
         bad_sums += !near(sums[b], total, total * 1100 * DBL_EPSILON);
     }
-    cr_expect_eq(bad_rows, 0, "n %d k %d d %d scale %g", (int)rows->n, rows->k, (int)rows->d, scale);
-    cr_expect_eq(bad_sums, 0, "n %d k %d d %d scale %g", (int)rows->n, rows->k, (int)rows->d, scale);
-    sbl_free(scratch);
+    for (int32_t j = 0; j < rows->k; j++)
+        bad_counts += !near(counts[j], right[j], unsure + right[j] * (double)rows->n * DBL_EPSILON);
+    cr_expect_eq(bad_rows, 0, "n %d k %d d %d size %g", (int)rows->n, rows->k, (int)rows->d, size_of_all);
+    cr_expect_eq(bad_sums, 0, "n %d k %d d %d size %g", (int)rows->n, rows->k, (int)rows->d, size_of_all);
+    cr_expect_eq(bad_counts, 0, "n %d k %d d %d size %g", (int)rows->n, rows->k, (int)rows->d, size_of_all);
+    sbl_free(query.scratch);
     free(sums);
     free(out);
+    free(counts);
+    free(right);
 }
 
-Test(kmeans, potential_agrees_with_the_naive_loop_at_any_scale)
+Test(kmeans, near_agrees_with_the_naive_loop_at_any_size)
 {
     static const double SCALE[] = {1, 1e60, 1e-60, 1e15, 1e-15};
 
@@ -361,7 +395,7 @@ Test(kmeans, potential_agrees_with_the_naive_loop_at_any_scale)
                     memcpy((char *)rows.x + i * 8, &v, 8);
                 }
                 if (N[n] * SHAPES[s].d * SHAPES[s].k < 1500000)
-                    check_potential(&rows, n % 2, scale);
+                    check_near(&rows, n % 2, scale);
                 rows_clear(&rows);
             }
 }

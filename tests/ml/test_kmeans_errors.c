@@ -114,6 +114,41 @@ Test(kmeans_errors, nan_and_infinity_are_refused_with_the_first_row_and_column)
     x[D * 20 + 1] = keep;
 }
 
+/* They are finite, but distances between them are not: labels would be wrong without a word. */
+Test(kmeans_errors, numbers_whose_squares_overflow_are_refused)
+{
+    static double wide[N * 6];
+    static float  wide32[N * 6];
+    sabal_kmeans *km;
+
+    for (int i = 0; i < N * 6; i++) {
+        wide[i]   = (i % 7 - 3) * 1e160;
+        wide32[i] = (float)(i % 7 - 3) * 1e20f;
+    }
+    km = sabal_kmeans_fit(matrix(client, wide, SABAL_FLOAT64, N, 6, 7), .n_clusters = 3);
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float64");
+    is_a_husk(km);
+    km = sabal_kmeans_fit(matrix(client, wide, SABAL_FLOAT64, N, 2, 7), .n_clusters = 3);
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float64");
+    km = sabal_kmeans_fit(matrix(client, wide32, SABAL_FLOAT32, N, 6, 7), .n_clusters = 3);
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float32");
+    /* few features are float64 inside */
+    km = sabal_kmeans_fit(matrix(client, wide32, SABAL_FLOAT32, N, 2, 7), .n_clusters = 3);
+    cr_expect_null(sabal_kmeans_error(km));
+    /* and a model refuses rows that it was not made of */
+    km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N / 2, 6, 7), .n_clusters = 3);
+    cr_assert_null(sabal_kmeans_error(km));
+    for (int i = 0; i < 2; i++) {
+        sabal_ndarray *out = NULL;
+        sabal_error    err = SABAL_ERROR_INIT;
+        sabal_array   *big = matrix(client, wide, SABAL_FLOAT64, N, 6, 7);
+
+        cr_expect_eq(sabal_compute(&out, i ? sabal_kmeans_transform(km, big) : sabal_kmeans_predict(km, big), &err),
+                     SABAL_EVALUE);
+        EXPECT_FAILED(&err, SABAL_EVALUE, "overflow float64");
+    }
+}
+
 Test(kmeans_errors, nan_is_refused_with_centers_given_too)
 {
     x[D * 11 + 2] = NAN;

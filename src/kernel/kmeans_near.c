@@ -1,0 +1,292 @@
+/*
+ * How far rows are from the nearest of some candidates. It only steers a random choice, so float32 is enough: rows and
+ * candidates about the shift, and scaled so that no square overflows. Few features: differences, on rows of a block turned
+ * around first, feature by feature, each BLOCK long. More: products, in panels as kmeans_many.inc has them.
+ */
+#include "kernel/kmeans_variant.h"
+
+#include <math.h>
+
+#include "kernel/kmeans_tile.h"
+#include "kernel/lanes.h"
+
+#define BLOCK      SBL_NEAR_ROWS
+#define MAX_DIRECT 4 /* features: differences up to here, products from there on */
+
+struct candidates {
+    int32_t      m;
+    int64_t      d;
+    const double *shift; /* (d) */
+    double       scale;
+    float       *near;  /* (candidate - shift) * scale: (m, d), or -2 times that in tiles */
+    float       *norms; /* their squares, in tiles only */
+    float       *at;    /* rows, turned around */
+};
+
+/* What a block's rows are to the candidates. */
+struct found {
+    float   sqdist[BLOCK + vf_ROWS] __attribute__((aligned(64))); /* whole panels */
+    int32_t nearest[BLOCK + vf_ROWS] __attribute__((aligned(64)));
+};
+
+/* Turns n rows around into at[f * BLOCK + r], float32 of (x - shift) * scale, up to a whole vector. */
+INLINE void turn(float *at, int is_f32, const char *x, int64_t n, const int d, const double *shift, double scale)
+{
+    const int64_t size = d * (is_f32 ? 4 : 8);
+    int64_t       r    = 0;
+
+    for (; r + VD <= n; r += VD) {
+        vd row[MAX_DIRECT];
+
+        load_rows(row, is_f32, x + r * size, d);
+        for (int f = 0; f < d; f++)
+            vd_narrow(at + f * BLOCK + r, (row[f] - vd_all(shift[f])) * vd_all(scale));
+    }
+    for (int f = 0; f < d; f++) {
+        for (int64_t i = r; i < n; i++)
+            at[f * BLOCK + i] = (float)((number_from(is_f32, x + i * size, f) - shift[f]) * scale);
+        for (int64_t i = n; i % VF; i++)
+            at[f * BLOCK + i] = 0;
+    }
+}
+
+/* Some candidates, side by side in registers, against all rows of a block. Meanwhile the next block's memory comes. */
+INLINE void lower(struct found *to, const float *at, int64_t n, const int d, const float *candidates, int32_t first,
+                  const int some, const int named, const char *next)
+{
+    vf near[4][MAX_DIRECT];
+
+    for (int j = 0; j < some; j++)
+        for (int f = 0; f < d; f++)
+            near[j][f] = vf_all(candidates[j * d + f]);
+    for (int64_t r = 0; r < n; r += VF) {
+        vf now = vf_load(to->sqdist + r), row[MAX_DIRECT], who = now;
+
+        if (named)
+            who = vf_load(to->nearest + r);
+        __builtin_prefetch(next + r * (64 / VF));
+        for (int f = 0; f < d; f++)
+            row[f] = vf_load(at + f * BLOCK + r);
+        for (int j = 0; j < some; j++) {
+            vf away = row[0] - near[j][0], sum = away * away;
+
+            for (int f = 1; f < d; f++) {
+                away = row[f] - near[j][f];
+                sum  = vf_fma(away, away, sum);
+            }
+            if (named)
+                who = vf_select(vf_less(sum, now), vf_all_bits(first + j), who);
+            now = vf_min_positive(sum, now);
+        }
+        vf_store(to->sqdist + r, now);
+        if (named)
+            vf_store(to->nearest + r, who);
+    }
+}
+
+/* One block of few features. */
+INLINE void direct(struct found *to, int is_f32, const char *x, int64_t n, const int d, const struct candidates *c,
+                   const int named)
+{
+    const int   some = d <= 2 ? 4 : 2; /* as many as find room in 16 registers */
+    const char *next = x + BLOCK * d * (is_f32 ? 4 : 8);
+    int32_t     j    = 0;
+
+    turn(c->at, is_f32, x, n, d, c->shift, c->scale);
+    for (int64_t r = 0; r < n; r += VF) {
+        vf_store(to->sqdist + r, vf_all(INFINITY));
+        if (named)
+            vf_store(to->nearest + r, vf_all_bits(0));
+    }
+    for (; j + some <= c->m; j += some, next += BLOCK * (64 / VF))
+        lower(to, c->at, n, d, c->near + j * d, j, some, named, next);
+    for (; j < c->m; j++, next += BLOCK * (64 / VF))
+        lower(to, c->at, n, d, c->near + j * d, j, 1, named, next);
+}
+
+/* vf_ROWS rows, of which n are there: at[f * vf_ROWS + r]. Meanwhile the next ones' memory comes. */
+INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t d, const double *shift, double scale)
+{
+    const int size = is_f32 ? 4 : 8;
+
+    if (n < vf_ROWS) {
+        for (int64_t f = 0; f < d; f++)
+            for (int64_t r = 0; r < vf_ROWS; r++)
+                at[f * vf_ROWS + r] =
+                    r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
+        return;
+    }
+    for (int64_t r = 0; r < vf_ROWS; r += VD) {
+        const char *row = x + r * d * size;
+        int64_t     f   = 0;
+
+#if !defined(VECTOR_PLAIN)
+        for (; f + 2 <= d; f += 2) {
+            vd two[2];
+
+            __builtin_prefetch(row + vf_ROWS * d * size + f * VD * size);
+            if (is_f32)
+                pair_f32(two, (const float *)row + f, d);
+            else
+                pair_f64(two, (const double *)row + f, d);
+            vd_narrow(at + f * vf_ROWS + r, (two[0] - vd_all(shift[f])) * vd_all(scale));
+            vd_narrow(at + (f + 1) * vf_ROWS + r, (two[1] - vd_all(shift[f + 1])) * vd_all(scale));
+        }
+#endif
+        for (; f < d; f++)
+            vd_narrow(at + f * vf_ROWS + r, (vd_gather(is_f32, row + f * size, d) - vd_all(shift[f])) * vd_all(scale));
+    }
+}
+
+/* One block of many features: |x|^2 - 2 x.c + |c|^2, which may round to a little less than nothing. */
+INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c, const int named)
+{
+    const int64_t d = c->d;
+
+    for (int64_t r = 0; r < n; r += vf_ROWS, x += vf_ROWS * d * (is_f32 ? 4 : 8)) {
+        vf least[TILE_VECTORS], who[TILE_VECTORS], norm[TILE_VECTORS], sum[TILE_CENTERS][TILE_VECTORS];
+
+        turn_panel(c->at, is_f32, x, n - r, d, c->shift, c->scale);
+        _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
+        {
+            least[u] = vf_all(INFINITY);
+            who[u]   = vf_all_bits(0);
+            norm[u]  = vf_all(0);
+        }
+        for (int64_t f = 0; f < d; f++)
+            _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
+            {
+                const vf v = vf_load(c->at + f * vf_ROWS + u * VF);
+
+                norm[u] = vf_fma(v, v, norm[u]);
+            }
+        for (int64_t tile = 0; tile < tiles_of(c->m); tile++) {
+            _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
+                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
+                    sum[j][u] = vf_all(c->norms[tile * TILE_CENTERS + j]);
+            vf_tile(sum, c->at, c->near + tile * d * TILE_CENTERS, d);
+            _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
+                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
+                {
+                    if (named)
+                        who[u] = vf_select(vf_less(sum[j][u], least[u]), vf_all_bits(tile * TILE_CENTERS + j), who[u]);
+                    least[u] = vf_min(sum[j][u], least[u]);
+                }
+        }
+        _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
+        {
+            vf_store(to->sqdist + r + u * VF, vf_max(norm[u] + least[u], vf_all(0)));
+            if (named)
+                vf_store(to->nearest + r + u * VF, who[u]);
+        }
+    }
+}
+
+INLINE void block_of(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c, const int named)
+{
+    switch (c->d) {
+    case 1: direct(to, is_f32, x, n, 1, c, named); break;
+    case 2: direct(to, is_f32, x, n, 2, c, named); break;
+    case 3: direct(to, is_f32, x, n, 3, c, named); break;
+    case 4: direct(to, is_f32, x, n, 4, c, named); break;
+    default: products(to, is_f32, x, n, c, named);
+    }
+}
+
+typedef void block_fn(struct found *to, const char *x, int64_t n, const struct candidates *c);
+#define BLOCK_FN(name, is_f32, named)                                                                             \
+    static __attribute__((noinline)) void name(struct found *to, const char *x, int64_t n, const struct candidates *c) \
+    {                                                                                                             \
+        block_of(to, is_f32, x, n, c, named);                                                                     \
+    }
+BLOCK_FN(block_f64, 0, 0)
+BLOCK_FN(block_f32, 1, 0)
+BLOCK_FN(block_f64_named, 0, 1)
+BLOCK_FN(block_f32_named, 1, 1)
+static block_fn *const BLOCK_OF[2][2] = {{block_f64, block_f32}, {block_f64_named, block_f32_named}}; /* [named][f32] */
+
+/* Lays the candidates out in scratch. */
+static void prepare(struct candidates *c, const sbl_near *q)
+{
+    const int64_t tiles = tiles_of(q->m) * TILE_CENTERS;
+
+    *c    = (struct candidates){.m = q->m, .d = q->d, .shift = q->shift, .scale = q->scale, .near = q->scratch};
+    c->at = c->near + tiles * q->d;
+    if (q->d > MAX_DIRECT) {
+        memset(c->near, 0, sizeof *c->near * (size_t)(tiles * q->d));
+        c->norms = c->at;
+        c->at += tiles;
+        for (int64_t j = q->m; j < tiles; j++)
+            c->norms[j] = INFINITY;
+    }
+    for (int32_t j = 0; j < q->m; j++) {
+        float norm = 0;
+
+        for (int64_t f = 0; f < q->d; f++) {
+            const float v = (float)((q->candidates[j * q->d + f] - q->shift[f]) * q->scale);
+
+            if (c->norms)
+                c->near[tile_index(j, f, q->d)] = -2 * v;
+            else
+                c->near[j * q->d + f] = v;
+            norm = __builtin_fmaf(v, v, norm);
+        }
+        if (c->norms)
+            c->norms[j] = norm;
+    }
+}
+
+/* The rows' shares of the potential, and their sum in the virtual lanes. */
+static double shares(double out[BLOCK], const float *sqdist, int64_t n, const double *weights)
+{
+    double lane[SBL_LANES];
+    vd     sum[NV];
+
+    for (int64_t r = 0; r < n; r++)
+        out[r] = weights ? (double)sqdist[r] * weights[r] : (double)sqdist[r];
+    for (int64_t r = n; r % SBL_LANES; r++)
+        out[r] = 0;
+    memset(sum, 0, sizeof sum);
+    for (int64_t r = 0; r < n; r += SBL_LANES)
+        for (int v = 0; v < NV; v++)
+            sum[v] += vd_load(out + r + v * VD);
+    for (int v = 0; v < NV; v++)
+        vd_store(lane + v * VD, sum[v]);
+    return fold_lanes(lane);
+}
+
+size_t NAME(sbl_near_scratch)(int64_t d, int32_t m)
+{
+    const size_t tiles = (size_t)tiles_of(m) * TILE_CENTERS;
+
+    return sizeof(float) * ((size_t)d * (d <= MAX_DIRECT ? BLOCK : vf_ROWS) + tiles * (size_t)(d + 1));
+}
+
+void NAME(sbl_near)(const sbl_near *q)
+{
+    const int         f32   = q->dtype == SABAL_FLOAT32;
+    block_fn         *block = BLOCK_OF[q->counts != NULL][f32];
+    struct candidates c;
+    struct found      found;
+    double            out[BLOCK];
+
+    prepare(&c, q);
+    if (q->counts)
+        memset(q->counts, 0, sizeof *q->counts * (size_t)q->m);
+    for (int64_t begin = 0; begin < q->n; begin += BLOCK) {
+        const int64_t n       = q->n - begin < BLOCK ? q->n - begin : BLOCK;
+        const double *weights = q->weights ? q->weights + begin : NULL;
+        double        sum;
+
+        block(&found, (const char *)q->x + begin * q->d * (f32 ? 4 : 8), n, &c);
+        for (int64_t r = 0; q->counts && r < n; r++)
+            q->counts[found.nearest[r]] += weights ? weights[r] : 1.0;
+        if (!q->block_sums && !q->rows)
+            continue;
+        sum = shares(out, found.sqdist, n, weights);
+        if (q->block_sums)
+            q->block_sums[begin / BLOCK] = sum;
+        if (q->rows)
+            memcpy(q->rows + begin, out, sizeof *out * (size_t)n);
+    }
+}
