@@ -12,7 +12,7 @@
 
 #define STREAM_CENTERS 1 /* of the random numbers of a seed; sbl_blobs_rows() has its own */
 
-/* What a task gets; (m, d) centres follow. The node keeps one with first and n of 0. */
+/* What a task gets, beside the centres (m, d). */
 struct blobs_params {
     int64_t  n_samples, d, first, n;
     uint64_t seed;
@@ -20,16 +20,16 @@ struct blobs_params {
     int32_t  m, dtype; /* dtype 0: the labels */
 };
 
-static size_t params_size(const struct blobs_params *p)
-{
-    return sizeof *p + (size_t)p->m * (size_t)p->d * sizeof(double);
-}
+struct blobs_node {
+    struct blobs_params params;  /* with first and n of 0 */
+    sabal_future       *centers; /* float64, once for all chunks. One reference */
+};
 
 static sabal_status blobs_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
                                 size_t size, sabal_task *task, sabal_error *err)
 {
     const struct blobs_params *p        = params;
-    const double              *centers  = (const double *)(p + 1);
+    const double              *centers  = sbl_value_data(in[0], NULL);
     int64_t                    shape[2] = {p->n, p->d};
     sabal_ndarray             *chunk;
     void                      *room;
@@ -53,23 +53,22 @@ static sabal_status blobs_stage(sbl_value **out, const sbl_value *const *in, int
 
 static sabal_status blobs_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
 {
-    size_t               size = params_size(a->params);
-    struct blobs_params *p    = sbl_alloc(size);
-    sabal_status         st;
+    const struct blobs_node *node = a->params;
+    struct blobs_params      p    = node->params;
+    sabal_status             st   = sbl_program_input(program, node->centers, err);
 
-    if (!p)
-        return sbl_error_memory(err, size, "the centres of blobs");
-    memcpy(p, a->params, size);
-    p->first = sbl_chunks_start(&a->chunks, i);
-    p->n     = sbl_chunks_rows(&a->chunks, i);
-    st       = sbl_program_stage(program, blobs_stage, 0, p, size, err);
-    sbl_free(p);
-    return st;
+    p.first = sbl_chunks_start(&a->chunks, i);
+    p.n     = sbl_chunks_rows(&a->chunks, i);
+    return st ? st : sbl_program_stage(program, blobs_stage, 1, &p, sizeof p, err);
 }
 
 static void blobs_clear(sabal_array *a)
 {
-    sbl_free(a->params);
+    struct blobs_node *node = a->params;
+
+    if (node)
+        sbl_handle_release(node->centers);
+    sbl_free(node);
 }
 
 static const sbl_array_op BLOBS = {.name = "make_blobs", .emit = blobs_emit, .clear = blobs_clear};
@@ -104,42 +103,55 @@ static sabal_status check_options(const sabal_blobs_options *o, sabal_error *err
     return SABAL_OK;
 }
 
-/* The node of the points, or (dtype 0) of their labels. */
-static sabal_array *blobs_node(sabal_client *client, const sabal_blobs_options *o, const sbl_chunks *chunks,
-                               int32_t dtype)
+/* The centres given or drawn, as a value that all tasks share. */
+static sabal_status share_centers(sabal_future **future, sabal_client *client, const sabal_blobs_options *o,
+                                  sabal_error *err)
 {
-    int64_t              shape[2] = {o->n_samples, o->n_features};
-    struct blobs_params  head     = {.n_samples = o->n_samples,
-                                     .d         = o->n_features,
-                                     .seed      = o->seed,
-                                     .std       = o->cluster_std,
-                                     .m         = o->centers,
-                                     .dtype     = dtype};
-    struct blobs_params *p        = sbl_alloc(params_size(&head));
-    sabal_error          err      = SABAL_ERROR_INIT;
-    int64_t              n        = (int64_t)o->centers * o->n_features;
-    double              *centers;
-    sabal_array         *a;
+    int64_t      n     = (int64_t)o->centers * o->n_features;
+    sbl_value   *value = NULL;
+    double      *centers;
+    sabal_status st = sbl_bytes_create(&value, (void **)&centers, (size_t)n * sizeof *centers, err);
 
-    if (!p) {
-        sbl_error_memory(&err, params_size(&head), "the centres of blobs");
-        return sbl_array_adopt(sbl_array_failed(client, &err, o->where));
-    }
-    *p      = head;
-    centers = (double *)(p + 1);
+    if (st)
+        return st;
     for (int64_t i = 0; i < n; i++)
         centers[i] = o->center_values
                          ? o->center_values[i]
                          : o->center_box_min + (o->center_box_max - o->center_box_min) *
                                                    sbl_random_uniform(o->seed, STREAM_CENTERS, (uint64_t)i);
+    st = sbl_engine_scatter(client, value, future, err);
+    sbl_value_release(value);
+    return st;
+}
+
+/* The node of the points, or (dtype 0) of their labels. */
+static sabal_array *blobs_node(sabal_client *client, const sabal_blobs_options *o, const sbl_chunks *chunks,
+                               sabal_future *centers, int32_t dtype)
+{
+    int64_t            shape[2] = {o->n_samples, o->n_features};
+    struct blobs_node *node     = sbl_calloc(1, sizeof *node);
+    sabal_error        err      = SABAL_ERROR_INIT;
+    sabal_array       *a;
+
+    if (!node) {
+        sbl_error_memory(&err, sizeof *node, "the description of an array");
+        return sbl_array_adopt(sbl_array_failed(client, &err, o->where));
+    }
+    node->params = (struct blobs_params){.n_samples = o->n_samples,
+                                         .d         = o->n_features,
+                                         .seed      = o->seed,
+                                         .std       = o->cluster_std,
+                                         .m         = o->centers,
+                                         .dtype     = dtype};
     a = sbl_array_create(client, &BLOBS, NULL, dtype ? (sabal_dtype)dtype : SABAL_INT32, dtype ? 2 : 1, shape,
                          o->where);
     if (a->error) {
-        sbl_free(p);
+        sbl_free(node);
         return a;
     }
-    a->chunks = *chunks;
-    a->params = p;
+    node->centers = sbl_handle_retain(centers);
+    a->chunks     = *chunks;
+    a->params     = node;
     return sbl_array_adopt(a);
 }
 
@@ -147,6 +159,8 @@ sabal_array *sabal_make_blobs_with(sabal_client *client, const sabal_blobs_optio
 {
     sabal_blobs_options o   = {SABAL_BLOBS_DEFAULTS};
     sabal_error         err = SABAL_ERROR_INIT;
+    sabal_future       *centers = NULL;
+    sabal_array        *points;
     sbl_chunks          chunks;
     sabal_status        st;
 
@@ -160,12 +174,16 @@ sabal_array *sabal_make_blobs_with(sabal_client *client, const sabal_blobs_optio
         st = sbl_check_shape(o.dtype, 2, shape, &err);
     if (!st)
         st = sbl_chunks_choose(&chunks, o.dtype, 2, shape, o.chunk_rows, 0, &err);
+    if (!st)
+        st = share_centers(&centers, client, &o, &err);
     if (st) {
         if (o.labels)
             *o.labels = sbl_array_adopt(sbl_array_failed(client, &err, o.where));
         return sbl_array_adopt(sbl_array_failed(client, &err, o.where));
     }
     if (o.labels)
-        *o.labels = blobs_node(client, &o, &chunks, 0);
-    return blobs_node(client, &o, &chunks, (int32_t)o.dtype);
+        *o.labels = blobs_node(client, &o, &chunks, centers, 0);
+    points = blobs_node(client, &o, &chunks, centers, (int32_t)o.dtype);
+    sbl_handle_release(centers);
+    return points;
 }

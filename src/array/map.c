@@ -8,16 +8,19 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* What a task gets; the user's argument follows, aligned to 16. The node keeps one with first_row 0. */
+/* What a task gets, beside the chunk and the user's argument. */
 struct map_params {
     sabal_chunk_fn *fn;
-    uint64_t        arg_size;
     int64_t         first_row;
     int32_t         dtype, row_ndim;
     int64_t         row_shape[SABAL_MAX_NDIM];
     char            where[128]; /* the call of the map, for what its function does wrong */
 };
-_Static_assert(sizeof(struct map_params) % 16 == 0, "the argument behind it is aligned");
+
+struct map_node {
+    struct map_params params; /* with first_row 0 */
+    sabal_future     *arg;    /* the bytes of the user's argument, once for all chunks; NULL: none. One reference */
+};
 
 /* What the function returned, if it is not SABAL_OK: SABAL_END would be taken for the end of the array. */
 static sabal_status failed(const struct map_params *p, sabal_status st, sabal_error *err)
@@ -55,7 +58,7 @@ static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32
     st = sbl_ndarray_create(&made, &room, (sabal_dtype)p->dtype, 1 + p->row_ndim, shape, err);
     if (st)
         goto done;
-    st = p->fn(room, &chunk, p->arg_size ? (const void *)(p + 1) : NULL, task);
+    st = p->fn(room, &chunk, n_in > 1 ? sbl_value_data(in[1], NULL) : NULL, task);
     if (st) {
         st = failed(p, st, err);
         goto done;
@@ -70,25 +73,26 @@ done:
 
 static sabal_status map_emit(const sabal_array *a, int64_t i, sbl_program *program, sabal_error *err)
 {
-    const struct map_params *node = a->params;
-    size_t                   size = sizeof *node + node->arg_size;
-    struct map_params       *p    = sbl_alloc(size);
-    sabal_status             st;
+    const struct map_node *node = a->params;
+    struct map_params      p    = node->params;
+    sabal_status           st   = sbl_program_array(program, a->input, i, err);
 
-    if (!p)
-        return sbl_error_memory(err, size, "the argument of a mapped function");
-    memcpy(p, node, size);
-    p->first_row = sbl_chunks_start(&a->chunks, i);
-    st           = sbl_program_array(program, a->input, i, err);
-    if (!st)
-        st = sbl_program_stage(program, map_stage, 1, p, size, err);
-    sbl_free(p);
-    return st;
+    p.first_row = sbl_chunks_start(&a->chunks, i);
+    if (!st && node->arg)
+        st = sbl_program_input(program, node->arg, err);
+    return st ? st : sbl_program_stage(program, map_stage, node->arg ? 2 : 1, &p, sizeof p, err);
+}
+
+static void node_free(struct map_node *node)
+{
+    if (node)
+        sbl_handle_release(node->arg);
+    sbl_free(node);
 }
 
 static void map_clear(sabal_array *a)
 {
-    sbl_free(a->params);
+    node_free(a->params);
 }
 
 static const sbl_array_op MAP = {.name = "map_chunks", .emit = map_emit, .clear = map_clear};
@@ -98,12 +102,39 @@ void sabal_map_chunks_options_init(sabal_map_chunks_options *options)
     *options = (sabal_map_chunks_options){SABAL_MAP_CHUNKS_DEFAULTS};
 }
 
+static sabal_status node_create(struct map_node **node, const struct map_params *params,
+                                const sabal_map_chunks_options *o, sabal_client *client, sabal_error *err)
+{
+    struct map_node *made  = sbl_calloc(1, sizeof *made);
+    sbl_value       *value = NULL;
+    void            *room;
+    sabal_status     st = SABAL_OK;
+
+    if (!made)
+        return sbl_error_memory(err, sizeof *made, "the description of an array");
+    made->params = *params;
+    if (o->arg && o->arg_size) {
+        st = sbl_bytes_create(&value, &room, o->arg_size, err);
+        if (!st) {
+            memcpy(room, o->arg, o->arg_size);
+            st = sbl_engine_scatter(client, value, &made->arg, err);
+        }
+        sbl_value_release(value);
+    }
+    if (st)
+        node_free(made);
+    else
+        *node = made;
+    return st;
+}
+
 sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_fn *fn,
                                          const sabal_map_chunks_options *options)
 {
     sabal_map_chunks_options o    = {SABAL_MAP_CHUNKS_DEFAULTS};
     sabal_error              err  = SABAL_ERROR_INIT;
-    struct map_params        head = {.fn = fn}, *p;
+    struct map_params        head = {.fn = fn};
+    struct map_node         *node = NULL;
     int64_t                  shape[SABAL_MAX_NDIM];
     sabal_array             *a;
     sabal_status             st;
@@ -118,7 +149,6 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
                            SABAL_MAX_NDIM - 1);
     if (st)
         return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
-    head.arg_size = o.arg ? o.arg_size : 0;
     head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
     head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
     snprintf(head.where, sizeof head.where, "%s", o.where ? o.where : "");
@@ -128,21 +158,17 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
     shape[0] = array->shape[0];
     memcpy(shape + 1, head.row_shape, (size_t)head.row_ndim * sizeof *shape);
     st = sbl_check_shape((sabal_dtype)head.dtype, 1 + head.row_ndim, shape, &err);
-    p  = st ? NULL : sbl_alloc(sizeof *p + head.arg_size);
-    if (!st && !p)
-        st = sbl_error_memory(&err, sizeof *p + head.arg_size, "the argument of a mapped function");
+    if (!st)
+        st = node_create(&node, &head, &o, array->client, &err);
     if (st)
         return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
-    *p = head;
-    if (head.arg_size)
-        memcpy(p + 1, o.arg, head.arg_size);
     a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape,
                          o.where);
     if (a->error) {
-        sbl_free(p);
+        node_free(node);
         return a;
     }
     a->chunks = array->chunks;
-    a->params = p;
+    a->params = node;
     return sbl_array_adopt(a);
 }

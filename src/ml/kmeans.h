@@ -182,10 +182,9 @@ sabal_status sbl_kmeans_seed_random(double *centers, sbl_kmeans_data *data, int3
 /** k different rows, with probability by weight, filled into rows; SABAL_EVALUE if fewer have a weight. */
 sabal_status sbl_kmeans_random_rows(int64_t *rows, const sbl_kmeans_data *data, int64_t k, uint64_t stream,
                                     sabal_error *err);
-/** In memory: k centres of m weighted points (m, d), by k-means++ and Lloyd. shift (d) lies near their mean. */
-sabal_status sbl_kmeans_local(double *centers, const double *points, const double *weights, int64_t m,
-                              int64_t d, int32_t k, const double *shift, uint64_t seed, uint64_t stream,
-                              sabal_error *err);
+/** In memory: k centres of m weighted rows (m, d) of the data, by k-means++ and Lloyd. */
+sabal_status sbl_kmeans_local(double *centers, const sbl_kmeans_data *data, const double *rows, const double *weights,
+                              int64_t m, int32_t k, sabal_error *err);
 /** Trials a centre of greedy k-means++: 2 + floor(ln k), as scikit-learn. */
 int32_t sbl_kmeans_n_trials(int32_t k);
 

@@ -21,15 +21,6 @@ int32_t sbl_kmeans_n_trials(int32_t k)
     return n;
 }
 
-static double distance(const double *a, const double *b, int64_t d)
-{
-    double sum = 0;
-
-    for (int64_t e = 0; e < d; e++)
-        sum = __builtin_fma(a[e] - b[e], a[e] - b[e], sum);
-    return sum;
-}
-
 /* The point where the running sum of weight * closest passes a random share of total. */
 static int64_t draw(const double *mass, int64_t m, double total, double uniform)
 {
@@ -47,81 +38,93 @@ static int64_t draw(const double *mass, int64_t m, double total, double uniform)
     return last;
 }
 
-/* Greedy k-means++: of some trials a centre, the one that leaves least. closest, trial, best: room for m
- * each. */
-static void plus_plus(double *centers, const double *points, const double *weights, int64_t m, int64_t d,
-                      int32_t k, uint64_t seed, uint64_t stream, double *closest, double *mass, double *trial,
-                      double *best)
+struct local {
+    const double *points, *weights; /* (m, d), (m) */
+    int64_t       m, d;
+    int32_t       k;
+    const double *shift;
+    double       *closest, *mass, *trial, *best; /* (m) each */
+    double       *sums, *counts;                 /* (k, d), (k) */
+    void         *scratch;                       /* for passes with up to k centres */
+};
+
+/* Squared distances of all points to one, by differences: what lies near together must be told apart here. */
+static sabal_status distances_to(const struct local *l, double *out, const double *point, sabal_error *err)
 {
-    int32_t  n_trials = sbl_kmeans_n_trials(k);
-    uint64_t at       = 0;
-    double   total    = 0;
-    int64_t  first;
+    sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, 1, l->d, point, NULL);
+
+    if (!c)
+        return sbl_error_memory(err, (size_t)l->d * sizeof *point, "a centre made ready for a pass");
+    sbl_kmeans_assign(c, l->points, l->m, NULL, NULL, NULL, NULL, NULL, out, l->scratch);
+    sbl_kmeans_centers_destroy(c);
+    return SABAL_OK;
+}
+
+/* Greedy k-means++: of some trials a centre, the one that leaves least. */
+static sabal_status plus_plus(double *centers, struct local *l, uint64_t seed, uint64_t stream, sabal_error *err)
+{
+    int64_t      m = l->m, d = l->d, first;
+    int32_t      n_trials = sbl_kmeans_n_trials(l->k);
+    uint64_t     at       = 0;
+    double       total    = 0;
+    sabal_status st;
 
     for (int64_t i = 0; i < m; i++)
-        total += weights[i];
-    first = draw(weights, m, total, sbl_random_uniform(seed, stream, at++));
-    memcpy(centers, points + (first < 0 ? 0 : first) * d, (size_t)d * sizeof *centers);
-    for (int64_t i = 0; i < m; i++)
-        closest[i] = distance(points + i * d, centers, d);
-    for (int32_t c = 1; c < k; c++) {
+        total += l->weights[i];
+    first = draw(l->weights, m, total, sbl_random_uniform(seed, stream, at++));
+    memcpy(centers, l->points + (first < 0 ? 0 : first) * d, (size_t)d * sizeof *centers);
+    st = distances_to(l, l->closest, centers, err);
+    for (int32_t c = 1; c < l->k && !st; c++) {
         double  least  = (double)INFINITY;
         int64_t chosen = -1;
 
         total = 0;
         for (int64_t i = 0; i < m; i++)
-            total += mass[i] = weights[i] * closest[i];
-        for (int32_t t = 0; t < n_trials; t++) {
+            total += l->mass[i] = l->weights[i] * l->closest[i];
+        for (int32_t t = 0; t < n_trials && !st; t++) {
             double  uniform = sbl_random_uniform(seed, stream, at++), left = 0;
-            int64_t i = total > 0 ? draw(mass, m, total, uniform) : (int64_t)(uniform * (double)m);
+            int64_t i = total > 0 ? draw(l->mass, m, total, uniform) : (int64_t)(uniform * (double)m);
 
-            for (int64_t j = 0; j < m; j++) {
-                double to = distance(points + j * d, points + i * d, d);
-
-                trial[j] = to < closest[j] ? to : closest[j];
-                left += weights[j] * trial[j];
+            st = distances_to(l, l->trial, l->points + i * d, err);
+            for (int64_t j = 0; j < m && !st; j++) {
+                l->trial[j] = l->trial[j] < l->closest[j] ? l->trial[j] : l->closest[j];
+                left += l->weights[j] * l->trial[j];
             }
             if (left < least) {
-                double *swap = best;
+                double *swap = l->best;
 
-                least  = left;
-                chosen = i;
-                best   = trial;
-                trial  = swap;
+                least    = left;
+                chosen   = i;
+                l->best  = l->trial;
+                l->trial = swap;
             }
         }
         if (chosen < 0) /* sums that are no numbers: any point will do */
             chosen = c % m;
         else
-            memcpy(closest, best, (size_t)m * sizeof *closest);
-        memcpy(centers + c * d, points + chosen * d, (size_t)d * sizeof *centers);
+            memcpy(l->closest, l->best, (size_t)m * sizeof *l->closest);
+        memcpy(centers + c * d, l->points + chosen * d, (size_t)d * sizeof *centers);
     }
+    return st;
 }
 
 /* Lloyd over the candidates; a centre that no point is nearest to stays. */
-static sabal_status lloyd(double *centers, const double *points, const double *weights, int64_t m, int64_t d,
-                          int32_t k, const double *shift, double *sums, double *counts, sabal_error *err)
+static sabal_status lloyd(double *centers, const struct local *l, sabal_error *err)
 {
     for (int32_t pass = 0; pass < LLOYD_PASSES; pass++) {
-        sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, k, d, centers, shift);
-        size_t              size;
-        void               *scratch;
+        sbl_kmeans_centers *c     = sbl_kmeans_centers_create(SABAL_FLOAT64, l->k, l->d, centers, l->shift);
         int                 moved = 0;
 
-        size    = c ? sbl_kmeans_scratch_size(c) : 0;
-        scratch = c ? sbl_alloc_aligned(64, size) : NULL;
-        if (scratch)
-            sbl_kmeans_assign(c, points, m, weights, sums, counts, NULL, NULL, NULL, scratch);
+        if (!c)
+            return sbl_error_memory(err, (size_t)(l->k * l->d) * sizeof *centers, "a pass over candidates");
+        sbl_kmeans_assign(c, l->points, l->m, l->weights, l->sums, l->counts, NULL, NULL, NULL, l->scratch);
         sbl_kmeans_centers_destroy(c);
-        if (!scratch)
-            return sbl_error_memory(err, size, "a pass over candidates");
-        sbl_free(scratch);
-        for (int32_t j = 0; j < k; j++)
-            for (int64_t e = 0; e < d && counts[j] > 0; e++) {
-                double now = sums[j * d + e] / counts[j];
+        for (int32_t j = 0; j < l->k; j++)
+            for (int64_t e = 0; e < l->d && l->counts[j] > 0; e++) {
+                double now = l->sums[j * l->d + e] / l->counts[j];
 
-                moved |= now != centers[j * d + e];
-                centers[j * d + e] = now;
+                moved |= now != centers[j * l->d + e];
+                centers[j * l->d + e] = now;
             }
         if (!moved)
             break;
@@ -129,17 +132,46 @@ static sabal_status lloyd(double *centers, const double *points, const double *w
     return SABAL_OK;
 }
 
-sabal_status sbl_kmeans_local(double *centers, const double *points, const double *weights, int64_t m,
-                              int64_t d, int32_t k, const double *shift, uint64_t seed, uint64_t stream, sabal_error *err)
+/* Scratch for passes with 1 and with k centres. */
+static sabal_status scratch_take(struct local *l, sabal_error *err)
 {
-    size_t       n_room = 4 * (size_t)m + (size_t)k * (size_t)(d + 1);
+    size_t size = 0;
+
+    for (int i = 0; i < 2; i++) {
+        sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, i ? l->k : 1, l->d, l->points, l->shift);
+
+        if (!c)
+            return sbl_error_memory(err, (size_t)(l->k * l->d) * sizeof(double), "a pass over candidates");
+        if (sbl_kmeans_scratch_size(c) > size)
+            size = sbl_kmeans_scratch_size(c);
+        sbl_kmeans_centers_destroy(c);
+    }
+    l->scratch = sbl_alloc_aligned(64, size);
+    return l->scratch ? SABAL_OK : sbl_error_memory(err, size, "a pass over candidates");
+}
+
+sabal_status sbl_kmeans_local(double *centers, const sbl_kmeans_data *data, const double *rows, const double *weights,
+                              int64_t m, int32_t k, sabal_error *err)
+{
+    struct local l      = {.points = rows, .weights = weights, .m = m, .d = data->d, .k = k, .shift = data->shift};
+    size_t       n_room = 4 * (size_t)m + (size_t)k * (size_t)(l.d + 1);
     double      *room   = sbl_calloc(n_room, sizeof *room);
     sabal_status st;
 
     if (!room)
         return sbl_error_memory(err, n_room * sizeof *room, "the candidates of k-means||");
-    plus_plus(centers, points, weights, m, d, k, seed, stream, room, room + m, room + 2 * m, room + 3 * m);
-    st = lloyd(centers, points, weights, m, d, k, shift, room + 4 * m, room + 4 * m + k * d, err);
+    l.closest = room;
+    l.mass    = room + m;
+    l.trial   = room + 2 * m;
+    l.best    = room + 3 * m;
+    l.sums    = room + 4 * m;
+    l.counts  = l.sums + k * l.d;
+    st        = scratch_take(&l, err);
+    if (!st)
+        st = plus_plus(centers, &l, data->seed, sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
+    if (!st)
+        st = lloyd(centers, &l, err);
+    sbl_free(l.scratch);
     sbl_free(room);
     return st;
 }

@@ -40,11 +40,16 @@ static int by_chunk(const void *a, const void *b)
     return x->target.target < y->target.target ? -1 : x->target.target > y->target.target;
 }
 
-static void candidates_add(struct candidates *c, int64_t row, const double *values, int64_t d)
+static int has_row(const struct candidates *c, int64_t row)
 {
     for (int64_t i = 0; i < c->n; i++)
         if (c->ids[i] == row)
-            return;
+            return 1;
+    return 0;
+}
+
+static void candidates_add(struct candidates *c, int64_t row, const double *values, int64_t d)
+{
     if (c->n == c->room)
         return;
     c->ids[c->n] = row;
@@ -84,7 +89,10 @@ static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data
     return st;
 }
 
-/* Fetches what a pick found and adds it. */
+/*
+ * Fetches what a pick found and adds it. A row drawn twice in a round comes twice in a row; one that is drawn again in a
+ * later round, though it lies on itself, by rounding alone: its double will have no rows, which does no harm.
+ */
 static sabal_status take_picked(struct candidates *c, sabal_future *future, int64_t d, sabal_error *err)
 {
     size_t       entry = sizeof(sbl_picked) + (size_t)d * sizeof(double), bytes;
@@ -98,7 +106,8 @@ static sabal_status take_picked(struct candidates *c, sabal_future *future, int6
     for (size_t i = 0; i < bytes / entry; i++) {
         const sbl_picked *picked = (const sbl_picked *)(const void *)(from + i * entry);
 
-        candidates_add(c, picked->row, (const double *)(const void *)(picked + 1), d);
+        if (picked->row != c->ids[c->n - 1])
+            candidates_add(c, picked->row, (const double *)(const void *)(picked + 1), d);
     }
     sbl_value_release(value);
     return st;
@@ -186,7 +195,8 @@ static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, i
     if (!st)
         st = sbl_kmeans_gather_rows(values, data, rows, k, err);
     for (int32_t i = 0; i < k && c->n < k && !st; i++)
-        candidates_add(c, rows[i], values + i * data->d, data->d);
+        if (!has_row(c, rows[i]))
+            candidates_add(c, rows[i], values + i * data->d, data->d);
     sbl_free(rows);
     sbl_free(values);
     return st;
@@ -242,8 +252,7 @@ sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, in
     if (!st)
         st = count_rows(weights, &c, data, err);
     if (!st)
-        st = sbl_kmeans_local(centers, c.rows, weights, c.n, data->d, k, data->shift, data->seed,
-                              sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
+        st = sbl_kmeans_local(centers, data, c.rows, weights, c.n, k, err);
     sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
     sbl_free(c.rows);
     sbl_free(c.ids);

@@ -200,3 +200,33 @@ Test(kmeans_seeding, with_few_candidates_the_start_is_better_than_random)
         x[i] = i;
     cr_expect_leq(worth(x, N, 1, 10, "k-means||", 0.01), worth(x, N, 1, 10, "random", 2));
 }
+
+/* Two pairs: what lies near together beside what lies far away is less than float32 can tell by products. */
+Test(kmeans_seeding, tight_pairs_far_apart_are_told_apart)
+{
+    enum { N = 4000 };
+    static const int64_t D[] = {2, 8};
+
+    for (size_t s = 0; s < 2; s++) {
+        const int64_t d    = D[s];
+        double       *x    = malloc(sizeof *x * (size_t)(N * d));
+        double        wide = 0;
+
+        for (int64_t i = 0; i < N * d; i++) {
+            const double noise = 1e-6 * ((double)((i * 7919LL) % 2003) / 2003 - 0.5);
+
+            x[i] = (i / d % 2 ? 1 : -1) + (i / d / 2 % 2 ? 1e-4 : 0) + noise;
+            wide += noise * noise;
+        }
+        for (uint64_t seed = 0; seed < RUNS; seed++) {
+            sabal_client *client = open_engine(2);
+            sabal_kmeans *km     = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, d, 0), .n_clusters = 4,
+                                                    .tol = 0, .seed = seed);
+
+            cr_assert_null(sabal_kmeans_error(km));
+            cr_expect_leq(sabal_kmeans_inertia(km), 1.1 * wide);
+            sabal_close(client);
+        }
+        free(x);
+    }
+}
