@@ -43,9 +43,10 @@ Test(failed, getters_give_nothing)
 
 Test(failed, everything_built_on_it_fails_with_the_same_cause_and_line)
 {
-    const char  *where = SABAL_HERE; sabal_array *a = sabal_array_read_npy(client, "/no/such/folder/points.npy");
-    sabal_array *b     = sabal_array_map_chunks(sabal_array_rows(a, 0, 3), copy);
-    sabal_array *c     = sabal_persist(b);
+    const char  *where;
+    sabal_array *a = NOTING(where, sabal_array_read_npy(client, "/no/such/folder/points.npy"));
+    sabal_array *b = sabal_array_map_chunks(sabal_array_rows(a, 0, 3), copy);
+    sabal_array *c = sabal_persist(b);
     sabal_error  err;
 
     EXPECT_FAILED(sabal_array_error(b), SABAL_ENOENT, sabal_array_error(a)->message);
@@ -64,15 +65,15 @@ Test(failed, each_maker_notes_the_users_line)
     const char   *where;
     sabal_array  *a;
 
-    where = SABAL_HERE; a = sabal_array_from_memory(client, x, SABAL_FLOAT64, 1, bad);
+    a = NOTING(where, sabal_array_from_memory(client, x, SABAL_FLOAT64, 1, bad));
     cr_expect_str_eq(sabal_array_error(a)->where, where);
-    where = SABAL_HERE; a = sabal_array_read_hdf5(client, "/no/such/file.h5", "/x");
+    a = NOTING(where, sabal_array_read_hdf5(client, "/no/such/file.h5", "/x"));
     cr_expect_str_eq(sabal_array_error(a)->where, where);
-    where = SABAL_HERE; a = sabal_array_read(client, "/no/such/file.npy");
+    a = NOTING(where, sabal_array_read(client, "/no/such/file.npy"));
     cr_expect_str_eq(sabal_array_error(a)->where, where);
-    where = SABAL_HERE; a = sabal_make_blobs(client, .n_samples = -1);
+    a = NOTING(where, sabal_make_blobs(client, .n_samples = -1));
     cr_expect_str_eq(sabal_array_error(a)->where, where);
-    where = SABAL_HERE; a = sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 0), copy, .dtype = (sabal_dtype)99);
+    a = NOTING(where, sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 0), copy, .dtype = (sabal_dtype)99));
     cr_expect_str_eq(sabal_array_error(a)->where, where);
 }
 
@@ -86,9 +87,11 @@ static sabal_status fails(void *out, const sabal_chunk *chunk, const void *arg, 
 Test(failed, a_task_that_fails_is_told_with_its_message_key_and_line)
 {
     int64_t      from = 4;
-    const char  *where = SABAL_HERE; sabal_array *a = sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails, .arg = &from, .arg_size = sizeof from);
+    sabal_array *rows = vector(client, x, SABAL_FLOAT64, 20, 4), *a;
+    const char  *where;
     sabal_error  err;
 
+    a = NOTING(where, sabal_array_map_chunks(rows, fails, .arg = &from, .arg_size = sizeof from));
     cr_assert_null(sabal_array_error(a)); /* nothing ran yet */
     err = compute_error(a);
     cr_expect_eq(err.status, SABAL_EVALUE);

@@ -115,7 +115,8 @@ Test(client, the_environment_names_a_scheduler_file_and_local_overrides_it)
 
 Test(client, threads_out_of_range_are_refused)
 {
-    sabal_client *client = sabal_open("local:", &err, .threads = 1025); const char *here = SABAL_HERE;
+    const char   *here;
+    sabal_client *client = NOTING(here, sabal_open("local:", &err, .threads = 1025));
 
     cr_expect_str_eq(err.where, here);
     expect_failed(client, SABAL_EINVAL, "1025 threads");

@@ -342,7 +342,8 @@ Test(futures, a_failure_has_status_text_key_and_line)
 {
     for_each_engine(client, 2)
     {
-        sabal_future *f = sabal_submit(client, task_fail, (&(int){7}), sizeof(int)); const char *here = SABAL_HERE;
+        const char   *here;
+        sabal_future *f = NOTING(here, sabal_submit(client, task_fail, (&(int){7}), sizeof(int)));
         double        out = -1;
 
         cr_expect_eq(sabal_future_get(&out, sizeof out, f, &err), SABAL_EVALUE);
@@ -469,6 +470,7 @@ Test(futures, what_cannot_be_submitted_is_a_failed_future)
     for_each_engine(client, 1)
     {
         sabal_future *theirs = submit_double(other, 2), *f;
+        const char   *here;
 
         f = sabal_submit(client, NULL, NULL, 0);
         cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
@@ -478,7 +480,7 @@ Test(futures, what_cannot_be_submitted_is_a_failed_future)
         cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
         f = sabal_submit(client, task_sum, NULL, 0, .timeout_ns = -1);
         cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
-        f = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(theirs)); const char *here = SABAL_HERE;
+        f = NOTING(here, sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(theirs)));
         cr_expect_eq(sabal_future_wait(f, &err), SABAL_EINVAL);
         cr_expect_not_null(strstr(err.message, "is a future of another client"));
         cr_expect_str_eq(err.where, here);

@@ -65,11 +65,12 @@ Test(trace, each_task_is_an_event_with_name_key_time_bytes_status_and_line)
 {
     json_t       *root, *event = NULL;
     sabal_future *f;
-    char          key[64], line[128];
+    char          key[64];
+    const char   *line;
 
     client = sabal_open("local:", &err, .threads = 2, .trace = path);
     cr_assert_eq(err.status, SABAL_OK);
-    f = sabal_submit(client, task_square, (&(double){3}), sizeof(double)); snprintf(line, sizeof line, "%s", SABAL_HERE);
+    f = NOTING(line, sabal_submit(client, task_square, (&(double){3}), sizeof(double)));
     snprintf(key, sizeof key, "%s", sabal_future_key(f));
     sabal_future_wait(f, &err);
     for (int i = 0; i < 1000; i++)

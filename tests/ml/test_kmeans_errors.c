@@ -264,7 +264,8 @@ Test(kmeans_errors, a_failed_array_passes_its_first_cause_on)
 
 Test(kmeans_errors, the_users_line_is_in_the_record)
 {
-    const char   *where = SABAL_HERE; sabal_kmeans *km = sabal_kmeans_fit(rows(), .n_clusters = 0);
+    const char   *where;
+    sabal_kmeans *km = NOTING(where, sabal_kmeans_fit(rows(), .n_clusters = 0));
 
     cr_expect_str_eq(sabal_kmeans_error(km)->where, where);
 }

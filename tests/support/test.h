@@ -11,4 +11,7 @@
 #include <criterion/criterion.h>
 #endif
 
+/* A call's value, and in place its SABAL_HERE, however the lines of the call are cut. */
+#define NOTING(place, ...) ((place) = SABAL_HERE, __VA_ARGS__)
+
 #endif
