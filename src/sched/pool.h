@@ -51,6 +51,20 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
 void sbl_blocking_begin(void);
 void sbl_blocking_end(void);
 
+/*
+ * A pool can be stuck: all its threads are blocked, as many spares as there may be are started (or no more can be), and
+ * posted work waits. Who blocks last would wait for ever if that work is what he waits for. So a pool thread naps
+ * instead of sleeping, and when it is stuck runs something on top of its wait.
+ */
+/** How long a nap of the calling thread may be, the round-th (from 0) of one wait; negative: no pool thread, no limit. */
+int64_t sbl_pool_nap_ns(int32_t round);
+/** 1 if the calling thread is the only one of its pool that is awake, and the pool is stuck but for that. */
+int sbl_pool_is_stuck(void);
+/** Runs a piece of posted work of the calling thread's pool. 0: there is none. */
+int sbl_pool_run_one(void);
+/** 1 if half of the calling thread's stack is used: it runs nothing more on top of a wait. */
+int sbl_stack_is_low(void);
+
 /** A word to wait on: 0 until it is set, once. */
 typedef struct sbl_event {
     _Atomic uint32_t word; /* 0: not set; 1: set; 2: not set, somebody sleeps */

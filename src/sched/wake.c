@@ -39,6 +39,14 @@ static int wake_sleeper(sbl_pool *pool)
     return 0;
 }
 
+int sbl_anybody_sleeps(sbl_pool *pool)
+{
+    for (int32_t w = 0; w * 64 < pool->max_threads; w++)
+        if (atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed))
+            return 1;
+    return 0;
+}
+
 static int start_spare(sbl_pool *pool)
 {
     int started;
@@ -46,32 +54,49 @@ static int start_spare(sbl_pool *pool)
     pthread_mutex_lock(&pool->lock);
     started =
         !atomic_load_explicit(&pool->quit, memory_order_relaxed) && sbl_worker_start(pool, NULL) == SABAL_OK;
+    atomic_store_explicit(&pool->no_more, !started, memory_order_relaxed);
     pthread_mutex_unlock(&pool->lock);
     return started;
 }
 
-void sbl_wake(sbl_pool *pool, int for_records)
+/* 1: a thread was woken or started, or none is needed. 0: there is none to be had. */
+static int try_wake(sbl_pool *pool, int for_records)
 {
-    uint64_t state;
+    uint64_t state = sbl_state(pool);
 
-    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() and
-                    blocking.c */
-    state = sbl_state(pool);
     do {
         int32_t busy = SBL_COUNT(state, SBL_AWAKE) + (for_records ? SBL_COUNT(state, SBL_GUEST) : 0);
 
         if (SBL_COUNT(state, SBL_SEARCHING) || busy >= pool->threads)
-            return;
+            return 1;
     } while (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state + SBL_AWAKE + SBL_SEARCHING,
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
     atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
     if (wake_sleeper(pool) || start_spare(pool))
-        return;
-    /* All threads are blocked and there can be no more of them: the first to come back will find the work. */
+        return 1;
     atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
     sbl_tell_quiet(pool);
+    return 0;
+}
+
+/*
+ * If all threads are blocked and there can be no more of them, the first to come back finds the work. But one that
+ * comes back while we are counted, in vain, as one that searches, relies on us and may go to sleep: so look again.
+ */
+void sbl_wake(sbl_pool *pool, int for_records)
+{
+    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() and
+                    blocking.c */
+    while (!try_wake(pool, for_records)) {
+        sbl_fence(); /* between the count that went down and the look at the bit; pairs with that in sbl_park() */
+        if (!sbl_anybody_sleeps(pool))
+            return;
+        for_records = !sbl_posted_visible(pool);
+        if (for_records && !sbl_records_visible(pool))
+            return;
+    }
 }
 
 void sbl_request_all(sbl_pool *pool)

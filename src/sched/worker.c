@@ -193,6 +193,41 @@ void *sbl_worker_main(void *arg)
     return NULL;
 }
 
+/* --- waiting threads --------------------------------------------------------------------------------------- */
+
+#define NAP_NS     INT64_C(5000000) /* the first; each is twice as long as the one before */
+#define LONGEST_NS INT64_C(1000000000)
+
+int64_t sbl_pool_nap_ns(int32_t round)
+{
+    if (!sbl_me.worker)
+        return -1;
+    return round < 8 ? NAP_NS << round : LONGEST_NS;
+}
+
+int sbl_pool_is_stuck(void)
+{
+    sbl_pool *pool = sbl_me.worker ? sbl_me.worker->pool : NULL;
+
+    return pool && SBL_COUNT(sbl_state(pool), SBL_AWAKE) <= 1 &&
+           (atomic_load_explicit(&pool->no_more, memory_order_relaxed) ||
+            atomic_load_explicit(&pool->n_threads, memory_order_relaxed) >= pool->max_threads) &&
+           sbl_posted_visible(pool) && !sbl_anybody_sleeps(pool);
+}
+
+int sbl_pool_run_one(void)
+{
+    sbl_slot *self = sbl_me.worker;
+    sbl_work *work = self ? take_posted(self) : NULL;
+
+    if (self && !work)
+        work = take_from_others(self);
+    if (!work)
+        return 0;
+    run_work(self, work);
+    return 1;
+}
+
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
 {
     int32_t        index = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);

@@ -74,6 +74,7 @@ struct sbl_pool {
     int32_t              threads; /* how many may be awake */
     int32_t              max_threads, max_slots;
     _Atomic int32_t      n_threads; /* started so far */
+    _Atomic int32_t      no_more;   /* the last attempt to start one more failed */
     pthread_mutex_t      lock;      /* guards starting threads and making slots */
     _Atomic uint64_t    *active;    /* a bit for each slot that may hold work: started threads, lent slots */
     _Atomic uint64_t    *sleeping;  /* a bit for each thread that sleeps and was not woken yet */
@@ -113,6 +114,7 @@ void sbl_request_all(sbl_pool *pool);
 /** A count went down: tells a destroyer that waits for the end. */
 void sbl_tell_quiet(sbl_pool *pool);
 int  sbl_posted_visible(sbl_pool *pool);
+int  sbl_anybody_sleeps(sbl_pool *pool);
 int  sbl_records_visible(sbl_pool *pool);
 void sbl_stop_searching(sbl_slot *self);
 
@@ -120,9 +122,6 @@ void sbl_stop_searching(sbl_slot *self);
 void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
-
-/* stack.c */
-int sbl_stack_is_low(void);
 
 /* loop.c: the job that is a piece of a loop. */
 sabal_job_fn sbl_loop_piece;

@@ -329,6 +329,54 @@ Test(pool, a_spare_that_cannot_be_started_is_not_needed_for_progress_later)
     cr_expect_eq(count, 1);
 }
 
+static void set_done(sbl_work *work)
+{
+    sbl_event_set(((waiter *)work)->done);
+}
+
+typedef struct posting {
+    sbl_pool *pool;
+    sbl_work *work;
+} posting;
+
+static void *post(void *arg)
+{
+    posting *p = arg;
+
+    sbl_pool_post(p->pool, p->work);
+    return NULL;
+}
+
+/* Who posts counts a searcher that he then fails to start; the only thread comes back meanwhile, is one too many, sleeps. */
+Test(pool, work_is_not_slept_over_while_a_spare_is_tried_in_vain)
+{
+    sbl_pool *pool = pool_of(1);
+    sbl_event event = {0}, done = {0}, run = {0};
+    waiter    w = {.work = {.run = wait_inside}, .wait = &event, .done = &done};
+    waiter    c = {.work = {.run = set_done}, .done = &run};
+    posting   p = {.pool = pool, .work = &c.work};
+    pthread_t thread;
+
+    sbl_pool_post(pool, &w.work);
+    while (!SBL_COUNT(sbl_state(pool), SBL_BLOCKED))
+        sched_yield();
+    pthread_mutex_lock(&pool->lock); /* stops who starts a spare */
+    pthread_create(&thread, NULL, post, &p);
+    while (!SBL_COUNT(sbl_state(pool), SBL_SEARCHING))
+        sched_yield();
+    sbl_event_set(&event);
+    while (!atomic_load(&pool->sleeping[0]))
+        sched_yield();
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* for it to fall asleep */
+    sbl_alloc_fail(1, 1);
+    pthread_mutex_unlock(&pool->lock);
+    pthread_join(thread, NULL);
+    sbl_alloc_fail(0, 0);
+    cr_expect(sbl_event_wait(&run, INT64_C(10000000000)));
+    sbl_wake(pool, 0); /* so that the test ends if that failed */
+    sbl_pool_destroy(pool);
+}
+
 Test(pool, threads_out_of_range_are_refused)
 {
     sbl_pool   *pool = NULL;
