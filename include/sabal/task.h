@@ -127,8 +127,12 @@ typedef struct sabal_wait_options {
 SABAL_API void sabal_wait_options_init(sabal_wait_options *options);
 
 /**
- * Waits until the future has ended. Inside a task it runs what the future needs, or lends its place.
- * Errors: SABAL_ETIMEDOUT; the future's own. A wait that times out changes nothing.
+ * Waits until the future has ended. Inside a task it runs what the future needs, or lends its place. A wait that times
+ * out changes nothing.
+ *
+ * Errors: SABAL_ETIMEDOUT; the future's own. In a task, of this and of all calls that wait: SABAL_EINVAL (for its own
+ *         future, or one that waits for that), SABAL_ENOMEM (waits nested so deep that all threads are blocked and no
+ *         stack is left: let the task return the future instead)
  */
 #ifndef __cplusplus
 #define sabal_future_wait(future, err, ...) \
@@ -144,7 +148,8 @@ SABAL_API sabal_status sabal_future_wait_with(const sabal_future *future, sabal_
 #endif
 SABAL_API sabal_status sabal_wait_all_with(sabal_list futures, sabal_error *err, const sabal_wait_options *options);
 
-/** Waits until one has ended, well or badly, and tells which. SABAL_EINVAL for an empty list. */
+/** Waits until one has ended, well or badly, and tells which. SABAL_EINVAL for an empty list. In a task it lends its
+    place, so that the task may cancel the others. */
 #ifndef __cplusplus
 #define sabal_wait_any(index, futures, err, ...)                                                             \
     SABAL_WITH(sabal_wait_any_with, ((index), (futures), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS,    \

@@ -72,25 +72,39 @@ static int add_inputs(struct found *found, sabal_future *x, const sabal_future *
     return enough;
 }
 
-/* With chain_lock held, so that no other such edge comes in between; edges to inputs stand from the start. */
-static sabal_status check_cycle(struct found *found, sabal_future *f, sabal_future *target, sabal_error *err)
+enum { NO = 0, YES = 1, NO_MEMORY = 2 };
+
+/* Whether target waits for f. With chain_lock held, so that no other such edge comes in between; edges to inputs stand
+   from the start. */
+static int leads_to(struct found *found, sabal_future *target, sabal_future *f)
 {
     int enough;
 
     /* nobody waits for f: then target doesn't either */
     if (!atomic_load_explicit(&f->dependents, memory_order_acquire) || !target->client || !may_lead_to(target, f))
-        return SABAL_OK;
+        return NO;
     f->client->chain_mark++;
     enough = add(found, target);
     while (enough && found->next < found->n) {
         sabal_future *x = found->items[found->next++];
 
         if (x == f)
-            return sbl_error_set(err, SABAL_EINVAL,
-                                 "a task returned a future that waits for its own: neither would end");
+            return YES;
         enough = add_inputs(found, x, f);
     }
-    return enough ? SABAL_OK : sbl_error_memory(err, 2 * found->room * sizeof(void *), "the search for a cycle");
+    return enough ? NO : NO_MEMORY;
+}
+
+int sbl_chain_leads_to(sabal_future *x, sabal_future *f)
+{
+    struct found found = {0};
+    int          answer;
+
+    pthread_mutex_lock(&f->client->chain_lock);
+    answer = leads_to(&found, x, f);
+    pthread_mutex_unlock(&f->client->chain_lock);
+    found_clear(&found);
+    return answer == YES;
 }
 
 /* --- the chain -------------------------------------------------------------------------------------------------- */
@@ -109,19 +123,21 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
     sabal_client *client = f->client;
     struct found  found  = {0};
     sbl_edge     *edge   = NULL;
-    sabal_status  st;
+    int           cycle;
 
     sbl_future_release_inputs(f);
     pthread_mutex_lock(&client->chain_lock);
-    st = check_cycle(&found, f, target, err);
-    if (!st) {
+    cycle = leads_to(&found, target, f);
+    if (cycle == NO) {
         edge = sbl_edges_replace(f, target);
         atomic_fetch_add_explicit(&client->n_chained, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&client->chain_lock);
     found_clear(&found); /* after: what goes with a last reference may call the user's code */
-    if (st)
-        return st;
+    if (cycle == YES)
+        return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
+    if (cycle == NO_MEMORY)
+        return sbl_error_memory(err, 2 * sizeof(void *), "the search for a cycle");
     sbl_future_keep(f); /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
     sbl_chaos();

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/stuck.h"
 #include "graph/submit.h"
 #include "graph/watch.h"
 
@@ -190,19 +191,6 @@ sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *
 
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
-/* With the lock held, which is given up meanwhile. Inside a task the first pending one may be run here. */
-static int help_first(sabal_as_completed *it)
-{
-    sabal_future *f = sbl_handle_retain(it->pending.first->future);
-    int           helped;
-
-    pthread_mutex_unlock(&it->lock);
-    helped = !sbl_future_has_ended(f) && f->client->engine->help(f);
-    sbl_handle_release(f);
-    pthread_mutex_lock(&it->lock);
-    return helped;
-}
-
 /* With the lock held. 0: the time ran out. */
 static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
 {
@@ -214,6 +202,49 @@ static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
                                      : pthread_cond_timedwait(&it->ended_one, &it->lock, &until);
     sbl_blocking_end();
     return !error;
+}
+
+/*
+ * With the lock held, which is given up meanwhile. What stands in the way of sleeping for the first pending one:
+ * nothing, a failure of the wait, or, *helped, that something was run. The only one is run here, as in a wait for it;
+ * of several it is not known which ends first.
+ */
+static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, int32_t round, int *helped, sabal_error *err)
+{
+    sabal_future *f    = sbl_handle_retain(it->pending.first->future);
+    int           only = !it->pending.first->next;
+    sabal_status  st   = SABAL_OK;
+
+    pthread_mutex_unlock(&it->lock);
+    *helped = only && deadline_ns == INT64_MAX && !sbl_future_has_ended(f) && f->client->engine->help(f);
+    if (!*helped && only && !sbl_future_has_ended(f))
+        st = sbl_stuck_check(f, err);
+    if (!*helped && !st && round)
+        st = sbl_stuck_rescue(&f, 1, round - 1, err);
+    sbl_handle_release(f);
+    pthread_mutex_lock(&it->lock);
+    return st;
+}
+
+/* With the lock held. Until one has ended or none is pending any more. */
+static sabal_status wait_for_one(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
+{
+    for (int32_t round = 0; !it->ended.first && it->pending.first; round++) {
+        int64_t      now, nap, wake;
+        int          helped;
+        sabal_status st = before_sleep(it, deadline_ns, round, &helped, err);
+
+        if (st)
+            return st;
+        if (helped || it->ended.first || !it->pending.first)
+            continue;
+        now  = sbl_clock_ns();
+        nap  = sbl_stuck_nap(deadline_ns == INT64_MAX ? -1 : deadline_ns > now ? deadline_ns - now : 0, round);
+        wake = nap < 0 ? deadline_ns : now + nap;
+        if (!sleep_until(it, wake) && wake >= deadline_ns && !it->ended.first)
+            return SABAL_ETIMEDOUT;
+    }
+    return SABAL_OK;
 }
 
 /* The user's reference, or his scope's, is as good as ours; if there is none, ours stays until the iterator goes. */
@@ -248,14 +279,12 @@ static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t 
 {
     int64_t       now      = timeout_ns < 0 ? 0 : sbl_clock_ns();
     int64_t       deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
-    struct entry *e        = NULL;
-    int           in_time  = 1;
+    struct entry *e;
+    sabal_status  st;
 
     pthread_mutex_lock(&it->lock);
-    while (in_time && !it->ended.first && it->pending.first)
-        if (deadline != INT64_MAX || !help_first(it))
-            in_time = it->ended.first || !it->pending.first || sleep_until(it, deadline);
-    e = it->ended.first;
+    st = wait_for_one(it, deadline, err);
+    e  = it->ended.first;
     if (e)
         take(e);
     if (!it->ended.first && !it->pending.first)
@@ -265,9 +294,11 @@ static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t 
         *future = give_out(it, e);
         return SABAL_OK;
     }
-    if (!in_time)
+    if (st == SABAL_ETIMEDOUT)
         return sbl_error_set(err, SABAL_ETIMEDOUT, "none of the futures has ended within %g s",
                              (double)timeout_ns * 1e-9);
+    if (st)
+        return st;
     *future = NULL;
     return SABAL_END;
 }

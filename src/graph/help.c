@@ -5,30 +5,10 @@
  */
 #include "graph/local.h"
 
-#include <pthread.h>
-
 #include "sched/chaos.h"
-#include <stdlib.h>
 
 /* Deeper chains are left to the pool: each step down costs a look, and whoever runs the first runs the next ones. */
 #define MAX_DESCENT 256
-/* What must be left of the stack to run one more task on it. */
-#define STACK_RESERVE ((size_t)256 << 10)
-
-static uintptr_t stack_floor(void)
-{
-    static __thread uintptr_t floor;
-    pthread_attr_t            attributes;
-    void                     *start;
-    size_t                    size;
-
-    if (floor || pthread_getattr_np(pthread_self(), &attributes))
-        return floor;
-    if (!pthread_attr_getstack(&attributes, &start, &size))
-        floor = (uintptr_t)start + (size < 2 * STACK_RESERVE ? size / 2 : STACK_RESERVE);
-    pthread_attr_destroy(&attributes);
-    return floor;
-}
 
 static int is_unstarted(const sabal_future *f)
 {
@@ -73,7 +53,7 @@ static sabal_future *claim(sabal_future *f)
 
 int sbl_local_help(sabal_future *f)
 {
-    if (sbl_pool_place(f->client->pool) < 0 || (uintptr_t)__builtin_frame_address(0) < stack_floor())
+    if (sbl_pool_place(f->client->pool) < 0 || sbl_stack_is_low())
         return 0;
     f = claim(f);
     if (!f)

@@ -30,6 +30,8 @@ int sbl_edge_push(sbl_edge *edge);
  * SABAL_EINVAL: target waits for f itself; SABAL_ENOMEM. Then nothing was done.
  */
 sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err);
+/** 1 if x waits for f, by inputs or as the future that one returned. 0 also if that can't be told for want of memory. */
+int sbl_chain_leads_to(sabal_future *x, sabal_future *f);
 /** The engine's help to one who waits inside a task: see help.c. */
 int sbl_local_help(sabal_future *f);
 

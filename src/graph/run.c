@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "graph/task.h"
+#include "graph/stuck.h"
 #include "graph/timer.h"
 #include "graph/trace.h"
 
@@ -41,7 +41,9 @@ static sabal_status call(struct sabal_task *task)
     sabal_status st;
 
     sabal_scope_open(&scope, task->future->client);
+    task->below = sbl_task_swap(task);
     st = task->future->fn(task);
+    sbl_task_swap(task->below);
     sabal_scope_close(&scope);
     sbl_scope_swap(former);
     return st;

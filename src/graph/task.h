@@ -6,6 +6,7 @@
 
 struct sabal_task {
     sabal_future *future;
+    struct sabal_task *below; /* the task that waits under this one on the same stack; NULL: none */
     sbl_value    *value;  /* handed over so far: a value, or a future, or nothing */
     sabal_future *chain;
     int           failed; /* sabal_task_fail() was called: the run fails, whatever it returns */

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/stuck.h"
 #include "graph/submit.h"
 #include "graph/watch.h"
 
@@ -59,11 +60,25 @@ static void help(sabal_future *f, int64_t deadline_ns)
         ;
 }
 
-/* 0: the time ran out. */
-static int wait_for_end(sabal_future *f, int64_t deadline_ns)
+/* SABAL_OK: it has ended, well or badly. */
+static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
-    help(f, deadline_ns);
-    return sbl_future_has_ended(f) || sbl_event_wait(&f->ended, left_until(deadline_ns)) || sbl_future_has_ended(f);
+    sabal_status st = SABAL_OK;
+
+    for (int32_t round = 0; !st; round++) {
+        help(f, deadline_ns);
+        if (sbl_future_has_ended(f))
+            return SABAL_OK;
+        st = sbl_stuck_check(f, err);
+        if (st)
+            return st;
+        if (sbl_event_wait(&f->ended, sbl_stuck_nap(left_until(deadline_ns), round)) || sbl_future_has_ended(f))
+            return SABAL_OK;
+        if (!left_until(deadline_ns))
+            return timed_out(f, timeout_ns, err);
+        st = sbl_stuck_rescue(&f, 1, round, err);
+    }
+    return st;
 }
 
 static sabal_status outcome(const sabal_future *f, sabal_error *err)
@@ -78,12 +93,13 @@ static int is_forked(const sabal_future *f)
 
 static sabal_status wait_until(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
+    sabal_status st;
+
     assert(f && "a future is NULL");
     if (is_forked(f))
         return sbl_error_pass(err, &sbl_failure_forked.error);
-    if (!wait_for_end(f, deadline_ns))
-        return timed_out(f, timeout_ns, err);
-    return outcome(f, err);
+    st = wait_for_end(f, deadline_ns, timeout_ns, err);
+    return st ? st : outcome(f, err);
 }
 
 sabal_status sbl_wait_one(sabal_future *f, int64_t timeout_ns, sabal_error *err)
@@ -105,9 +121,8 @@ sabal_status sbl_wait_list(sabal_future *const *futures, int64_t n, int64_t time
             return sbl_error_pass(err, &sbl_failure_forked.error);
         help(futures[i], deadline);
     }
-    for (int64_t i = n; i-- > 0;)
-        if (!wait_for_end(futures[i], deadline))
-            return timed_out(futures[i], timeout_ns, err);
+    for (int64_t i = n; i-- > 0 && !first;)
+        first = wait_for_end(futures[i], deadline, timeout_ns, err);
     for (int64_t i = 0; i < n && !first; i++)
         first = outcome(futures[i], err);
     return first;
@@ -166,13 +181,29 @@ static int64_t first_ended(sabal_future *const *futures, int64_t n)
     return -1;
 }
 
-/* Runs one thing that one of them needs, if that can be done here. */
-static int help_any(sabal_future *const *futures, int64_t n)
+/* If none of them can end, the reason of the first. */
+static sabal_status check_any(sabal_future *const *futures, int64_t n, sabal_error *err)
 {
     for (int64_t i = 0; i < n; i++)
-        if (futures[i]->client->engine->help(futures[i]))
-            return 1;
-    return 0;
+        if (!sbl_stuck_check(futures[i], NULL))
+            return SABAL_OK;
+    return sbl_stuck_check(futures[0], err);
+}
+
+/* Sleeps until the gate is opened; SABAL_OK also if the time ran out. */
+static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *futures, int64_t n, int64_t deadline_ns,
+                                  sabal_error *err)
+{
+    sabal_status st = check_any(futures, n, err);
+
+    for (int32_t round = 0; !st; round++) {
+        if (sbl_event_wait(&gate->opened, sbl_stuck_nap(left_until(deadline_ns), round)) || !left_until(deadline_ns))
+            return SABAL_OK;
+        st = check_any(futures, n, err);
+        if (!st)
+            st = sbl_stuck_rescue(futures, n, round, err);
+    }
+    return st;
 }
 
 /* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
@@ -180,6 +211,7 @@ static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_
 {
     struct gate        gate    = {0};
     struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
+    sabal_status       st      = SABAL_OK;
     int64_t            i;
 
     if (!watches)
@@ -191,13 +223,17 @@ static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_
             break;
     }
     if (i == n)
-        sbl_event_wait(&gate.opened, left_until(deadline_ns));
+        st = sleep_at_gate(&gate, futures, n, deadline_ns, err);
     while (i-- > 0)
         sbl_watch_remove(&watches[i].watch);
     sbl_free(watches);
-    return SABAL_OK;
+    return st;
 }
 
+/*
+ * Nothing is run here meanwhile, unless there is but one or no thread is left: which of them ends first is not known,
+ * and what the caller does then (cancel the others) may be what the one that he ran waits for.
+ */
 static sabal_status wait_any(int64_t *index, sabal_future *const *futures, int64_t n, int64_t timeout_ns,
                              sabal_error *err)
 {
@@ -209,8 +245,9 @@ static sabal_status wait_any(int64_t *index, sabal_future *const *futures, int64
     for (int64_t i = 0; i < n; i++)
         if (is_forked(futures[i]))
             return sbl_error_pass(err, &sbl_failure_forked.error);
-    while ((ended = first_ended(futures, n)) < 0 && deadline == INT64_MAX && help_any(futures, n))
-        ;
+    if (n == 1)
+        help(futures[0], deadline);
+    ended = first_ended(futures, n);
     if (ended < 0) {
         st = wait_at_gate(futures, n, deadline, err);
         if (st)

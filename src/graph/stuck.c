@@ -1,0 +1,64 @@
+/*
+ * A task may wait for what waits for itself, and so many may wait that no thread is left to run what they wait for.
+ * Neither may hang. A wait on a pool's thread naps and looks around in between: as long as one more thread can be had,
+ * another goes on in its place; when there is none, it runs what is ready on top of the wait; when the stack is too
+ * full for that, the wait fails, its task returns, and the thread has room again.
+ */
+#include "graph/stuck.h"
+
+#include "base/error.h"
+#include "graph/local.h"
+
+#define PATIENCE 3 /* rounds in which those who wait for what is ready may come first */
+
+static __thread struct sabal_task *innermost;
+
+struct sabal_task *sbl_task_swap(struct sabal_task *task)
+{
+    struct sabal_task *former = innermost;
+
+    innermost = task;
+    return former;
+}
+
+sabal_status sbl_stuck_check(sabal_future *f, sabal_error *err)
+{
+    char own[64], other[64];
+
+    for (const struct sabal_task *t = innermost; t; t = t->below) {
+        if (t->future->client != f->client || (t->future != f && !sbl_chain_leads_to(f, t->future)))
+            continue;
+        sbl_future_write_key(innermost->future, own, sizeof own);
+        sbl_future_write_key(f, other, sizeof other);
+        if (f == innermost->future)
+            return sbl_error_set(err, SABAL_EINVAL, "task '%s' waits for its own future, which would never end", own);
+        return sbl_error_set(err, SABAL_EINVAL, "task '%s' waits for '%s', which waits for its own end: neither would end",
+                             own, other);
+    }
+    return SABAL_OK;
+}
+
+int64_t sbl_stuck_nap(int64_t left_ns, int32_t round)
+{
+    int64_t nap = sbl_pool_nap_ns(round);
+
+    return nap < 0 || (left_ns >= 0 && left_ns < nap) ? left_ns : nap;
+}
+
+sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t round, sabal_error *err)
+{
+    if (!sbl_pool_is_stuck())
+        return SABAL_OK;
+    if (!sbl_stack_is_low()) {
+        for (int64_t i = 0; i < n; i++)
+            if (!sbl_future_has_ended(futures[i]) && futures[i]->client->engine->help(futures[i]))
+                return SABAL_OK;
+        if (round >= PATIENCE)
+            sbl_pool_run_one();
+    } else if (round >= PATIENCE) {
+        return sbl_error_set(err, SABAL_ENOMEM,
+                             "all threads are blocked in waits, and this one has no stack left to run what they wait "
+                             "for: a task that would wait so deep can return the future instead");
+    }
+    return SABAL_OK;
+}
