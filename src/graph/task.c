@@ -115,7 +115,8 @@ sabal_status sabal_task_return_object(sabal_task *task, void *object, const saba
     sabal_status st = check_first(task);
 
     if (st) {
-        type->destroy(object);
+        if (object && type->destroy)
+            type->destroy(object);
         return st;
     }
     return sbl_object_create(&task->value, object, type, &task->error);

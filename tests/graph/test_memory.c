@@ -197,6 +197,25 @@ Test(memory, an_object_is_borrowed_and_destroyed_once_a_second_one_at_once)
     cr_expect_eq(n_destroyed, 4);
 }
 
+static sabal_status make_static_things(sabal_task *t)
+{
+    static const sabal_type type = {.struct_size = sizeof(sabal_type), .name = "static thing"};
+    static int              first = 1, second = 2;
+    sabal_status            st = sabal_task_return_object(t, &first, &type);
+
+    return st ? st : sabal_task_return_object(t, &second, &type) == SABAL_EINVAL ? SABAL_OK : SABAL_EINTERNAL;
+}
+
+Test(memory, a_second_object_of_a_type_without_destroy_is_refused)
+{
+    const void *thing;
+
+    client = sabal_open("local:", &err, .threads = 1);
+    cr_expect_eq(sabal_future_borrow(&thing, NULL, sabal_submit(client, make_static_things, NULL, 0), &err), SABAL_OK);
+    cr_expect_eq(*(const int *)thing, 1);
+    sabal_close(client);
+}
+
 /* --- the door ----------------------------------------------------------------------------------------------------- */
 
 Test(memory, the_door_submits_waits_fetches_and_scatters)
