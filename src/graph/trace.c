@@ -166,21 +166,28 @@ static void name_thread(sbl_trace *trace, struct slot *slot, const sabal_future 
     append(trace, slot, event, (size_t)n);
 }
 
+/* Nanoseconds as microseconds; not by %f, whose point is the locale's. */
+static void write_us(char *to, size_t size, int64_t ns)
+{
+    snprintf(to, size, "%" PRId64 ".%03d", ns / 1000, (int)(ns % 1000));
+}
+
 static void write_event(sbl_trace *trace, const sabal_future *f, const char *kind, int64_t started_ns,
                         sabal_status st, size_t n_bytes)
 {
     struct slot *slot = own_slot(trace);
-    char         made_up[64], plain_key[64], name[256], key[256], where[512], event[MAX_EVENT];
+    char         made_up[64], plain_key[64], name[256], key[256], where[512], ts[32], event[MAX_EVENT];
     int          n;
 
     sbl_future_write_key(f, plain_key, sizeof plain_key);
     escape(name, sizeof name, sbl_future_name(f, made_up, sizeof made_up));
     escape(key, sizeof key, plain_key);
     escape(where, sizeof where, f->where);
+    write_us(ts, sizeof ts, started_ns - trace->opened_ns);
     n = snprintf(event, sizeof event,
-                 ",\n{%s,\"name\":\"%s\",\"cat\":\"task\",\"ts\":%.3f,\"pid\":%d,\"tid\":%d,\"args\":{\"key\":\"%s\","
+                 ",\n{%s,\"name\":\"%s\",\"cat\":\"task\",\"ts\":%s,\"pid\":%d,\"tid\":%d,\"args\":{\"key\":\"%s\","
                  "\"bytes\":%zu,\"status\":\"%s\",\"where\":\"%s\"}}",
-                 kind, name, (double)(started_ns - trace->opened_ns) * 1e-3, (int)getpid(), thread_id, key, n_bytes,
+                 kind, name, ts, (int)getpid(), thread_id, key, n_bytes,
                  sabal_status_name(st), where);
     pthread_mutex_lock(&slot->lock);
     name_thread(trace, slot, f);
@@ -190,9 +197,10 @@ static void write_event(sbl_trace *trace, const sabal_future *f, const char *kin
 
 void sbl_trace_run(sbl_trace *trace, const sabal_future *f, int64_t started_ns, sabal_status st, size_t n_bytes)
 {
-    char kind[64];
+    char duration[32], kind[64];
 
-    snprintf(kind, sizeof kind, "\"ph\":\"X\",\"dur\":%.3f", (double)(sbl_clock_ns() - started_ns) * 1e-3);
+    write_us(duration, sizeof duration, sbl_clock_ns() - started_ns);
+    snprintf(kind, sizeof kind, "\"ph\":\"X\",\"dur\":%s", duration);
     write_event(trace, f, kind, started_ns, st, n_bytes);
 }
 

@@ -1,5 +1,6 @@
 /* The trace: one event for each run, in JSON that Perfetto reads. */
 #include <jansson.h>
+#include <locale.h>
 
 #include "support/engines.h"
 
@@ -129,6 +130,29 @@ Test(trace, any_name_is_valid_json)
     client = sabal_open("local:", &err, .threads = 1, .trace = path);
     sabal_future_wait(sabal_submit(client, task_sum, NULL, 0, .name = "a \"quoted\"\\ name\n\x01\xff\xc3\xa9"), &err);
     sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "X", "status", "SABAL_OK", NULL), 1);
+    json_decref(root);
+}
+
+Test(trace, a_locale_with_a_comma_changes_nothing)
+{
+    char    folder[] = "/tmp/sabal-locale-XXXXXX", command[256];
+    json_t *root;
+
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
+    if (system(command))
+        cr_skip_test("localedef or its de_DE is missing");
+    setenv("LOCPATH", folder, 1);
+    cr_assert(setlocale(LC_ALL, "de_DE.UTF-8") != NULL);
+    client = sabal_open("local:", &err, .threads = 1, .trace = path);
+    sabal_future_wait(sabal_submit(client, task_sum, NULL, 0), &err);
+    sabal_close(client);
+    setlocale(LC_ALL, "C");
+    unsetenv("LOCPATH");
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    (void)!system(command);
     root = load();
     cr_expect_eq(count(root, "X", "status", "SABAL_OK", NULL), 1);
     json_decref(root);
