@@ -151,7 +151,8 @@ void *sabal_keep(const void *handle)
 void sbl_owner_init(sbl_owner *owner)
 {
     pthread_mutex_init(&owner->lock, NULL);
-    owner->first = NULL;
+    owner->first  = NULL;
+    owner->retain = owner->release = NULL;
 }
 
 /* Newest first: what was built on others goes before them. */
@@ -182,7 +183,7 @@ void sbl_owner_destroy(sbl_owner *owner)
     pthread_mutex_destroy(&owner->lock);
 }
 
-void sabal_scope_open(sabal_scope *scope, sabal_client *client)
+void sbl_scope_begin(sabal_scope *scope, sabal_client *client)
 {
     scope->client = client;
     scope->first  = NULL;
@@ -191,7 +192,7 @@ void sabal_scope_open(sabal_scope *scope, sabal_client *client)
     innermost     = scope;
 }
 
-void sabal_scope_close(sabal_scope *scope)
+void sbl_scope_end(sabal_scope *scope)
 {
     assert(scope->check == (SCOPE_CHECK ^ (uintptr_t)scope) && "a jump went over the start of a SABAL_SCOPE");
     assert(innermost == scope && "scopes end in the order opposite to their start, on their own thread");
@@ -201,6 +202,25 @@ void sabal_scope_close(sabal_scope *scope)
         clear_list((sbl_owner *)(void *)scope->client, &scope->first);
     innermost    = scope->outer;
     scope->check = 0;
+}
+
+/* A client that is closed in the block of its scope, which ends later, keeps its memory until then. */
+void sabal_scope_open(sabal_scope *scope, sabal_client *client)
+{
+    sbl_owner *owner = (sbl_owner *)(void *)client;
+
+    sbl_scope_begin(scope, client);
+    if (owner && owner->retain)
+        owner->retain(owner);
+}
+
+void sabal_scope_close(sabal_scope *scope)
+{
+    sbl_owner *owner = (sbl_owner *)(void *)scope->client;
+
+    sbl_scope_end(scope);
+    if (owner && owner->release && !scope->check)
+        owner->release(owner);
 }
 
 sabal_scope *sbl_scope_swap(sabal_scope *scope)

@@ -22,6 +22,8 @@ typedef struct sbl_handle_class {
 typedef struct sbl_owner {
     pthread_mutex_t    lock;  /* guards the lists of all scopes of this client */
     struct sbl_handle *first; /* those that belong to the client itself        */
+    void (*retain)(struct sbl_owner *); /* keeps its memory while a scope of the user's is open; NULL: it needs none */
+    void (*release)(struct sbl_owner *);
 } sbl_owner;
 
 typedef struct sbl_handle {
@@ -51,6 +53,9 @@ void sbl_owner_init(sbl_owner *owner);
 void sbl_owner_clear(sbl_owner *owner);
 void sbl_owner_destroy(sbl_owner *owner);
 
+/** As sabal_scope_open() and _close(), where the client outlives the scope for sure. */
+void sbl_scope_begin(sabal_scope *scope, sabal_client *client);
+void sbl_scope_end(sabal_scope *scope);
 /** Sets this thread's innermost scope and returns the former: for a thread that runs another task meanwhile. */
 sabal_scope *sbl_scope_swap(sabal_scope *scope);
 

@@ -13,6 +13,7 @@
 #include "base/isa.h"
 #include "base/struct.h"
 #include "graph/trace.h"
+#include "sched/futex.h"
 
 /* What sabal_open() gives when there is no memory for a client: never freed, its handles end with its last user. */
 sabal_client sbl_client_no_memory = {
@@ -55,6 +56,7 @@ static void after_fork_in_child(void)
 {
     after_fork();
     atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    sbl_pool_leave_all();
 }
 
 static void watch_forks(void)
@@ -103,7 +105,8 @@ sbl_shard *sbl_client_shard(sabal_client *client)
 /*
  * Closing waits until as many tasks left as came in. Who comes or goes counts first and looks at `closing` then; the
  * closer sets `closing` first and counts then (all sequentially consistent), so that one of the two sees the other.
- * What left is summed before what came: a sum in between is never too small, so never zero too early.
+ * What left is summed before what came: a sum in between is never too small, so never zero too early. The calls that
+ * are inside come last: one whose tasks were seen is seen too, unless it has returned.
  */
 static void check_quiet(sabal_client *client)
 {
@@ -113,6 +116,8 @@ static void check_quiet(sabal_client *client)
         n -= atomic_load(&client->shards[i].left);
     for (int i = 0; i < SBL_SHARDS; i++)
         n += atomic_load(&client->shards[i].submitted);
+    for (int i = 0; i < SBL_SHARDS; i++)
+        n += atomic_load(&client->shards[i].inside);
     if (n == 0)
         sbl_event_set(&client->quiet);
 }
@@ -121,12 +126,20 @@ int sbl_client_enter(sabal_client *client, int64_t n)
 {
     sbl_shard *shard = sbl_client_shard(client);
 
+    atomic_fetch_add(&shard->inside, 1);
     atomic_fetch_add(&shard->submitted, n);
     if (!atomic_load(&client->closing))
         return 1;
     atomic_fetch_sub(&shard->submitted, n);
-    check_quiet(client);
+    sbl_client_exit(client);
     return 0;
+}
+
+void sbl_client_exit(sabal_client *client)
+{
+    atomic_fetch_sub(&sbl_client_shard(client)->inside, 1);
+    if (atomic_load(&client->closing))
+        check_quiet(client);
 }
 
 void sbl_client_leave(sabal_client *client)
@@ -239,6 +252,16 @@ static sabal_status open_client(sabal_client *client, const char *address, sabal
     return SABAL_OK;
 }
 
+static void retain_owner(sbl_owner *owner)
+{
+    sbl_client_retain((sabal_client *)(void *)owner);
+}
+
+static void release_owner(sbl_owner *owner)
+{
+    sbl_client_release((sabal_client *)(void *)owner);
+}
+
 static sabal_client *create(void)
 {
     sabal_client *client = sbl_alloc_aligned(_Alignof(sabal_client), sizeof *client);
@@ -247,6 +270,8 @@ static sabal_client *create(void)
         return NULL;
     memset(client, 0, sizeof *client);
     sbl_owner_init(&client->owner);
+    client->owner.retain  = retain_owner;
+    client->owner.release = release_owner;
     pthread_mutex_init(&client->watch_lock, NULL);
     pthread_mutex_init(&client->chain_lock, NULL);
     atomic_init(&client->refs, 1);
@@ -355,7 +380,7 @@ sabal_status sbl_client_check(const sabal_client *client, sabal_error *err)
 
 sbl_pool *sbl_client_pool(const sabal_client *client)
 {
-    return client ? client->pool : NULL;
+    return client && !sbl_client_is_forked(client) ? client->pool : NULL;
 }
 
 sbl_owner *sbl_client_owner(sabal_client *client)
@@ -391,7 +416,8 @@ int sabal_client_fd(sabal_client *client)
         atomic_store(&client->fd, fd); /* before we look for what has ended: pairs with sbl_client_raise_fd() */
     }
     pthread_mutex_unlock(&client->watch_lock);
-    if (fd >= 0 && any_ended(client) && !atomic_load(&client->fd_drained))
+    sbl_fence(); /* between the descriptor and the look at the counters; who ends counts, then looks for a descriptor */
+    if (fd >= 0 && ((any_ended(client) && !atomic_load(&client->fd_drained)) || atomic_load(&client->ended_at_once)))
         sbl_client_raise_fd(client);
     return fd;
 }
@@ -413,11 +439,17 @@ void sabal_client_drain(sabal_client *client)
 
     if (!client)
         return;
+    if (sbl_client_is_forked(client))
+        return; /* what it would take is the parent's */
     fd = atomic_load_explicit(&client->fd, memory_order_relaxed);
     atomic_store(&client->fd_drained, 1);
+    atomic_store(&client->ended_at_once, 0);
     if (fd < 0)
         return;
     (void)!read(fd, &n, sizeof n);
-    /* After the read: who ends in between finds it raised, and the caller, who looks at futures next, sees that end. */
-    atomic_store(&client->fd_raised, 0);
+    /*
+     * After the read: who ends in between finds it raised, and the caller, who looks at futures next, sees that end.
+     * An exchange, since its acquire pairs with the release of the one in sbl_client_raise_fd().
+     */
+    atomic_exchange(&client->fd_raised, 0);
 }

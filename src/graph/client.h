@@ -11,6 +11,7 @@ typedef struct sbl_shard {
     _Alignas(64) _Atomic int64_t submitted; /* handed in */
     _Atomic int64_t finished, failed;       /* counted before the end can be seen */
     _Atomic int64_t left;                   /* counted when the graph is done with the task */
+    _Atomic int64_t inside;                 /* calls that hand in and have not returned */
     _Atomic int64_t values;
     _Atomic int64_t bytes;
 } sbl_shard;
@@ -18,7 +19,7 @@ typedef struct sbl_shard {
 struct sabal_client {
     sbl_owner          owner; /* first: a scope's client and its owner are one address */
     const sbl_engine  *engine;
-    sbl_pool          *pool;
+    _Atomic(sbl_pool *) pool; /* NULL: failed or closed */
     sbl_failure       *failure; /* why it could not be opened; NULL: it was */
     uint64_t           generation;
     _Atomic uint32_t   closing; /* 1 from sabal_close() on */
@@ -33,6 +34,7 @@ struct sabal_client {
     _Atomic int        fd;         /* -1: none yet */
     _Atomic uint32_t   fd_raised;  /* written to since the last drain */
     _Atomic uint32_t   fd_drained; /* sabal_client_drain() was called */
+    _Atomic uint32_t   ended_at_once; /* since then: a future that had ended when it was made */
     struct sbl_timer  *timer;      /* made when the first task with a timeout is submitted; under watch_lock */
     struct sbl_trace  *trace;      /* NULL: none */
     struct sabal_client *next, *previous; /* all clients of the process, for fork */
@@ -45,8 +47,10 @@ extern sabal_client sbl_client_no_memory;
 sbl_shard *sbl_client_shard(sabal_client *client);
 /** 1 in a child of the process that opened it. */
 int sbl_client_is_forked(const sabal_client *client);
-/** n tasks come in. 0: the client is closing, and nothing was counted. */
-int sbl_client_enter(sabal_client *client, int64_t n);
+/** n tasks come in. 0: the client is closing, and nothing was counted. Else its pool stays until sbl_client_exit(), by
+    the same thread, though all of them end before. */
+int  sbl_client_enter(sabal_client *client, int64_t n);
+void sbl_client_exit(sabal_client *client);
 /** The graph is done with one task. */
 void sbl_client_leave(sabal_client *client);
 /** A future has ended: whoever polls the client's descriptor is told. */

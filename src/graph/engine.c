@@ -17,10 +17,13 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
     if (spec->retries < 0 || spec->timeout_ns < 0)
         return sbl_error_set(err, SABAL_EINVAL, "%" PRId32 " retries and a timeout of %" PRId64
                              " ns: both must be 0 or more", spec->retries, spec->timeout_ns);
-    for (int32_t i = 0; i < spec->n_inputs; i++)
+    for (int32_t i = 0; i < spec->n_inputs; i++) {
+        if (!spec->inputs[i])
+            return sbl_error_set(err, SABAL_EINVAL, "input %" PRId32 " is NULL", i);
         if (spec->inputs[i]->client && spec->inputs[i]->client != client)
             return sbl_error_set(err, SABAL_EINVAL, "input %" PRId32 " ('%s') is a future of another client", i,
                                  sabal_future_key(spec->inputs[i]));
+    }
     return client->engine->admit((sabal_client *)client, spec, err);
 }
 
@@ -69,6 +72,7 @@ sabal_status sbl_submit_batch(sabal_client *client, const sbl_batch *batch, saba
     for (int64_t i = 0; i < batch->n; i++)
         futures[i]->serial = serial + (uint64_t)i;
     client->engine->start(client, futures, batch->n);
+    sbl_client_exit(client);
     return SABAL_OK;
 }
 

@@ -144,6 +144,9 @@ static void set_ended(sabal_future *f, uint32_t stage)
     atomic_init(&f->ended.word, 1);
     atomic_init(&f->stage, stage);
     f->serial = 1 + atomic_fetch_add_explicit(&f->client->serial, 1, memory_order_relaxed);
+    if (!atomic_load_explicit(&f->client->ended_at_once, memory_order_relaxed))
+        atomic_store(&f->client->ended_at_once, 1); /* before the look for a descriptor: pairs with sabal_client_fd() */
+    sbl_client_raise_fd(f->client);
 }
 
 sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)

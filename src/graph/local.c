@@ -292,7 +292,11 @@ static void local_interrupt(sabal_future *f)
 static sabal_status local_open(sabal_client *client, const char *address, const sabal_open_options *options,
                                sabal_error *err)
 {
-    return sbl_pool_create(&client->pool, &(sbl_pool_options){.threads = options->threads}, err);
+    sbl_pool    *pool = NULL;
+    sabal_status st   = sbl_pool_create(&pool, &(sbl_pool_options){.threads = options->threads}, err);
+
+    client->pool = pool;
+    return st;
 }
 
 static void local_close(sabal_client *client)

@@ -40,11 +40,11 @@ static sabal_status call(struct sabal_task *task)
     sabal_scope  scope, *former = sbl_scope_swap(NULL);
     sabal_status st;
 
-    sabal_scope_open(&scope, task->future->client);
+    sbl_scope_begin(&scope, task->future->client);
     task->below = sbl_task_swap(task);
     st = task->future->fn(task);
     sbl_task_swap(task->below);
-    sabal_scope_close(&scope);
+    sbl_scope_end(&scope);
     sbl_scope_swap(former);
     return st;
 }

@@ -107,7 +107,7 @@ sabal_status sbl_timer_start(sabal_client *client, sabal_error *err)
     sabal_status st = SABAL_OK;
 
     pthread_mutex_lock(&client->watch_lock);
-    if (!client->timer)
+    if (!client->timer && !sbl_client_is_closing(client)) /* else nothing of it will run */
         st = create(&client->timer, err);
     pthread_mutex_unlock(&client->watch_lock);
     return st;
@@ -146,8 +146,12 @@ void sbl_timer_disarm(sbl_limit *limit)
 
 void sbl_timer_stop(sabal_client *client)
 {
-    struct sbl_timer *timer = client->timer;
+    struct sbl_timer *timer;
 
+    pthread_mutex_lock(&client->watch_lock); /* who comes after sees that the client is closing */
+    timer         = client->timer;
+    client->timer = NULL;
+    pthread_mutex_unlock(&client->watch_lock);
     if (!timer)
         return;
     pthread_mutex_lock(&timer->lock);
@@ -156,5 +160,4 @@ void sbl_timer_stop(sabal_client *client)
     pthread_mutex_unlock(&timer->lock);
     pthread_join(timer->thread, NULL);
     destroy(timer);
-    client->timer = NULL;
 }

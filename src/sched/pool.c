@@ -147,11 +147,15 @@ void sbl_pool_destroy(sbl_pool *pool)
 
 void sbl_pool_abandon(sbl_pool *pool)
 {
-    if (!pool)
-        return;
-    if (sbl_me.worker && sbl_me.worker->pool == pool)
-        sbl_me.worker = NULL; /* fork() was called by one of its threads, which now is the only one */
-    pool_free(pool);
+    if (pool)
+        pool_free(pool);
+}
+
+void sbl_pool_leave_all(void)
+{
+    sbl_me.worker = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
+    sbl_me.entry = NULL;
+    sbl_me.blocking = 0;
 }
 
 int32_t sbl_pool_threads(const sbl_pool *pool)

@@ -30,6 +30,8 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
 void sbl_pool_destroy(sbl_pool *pool);
 /** For a child after fork(): frees what can be freed without the threads, which don't exist there. */
 void sbl_pool_abandon(sbl_pool *pool);
+/** In a child after fork(): its thread belongs to no pool any more. */
+void    sbl_pool_leave_all(void);
 int32_t sbl_pool_threads(const sbl_pool *pool);
 /** The index of the calling thread among the pool's (0 .. sbl_pool_places() - 1, no two threads have the same), or -1
     if it is not one of its threads. */

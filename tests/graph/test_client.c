@@ -1,6 +1,12 @@
 /* Clients: opening, what can't be opened, closing, several at once, fork. */
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
+#include "graph/client.h"
+#include "sched/chaos.h"
+#include "sched/worker.h"
 #include "support/engines.h"
 
 static sabal_error err;
@@ -179,6 +185,55 @@ Test(client, close_releases_every_handle_and_plain_results_that_were_retained_st
     cr_expect_eq(memory.in_use, 0);
 }
 
+Test(client, a_scope_may_outlive_its_client)
+{
+    for (int n = 0; n < 3; n++) {
+        sabal_client *client = sabal_open("local:", &err, .threads = 1);
+        SABAL_SCOPE(client);
+
+        for (int i = 0; i < n; i++)
+            submit_double(client, i);
+        sabal_close(client);
+    }
+    cr_expect_eq(err.status, SABAL_OK);
+}
+
+static void *submit_until_closed(void *arg)
+{
+    sabal_client *client = arg;
+    SABAL_SCOPE(client);
+    sabal_future *f;
+
+    do {
+        f = sabal_submit(client, task_sum, NULL, 0, .timeout_ns = 1000000000);
+        f = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f));
+    } while (sabal_future_wait(f, NULL) != SABAL_ECLOSED);
+    return NULL;
+}
+
+Test(client, threads_may_submit_in_scopes_while_another_closes)
+{
+    atomic_store(&sbl_chaos_level, 1);
+    for (int i = 0; i < 40; i++) {
+        sabal_client *client = sabal_open("local:", &err, .threads = 2);
+        pthread_t     threads[3];
+
+        for (int k = 0; k < 3; k++)
+            pthread_create(&threads[k], NULL, submit_until_closed, client);
+        for (int64_t n = 0; n < i * 5;) {
+            sabal_client_stats s = {.struct_size = sizeof s};
+
+            sabal_client_stats_get(client, &s);
+            n = s.submitted;
+        }
+        sabal_close(client);
+        for (int k = 0; k < 3; k++)
+            pthread_join(threads[k], NULL);
+    }
+    atomic_store(&sbl_chaos_level, 0);
+    cr_expect_eq(err.status, SABAL_OK);
+}
+
 Test(client, a_scope_releases_the_futures_made_in_it)
 {
     sabal_client *client;
@@ -327,6 +382,123 @@ Test(client, in_a_forked_child_every_call_says_so_and_the_parent_goes_on)
     cr_expect_eq(sabal_future_get(&out, sizeof out, pending, &err), SABAL_OK);
     cr_expect_eq(sabal_future_get(&out, sizeof out, submit_double(client, 2), &err), SABAL_OK);
     cr_expect_eq(out, 4);
+    sabal_close(client);
+    marks_end(&m);
+}
+
+static int n_threads_here(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int  n      = 0;
+
+    while (readdir(folder))
+        n++;
+    closedir(folder);
+    return n - 2;
+}
+
+static sabal_status slow_piece(int64_t begin, int64_t end, void *context)
+{
+    sleep_ms(1);
+    return SABAL_OK;
+}
+
+static sabal_status wait_for_input_of_another(sabal_task *t)
+{
+    return sabal_future_wait(*(sabal_future *const *)sabal_task_arg(t), NULL);
+}
+
+/* The parent's threads are blocked, so that in the child one more could be started. */
+Test(client, a_loop_in_a_forked_child_runs_on_its_thread_alone)
+{
+    sabal_client *client = sabal_open("local:", &err, .threads = 2), *other = sabal_open("local:", &err, .threads = 1);
+    marks         m = marks_make();
+    sabal_future *held = sabal_submit(other, task_hold, &m, sizeof m);
+    sabal_future *f    = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
+    sabal_future *g    = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
+    int           status = -1;
+    pid_t         pid;
+
+    marks_wait(&m, 1);
+    while (SBL_COUNT(sbl_state(client->pool), SBL_BLOCKED) < 2 || SBL_COUNT(sbl_state(client->pool), SBL_AWAKE))
+        sleep_ms(1);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        _exit(sabal_for(client, 0, 20, slow_piece, NULL, .grain = 1) ? 1 : n_threads_here() - 1);
+    }
+    waitpid(pid, &status, 0);
+    cr_expect_eq(status, 0);
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_wait_all(SABAL_LIST(f, g), &err), SABAL_OK);
+    sabal_close(client);
+    sabal_close(other);
+    marks_end(&m);
+}
+
+Test(client, a_forked_child_does_not_take_the_parents_events)
+{
+    sabal_client *client = sabal_open("local:", &err, .threads = 1);
+    int           fd = sabal_client_fd(client), status = -1;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    pid_t         pid;
+
+    sabal_future_wait(submit_double(client, 1), &err);
+    poll(&p, 1, 10000);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        sabal_client_drain(client);
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    cr_expect_eq(status, 0);
+    cr_expect_eq(poll(&p, 1, 0), 1);
+    sabal_close(client);
+}
+
+static sabal_status fork_and_open(sabal_task *t)
+{
+    int   status = -1;
+    pid_t pid;
+
+    marks_wait(sabal_task_arg(t), 1); /* until others wait in the queue */
+    pid = fork();
+    if (pid == 0) {
+        sabal_client *own = sabal_open("local:", NULL, .threads = 1);
+        double        out = 0;
+
+        alarm(60);
+        sabal_future_get(&out, sizeof out, submit_double(own, 3), NULL);
+        sleep_ms(20);
+        sabal_close(own);
+        _exit(out == 9 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    return status ? SABAL_EVALUE : SABAL_OK;
+}
+
+Test(client, a_child_made_in_a_task_does_not_run_the_parents_tasks)
+{
+#if defined(__SANITIZE_THREAD__)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#endif
+#endif
+    sabal_client *client = sabal_open("local:", &err, .threads = 1);
+    marks         m      = marks_make();
+    sabal_future *f, *g;
+
+    fflush(NULL);
+    m.value = 'q';
+    f       = sabal_submit(client, fork_and_open, &m, sizeof m);
+    g       = sabal_submit(client, task_mark, &m, sizeof m);
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_wait_all(SABAL_LIST(f, g), &err), SABAL_OK);
+    cr_expect_eq(marks_count(&m), 2);
     sabal_close(client);
     marks_end(&m);
 }

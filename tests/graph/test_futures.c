@@ -489,6 +489,17 @@ Test(futures, what_cannot_be_submitted_is_a_failed_future)
     sabal_close(other);
 }
 
+Test(futures, an_input_that_is_NULL_is_told)
+{
+    for_each_engine(client, 1)
+    {
+        sabal_future *f = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(submit_double(client, 1), NULL));
+
+        cr_expect_eq(sabal_future_error(f)->status, SABAL_EINVAL);
+        cr_expect_str_eq(sabal_future_error(f)->message, "input 1 is NULL");
+    }
+}
+
 Test(futures, options_of_an_older_program_are_shorter)
 {
     for_each_engine(client, 1)

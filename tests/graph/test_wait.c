@@ -380,6 +380,28 @@ Test(wait, the_descriptor_of_a_future_becomes_readable_at_its_end_and_stays_so)
     }
 }
 
+Test(wait, the_descriptor_of_a_client_tells_of_futures_that_ended_at_once)
+{
+    for_each_engine(client, 1)
+        for (int late = 0; late < 2; late++) {
+            int fd = late ? -1 : sabal_client_fd(client);
+
+            cr_expect(fd < 0 || !is_readable(fd, 0));
+            cr_expect_eq(sabal_future_state_get(sabal_submit(client, NULL, NULL, 0)), SABAL_FAILED);
+            fd = sabal_client_fd(client);
+            cr_expect(is_readable(fd, 0));
+            sabal_client_drain(client);
+            cr_expect_not(is_readable(fd, 0));
+            sabal_scatter(client, "x", 1);
+            cr_expect(is_readable(fd, 0));
+            sabal_client_drain(client);
+            if (!late) {
+                sabal_close(client);
+                walk_.client = client = sabal_open("local:", &err, .threads = 1);
+            }
+        }
+}
+
 Test(wait, the_descriptor_of_a_client_is_readable_until_it_is_drained)
 {
     for_each_engine(client, 1)
