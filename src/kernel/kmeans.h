@@ -66,10 +66,14 @@ typedef struct sbl_near {
     const double *shift; /* (d), near the mean of the rows */
     double        scale; /* (x - shift) * scale is below 1e18 for all, and near 1 for most: sbl_near_scale() */
     void         *scratch; /* sbl_near_scratch() bytes, aligned to 64 */
+    /* what is known of other candidates, brought up to date; both or neither */
+    float   *sqdist;  /* (n), INFINITY if nothing is known */
+    int32_t *nearest; /* (n); candidate j is called first + j, and first is above all that were before */
+    int32_t  first;
     /* written, where not NULL: */
     double *block_sums; /* of each SBL_NEAR_ROWS rows (the last may be fewer): weight * squared distance */
     double *rows;       /* (n) these, row by row; they add up to their block's sum bit for bit */
-    double *counts;     /* (m) sum of the weights of the rows that are nearest to each */
+    double *counts;     /* (m) sum of the weights of the rows that are nearest to each; not together with sqdist */
 } sbl_near;
 void   sbl_near_look(const sbl_near *query);
 size_t sbl_near_scratch(int64_t d, int32_t m);

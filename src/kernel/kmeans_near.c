@@ -255,6 +255,21 @@ static double shares(double out[BLOCK], const float *sqdist, int64_t n, const do
     return fold_lanes(lane);
 }
 
+/* Merges what was found with what was known; found.sqdist then holds the less. */
+static void merge(const sbl_near *q, struct found *found, int64_t begin, int64_t n)
+{
+    float   *sqdist  = q->sqdist + begin;
+    int32_t *nearest = q->nearest + begin;
+
+    for (int64_t r = 0; r < n; r++) {
+        const int closer = found->sqdist[r] < sqdist[r];
+
+        nearest[r]       = closer ? q->first + found->nearest[r] : nearest[r];
+        sqdist[r]        = closer ? found->sqdist[r] : sqdist[r];
+        found->sqdist[r] = sqdist[r];
+    }
+}
+
 size_t NAME(sbl_near_scratch)(int64_t d, int32_t m)
 {
     const size_t tiles = (size_t)tiles_of(m) * TILE_CENTERS;
@@ -265,7 +280,7 @@ size_t NAME(sbl_near_scratch)(int64_t d, int32_t m)
 void NAME(sbl_near)(const sbl_near *q)
 {
     const int         f32   = q->dtype == SABAL_FLOAT32;
-    block_fn         *block = BLOCK_OF[q->counts != NULL][f32];
+    block_fn         *block = BLOCK_OF[q->counts || q->sqdist][f32];
     struct candidates c;
     struct found      found;
     double            out[BLOCK];
@@ -279,6 +294,8 @@ void NAME(sbl_near)(const sbl_near *q)
         double        sum;
 
         block(&found, (const char *)q->x + begin * q->d * (f32 ? 4 : 8), n, &c);
+        if (q->sqdist)
+            merge(q, &found, begin, n);
         for (int64_t r = 0; q->counts && r < n; r++)
             q->counts[found.nearest[r]] += weights ? weights[r] : 1.0;
         if (!q->block_sums && !q->rows)

@@ -65,7 +65,8 @@ static inline const double *sbl_points_shift(const sbl_points *p)
 /* What the stages below take as parameters. */
 typedef struct sbl_kmeans_params {
     int64_t first_row; /* of the chunk, in x                                       */
-    int64_t n_wanted;  /* farthest: entries; pick, gather: number of targets behind */
+    int64_t n_wanted;  /* farthest: entries; pick, gather: number of targets behind; kept_counts: of candidates */
+    int64_t first;     /* kept: what the first of the points is called              */
     int32_t weighted;  /* 1: the value behind x is the chunk's weights             */
     int32_t want;      /* assign: SBL_WANT_x                                       */
 } sbl_kmeans_params;
@@ -100,6 +101,15 @@ sbl_stage_fn sbl_kmeans_potential_stage;
 sbl_stage_fn sbl_kmeans_near_counts_stage;
 /* in: x [weights] points; targets behind params -> sbl_picked entries by the same sums */
 sbl_stage_fn sbl_kmeans_pick_stage;
+/* in: x [kept] points -> kept: of each row the squared distance to the nearest candidate so far (n float), and which it is
+ * (n int32) */
+sbl_stage_fn sbl_kmeans_kept_stage;
+/* in: kept [weights] -> block sums of the squared distances */
+sbl_stage_fn sbl_kmeans_kept_blocks_stage;
+/* in: x kept [weights]; targets behind params -> sbl_picked entries by the same sums */
+sbl_stage_fn sbl_kmeans_kept_pick_stage;
+/* in: kept [weights] -> partial: [INFINITY], sum of the weights of the rows that are nearest to each */
+sbl_stage_fn sbl_kmeans_kept_counts_stage;
 /* in: x; local rows (int64) behind params -> (n, d) float64 */
 sbl_stage_fn sbl_kmeans_gather_stage;
 /* in: x points -> n_wanted sbl_far entries, farthest first, ties by row */
@@ -134,10 +144,20 @@ void         sbl_kmeans_data_close(sbl_kmeans_data *data);
 /** Points and shift as a value that tasks take; one reference. */
 sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data *data, int64_t m,
                                     const double *rows, sabal_error *err);
-/**
- * Submits stage over every chunk: (x, [weights], points) -> a future each, the caller's; params.first_row is
- * set for each, params.weighted only holds if there are weights.
- */
+/** What a pass does to each chunk: [x] [kept] [weights] [points] -> stage. */
+typedef struct sbl_kmeans_pass {
+    sbl_stage_fn     *stage;
+    sbl_kmeans_params params; /* first_row and weighted are set for each chunk */
+    int               without_x;
+    sabal_future    **kept; /* a value for each chunk, of an earlier pass; NULL: none */
+    int               weighted; /* with the weights, if there are any */
+    sabal_future     *points; /* NULL: none */
+    const char       *name;
+} sbl_kmeans_pass;
+/** made has room for a future a chunk; they are the caller's. */
+sabal_status sbl_kmeans_submit_pass(sabal_future **made, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                                    sabal_error *err);
+/** The same over x, the weights if params.weighted, and m points; into a table that is the caller's too. */
 sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, sbl_stage_fn *stage,
                                sbl_kmeans_params params, int64_t m, const double *points, const char *name,
                                sabal_error *err);
@@ -148,9 +168,6 @@ sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data
 /** One assignment pass: what is not NULL is filled: counts (k), sums (k, d), inertia. */
 sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers,
                                     double *counts, double *sums, double *inertia, sabal_error *err);
-/** Adds chunk i of x, and of the weights if there are any and `weighted`. *n_in counts them. */
-sabal_status sbl_kmeans_rows(sbl_program *program, const sbl_kmeans_data *data, int64_t i, int weighted,
-                             int32_t *n_in, sabal_error *err);
 /** Sums over blocks of rows, chunk by chunk, and their total; clear with sbl_kmeans_blocks_clear(). */
 typedef struct sbl_kmeans_blocks {
     double **sums;   /* [chunk][block]                     */

@@ -48,19 +48,6 @@ sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data
     return st;
 }
 
-sabal_status sbl_kmeans_rows(sbl_program *program, const sbl_kmeans_data *data, int64_t i, int weighted,
-                             int32_t *n_in, sabal_error *err)
-{
-    sabal_status st = sbl_program_array(program, data->x, i, err);
-
-    *n_in = 1;
-    if (!st && weighted && data->weights) {
-        st    = sbl_program_array(program, data->weights, i, err);
-        *n_in = 2;
-    }
-    return st;
-}
-
 /* One layer of the tree: n futures become (n + FAN_IN - 1) / FAN_IN, in place. */
 static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_kmeans_data *data,
                                   sabal_error *err)
@@ -108,52 +95,70 @@ sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data
     return st;
 }
 
-/* One task a chunk: futures[0 .. chunks - 1], the caller's to release; NULL on failure. */
-static sabal_status submit_pass(sabal_future ***futures, const sbl_kmeans_data *data, sbl_stage_fn *stage,
-                                const sbl_kmeans_params *head, sabal_future *points, const char *name,
-                                sabal_error *err)
+/* The program of chunk i: [x] [kept] [weights] [points] -> stage. */
+static sabal_status write_program(sbl_program *program, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                                  int64_t i, sabal_error *err)
 {
-    int64_t        n        = data->x->chunks.n;
-    sbl_program   *programs = sbl_calloc((size_t)n, sizeof *programs);
-    sabal_future **made     = sbl_calloc((size_t)n, sizeof *made);
-    sabal_status   st       = SABAL_OK;
+    sbl_kmeans_params p    = pass->params;
+    int32_t           n_in = 0;
+    sabal_status      st   = SABAL_OK;
 
-    if (!programs || !made)
-        st = sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
-    for (int64_t i = 0; i < n && !st; i++) {
-        sbl_kmeans_params p = *head;
-        int32_t           n_in;
-
-        p.first_row = sbl_chunks_start(&data->x->chunks, i);
-        st          = sbl_kmeans_rows(&programs[i], data, i, head->weighted, &n_in, err);
-        if (!st)
-            st = sbl_program_input(&programs[i], points, err);
-        if (!st)
-            st = sbl_program_stage(&programs[i], stage, n_in + 1, &p, sizeof p, err);
+    p.first_row = sbl_chunks_start(&data->x->chunks, i);
+    p.weighted  = pass->weighted && data->weights;
+    if (!pass->without_x) {
+        st = sbl_program_array(program, data->x, i, err);
+        n_in++;
     }
+    if (!st && pass->kept) {
+        st = sbl_program_input(program, pass->kept[i], err);
+        n_in++;
+    }
+    if (!st && p.weighted) {
+        st = sbl_program_array(program, data->weights, i, err);
+        n_in++;
+    }
+    if (!st && pass->points) {
+        st = sbl_program_input(program, pass->points, err);
+        n_in++;
+    }
+    return st ? st : sbl_program_stage(program, pass->stage, n_in, &p, sizeof p, err);
+}
+
+sabal_status sbl_kmeans_submit_pass(sabal_future **made, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                                    sabal_error *err)
+{
+    int64_t      n        = data->x->chunks.n;
+    sbl_program *programs = sbl_calloc((size_t)n, sizeof *programs);
+    sabal_status st =
+        programs ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
+
+    for (int64_t i = 0; i < n && !st; i++)
+        st = write_program(&programs[i], data, pass, i, err);
     if (!st)
-        st = sbl_programs_submit(made, data->x->client, programs, n, name, data->where, err);
+        st = sbl_programs_submit(made, data->x->client, programs, n, pass->name, data->where, err);
     sbl_programs_free(programs, n);
-    if (st) {
-        sbl_free(made);
-        return st;
-    }
-    *futures = made;
-    return SABAL_OK;
+    return st;
 }
 
 sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, sbl_stage_fn *stage,
                                sbl_kmeans_params params, int64_t m, const double *points, const char *name,
                                sabal_error *err)
 {
-    sabal_future *packed;
-    sabal_status  st = sbl_kmeans_points_pack(&packed, data, m, points, err);
+    sbl_kmeans_pass pass = {.stage = stage, .params = params, .weighted = params.weighted, .name = name};
+    sabal_future  **made = sbl_calloc((size_t)data->x->chunks.n, sizeof *made);
+    sabal_status    st   = SABAL_OK;
 
+    if (!made)
+        st = sbl_error_memory(err, (size_t)data->x->chunks.n * sizeof *made, "the tasks of a pass");
+    if (!st)
+        st = sbl_kmeans_points_pack(&pass.points, data, m, points, err);
+    if (!st)
+        st = sbl_kmeans_submit_pass(made, data, &pass, err);
+    sbl_handle_release(pass.points);
     if (st)
-        return st;
-    params.weighted = params.weighted && data->weights;
-    st              = submit_pass(futures, data, stage, &params, packed, name, err);
-    sbl_handle_release(packed);
+        sbl_free(made);
+    else
+        *futures = made;
     return st;
 }
 

@@ -21,65 +21,25 @@ static void release_all(sabal_future **futures, int64_t n)
     }
 }
 
-/* One task a chunk: [x] [closest] [weights] [points] -> stage. made has room for a future each. */
-static sabal_status submit(sabal_future **made, const sbl_kmeans_data *data, sbl_stage_fn *stage, int with_x,
-                           sabal_future **closest, int with_weights, sabal_future *points, const char *name,
-                           sabal_error *err)
-{
-    int64_t      n        = data->x->chunks.n;
-    sbl_program *programs = sbl_calloc((size_t)n, sizeof *programs);
-    sabal_status st =
-        programs ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
-
-    for (int64_t i = 0; i < n && !st; i++) {
-        sbl_kmeans_params p    = {.first_row = sbl_chunks_start(&data->x->chunks, i)};
-        int32_t           n_in = 0;
-
-        if (with_x) {
-            st = sbl_program_array(&programs[i], data->x, i, err);
-            n_in++;
-        }
-        if (!st && closest) {
-            st = sbl_program_input(&programs[i], closest[i], err);
-            n_in++;
-        }
-        if (!st && with_weights && data->weights) {
-            st         = sbl_program_array(&programs[i], data->weights, i, err);
-            p.weighted = 1;
-            n_in++;
-        }
-        if (!st && points) {
-            st = sbl_program_input(&programs[i], points, err);
-            n_in++;
-        }
-        if (!st)
-            st = sbl_program_stage(&programs[i], stage, n_in, &p, sizeof p, err);
-    }
-    if (!st)
-        st = sbl_programs_submit(made, data->x->client, programs, n, name, data->where, err);
-    sbl_programs_free(programs, n);
-    return st;
-}
-
 /* Takes a centre into account: closest becomes the distances to it too. */
 static sabal_status come_closer(sabal_future **closest, const sbl_kmeans_data *data, const double *center,
                                 int first, sabal_error *err)
 {
-    int64_t        n    = data->x->chunks.n;
-    sabal_future **made = sbl_calloc((size_t)n, sizeof *made), *points = NULL;
-    sabal_status   st =
+    int64_t         n    = data->x->chunks.n;
+    sbl_kmeans_pass pass = {.stage = sbl_kmeans_closer_stage, .kept = first ? NULL : closest, .name = "kmeans-closer"};
+    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
+    sabal_status    st =
         made ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
 
     if (!st)
-        st = sbl_kmeans_points_pack(&points, data, 1, center, err);
+        st = sbl_kmeans_points_pack(&pass.points, data, 1, center, err);
     if (!st)
-        st = submit(made, data, sbl_kmeans_closer_stage, 1, first ? NULL : closest, 0, points,
-                    "kmeans-closer", err);
+        st = sbl_kmeans_submit_pass(made, data, &pass, err);
     if (!st) {
         release_all(closest, n);
         memcpy(closest, made, (size_t)n * sizeof *made);
     }
-    sbl_handle_release(points);
+    sbl_handle_release(pass.points);
     sbl_free(made);
     return st;
 }
@@ -126,13 +86,15 @@ static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sab
                                 int32_t n_trials, uint64_t stream, int64_t *rows, sabal_error *err)
 {
     int64_t           n       = data->x->chunks.n;
+    sbl_kmeans_pass   pass    = {
+             .stage = sbl_kmeans_blocks_stage, .without_x = 1, .kept = closest, .weighted = 1, .name = "kmeans-blocks"};
     sabal_future    **futures = sbl_calloc((size_t)n, sizeof *futures);
     sbl_kmeans_blocks blocks  = {0};
     sabal_status      st =
         futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
 
     if (!st)
-        st = submit(futures, data, sbl_kmeans_blocks_stage, 0, closest, 1, NULL, "kmeans-blocks", err);
+        st = sbl_kmeans_submit_pass(futures, data, &pass, err);
     if (st) {
         sbl_free(futures);
         return st;
@@ -158,18 +120,19 @@ static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sab
 static sabal_status best_trial(int32_t *best, const sbl_kmeans_data *data, sabal_future **closest,
                                const double *trials, int32_t n_trials, sabal_error *err)
 {
-    int64_t        n       = data->x->chunks.n;
-    sabal_future **futures = sbl_calloc((size_t)n, sizeof *futures), *points = NULL;
-    sbl_value     *value = NULL;
-    const double  *left;
-    sabal_status   st =
+    int64_t         n       = data->x->chunks.n;
+    sbl_kmeans_pass pass    = {.stage = sbl_kmeans_trial_stage, .kept = closest, .weighted = 1, .name = "kmeans-trial"};
+    sabal_future  **futures = sbl_calloc((size_t)n, sizeof *futures);
+    sbl_value      *value   = NULL;
+    const double   *left;
+    sabal_status    st =
         futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
 
     if (!st)
-        st = sbl_kmeans_points_pack(&points, data, n_trials, trials, err);
+        st = sbl_kmeans_points_pack(&pass.points, data, n_trials, trials, err);
     if (!st)
-        st = submit(futures, data, sbl_kmeans_trial_stage, 1, closest, 1, points, "kmeans-trial", err);
-    sbl_handle_release(points);
+        st = sbl_kmeans_submit_pass(futures, data, &pass, err);
+    sbl_handle_release(pass.points);
     if (st) {
         sbl_free(futures);
         return st;

@@ -3,8 +3,9 @@
  * each one pass that finds many candidates at once; then the candidates, weighted by the rows nearest to
  * each, are clustered in memory. A round draws its rows one by one from the distribution of the squared
  * distances (with replacement, repeats dropped), where the paper flips a coin for every row: the expected
- * number is the same, and a draw needs the sums over blocks of rows alone, so that no distance of a row is
- * kept or computed twice.
+ * number is the same, and a draw needs the sums over blocks of rows alone. So distances of rows need not be
+ * kept, and are not where that would take much beside the rows: each round then looks at all candidates. Where
+ * rows are long, 8 bytes for each are kept (how far, and which candidate), and a round looks at its own alone.
  */
 #include "ml/kmeans.h"
 
@@ -17,10 +18,15 @@
 #include "base/error.h"
 #include "kernel/random.h"
 
+#define LONG_ROW 128 /* bytes, from which on something is kept for each row */
+
 struct candidates {
     double  *rows; /* (n, d), room for `room` */
     int64_t *ids;  /* which row of x each is  */
     int64_t  n, room;
+    /* what is kept */
+    sabal_future **kept;   /* of each chunk; NULL: nothing is */
+    int64_t        n_seen; /* by it */
 };
 
 /* One draw of a round. */
@@ -57,15 +63,14 @@ static void candidates_add(struct candidates *c, int64_t row, const double *valu
     c->n++;
 }
 
-/* The task that picks the rows of drawn[0 .. m - 1], all in one chunk. */
+/* The task that picks the rows of drawn[0 .. m - 1], all in one chunk, by points or by what is kept. */
 static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data, sabal_future *points,
-                              const struct drawn *drawn, int64_t m, sabal_error *err)
+                              sabal_future **kept, const struct drawn *drawn, int64_t m, sabal_error *err)
 {
     size_t             size    = sizeof(sbl_kmeans_params) + (size_t)m * sizeof(sbl_target);
     sbl_kmeans_params *p       = sbl_calloc(1, size);
     sbl_program        program = {0};
     sbl_task_spec      spec;
-    int32_t            n_in;
     sabal_status       st;
 
     if (!p)
@@ -75,11 +80,16 @@ static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data
     p->weighted  = data->weights != NULL;
     for (int64_t i = 0; i < m; i++)
         ((sbl_target *)(void *)(p + 1))[i] = drawn[i].target;
-    st = sbl_kmeans_rows(&program, data, drawn[0].chunk, 1, &n_in, err);
-    if (!st)
+    st = sbl_program_array(&program, data->x, drawn[0].chunk, err);
+    if (!st && kept)
+        st = sbl_program_input(&program, kept[drawn[0].chunk], err);
+    if (!st && data->weights)
+        st = sbl_program_array(&program, data->weights, drawn[0].chunk, err);
+    if (!st && points)
         st = sbl_program_input(&program, points, err);
     if (!st)
-        st = sbl_program_stage(&program, sbl_kmeans_pick_stage, n_in + 1, p, size, err);
+        st = sbl_program_stage(&program, kept ? sbl_kmeans_kept_pick_stage : sbl_kmeans_pick_stage,
+                               2 + (data->weights != NULL), p, size, err);
     if (!st) {
         spec = sbl_program_spec(&program, "kmeans-pick", data->where);
         st   = sbl_engine_submit(data->x->client, &spec, 1, future, err);
@@ -123,12 +133,12 @@ static sabal_status take_draws(struct candidates *c, const sbl_kmeans_data *data
 
     if (!futures)
         st = sbl_error_memory(err, (size_t)n * sizeof *futures, "the draws of a round");
-    if (!st)
+    if (!st && !c->kept)
         st = sbl_kmeans_points_pack(&points, data, c->n, c->rows, err);
     for (int64_t i = 0, j; i < n && !st; i = j) {
         for (j = i + 1; j < n && drawn[j].chunk == drawn[i].chunk; j++)
             ;
-        st = pick_task(&futures[n_tasks], data, points, drawn + i, j - i, err);
+        st = pick_task(&futures[n_tasks], data, points, c->kept, drawn + i, j - i, err);
         n_tasks += !st;
     }
     for (int64_t t = 0; t < n_tasks && !st; t++)
@@ -140,24 +150,73 @@ static sabal_status take_draws(struct candidates *c, const sbl_kmeans_data *data
     return st;
 }
 
+/* What is kept takes the candidates that are new to it into account. */
+static sabal_status see_new(struct candidates *c, const sbl_kmeans_data *data, sabal_error *err)
+{
+    int64_t         n    = data->x->chunks.n;
+    sbl_kmeans_pass pass = {.stage  = sbl_kmeans_kept_stage,
+                            .params = {.first = c->n_seen},
+                            .kept   = c->n_seen ? c->kept : NULL,
+                            .name   = "kmeans-near"};
+    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
+    sabal_status    st   = SABAL_OK;
+
+    if (!made)
+        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
+    if (!st)
+        st = sbl_kmeans_points_pack(&pass.points, data, c->n - c->n_seen, c->rows + c->n_seen * data->d, err);
+    if (!st)
+        st = sbl_kmeans_submit_pass(made, data, &pass, err);
+    for (int64_t i = 0; i < n && !st; i++) {
+        sbl_handle_release(c->kept[i]);
+        c->kept[i] = made[i];
+    }
+    c->n_seen = st ? c->n_seen : c->n;
+    sbl_handle_release(pass.points);
+    sbl_free(made);
+    return st;
+}
+
+/* Sums over blocks of rows, of their squared distances to the nearest candidate. */
+static sabal_status potential_of(sbl_kmeans_blocks *blocks, struct candidates *c, const sbl_kmeans_data *data,
+                                 sabal_error *err)
+{
+    int64_t         n    = data->x->chunks.n;
+    sbl_kmeans_pass pass = {.stage = sbl_kmeans_potential_stage, .weighted = 1, .name = "kmeans-potential"};
+    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
+    sabal_status    st   = SABAL_OK;
+
+    if (!made)
+        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
+    if (!st && c->kept) {
+        st             = see_new(c, data, err);
+        pass.stage     = sbl_kmeans_kept_blocks_stage;
+        pass.without_x = 1;
+        pass.kept      = c->kept;
+    } else if (!st) {
+        st = sbl_kmeans_points_pack(&pass.points, data, c->n, c->rows, err);
+    }
+    if (!st)
+        st = sbl_kmeans_submit_pass(made, data, &pass, err);
+    sbl_handle_release(pass.points);
+    if (st)
+        sbl_free(made);
+    return st ? st : sbl_kmeans_blocks_take(blocks, data, made, err);
+}
+
 /* One round: the potential of the candidates so far, then n_draws rows drawn by it. *potential is 0 at the
  * end. */
 static sabal_status round_of(struct candidates *c, sbl_kmeans_data *data, int32_t round, int64_t n_draws,
                              double *potential, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.weighted = 1};
-    uint64_t          stream  = sbl_kmeans_stream(data, SBL_STREAM_ROUND, round);
-    struct drawn     *drawn   = sbl_calloc((size_t)n_draws, sizeof *drawn);
-    sabal_future    **futures = NULL;
-    sbl_kmeans_blocks blocks  = {0};
+    uint64_t          stream = sbl_kmeans_stream(data, SBL_STREAM_ROUND, round);
+    struct drawn     *drawn  = sbl_calloc((size_t)n_draws, sizeof *drawn);
+    sbl_kmeans_blocks blocks = {0};
     sabal_status      st;
 
     if (!drawn)
         return sbl_error_memory(err, (size_t)n_draws * sizeof *drawn, "the draws of a round");
-    st = sbl_kmeans_submit(&futures, data, sbl_kmeans_potential_stage, p, c->n, c->rows, "kmeans-potential",
-                           err);
-    if (!st)
-        st = sbl_kmeans_blocks_take(&blocks, data, futures, err);
+    st = potential_of(&blocks, c, data, err);
     if (!st)
         *potential = blocks.total;
     if (!st && blocks.total > 0) {
@@ -203,38 +262,75 @@ static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, i
 }
 
 /* The weight of each candidate: that of the rows which are nearest to it. One pass. */
-static sabal_status count_rows(double *weights, const struct candidates *c, const sbl_kmeans_data *data,
-                               sabal_error *err)
+static sabal_status count_rows(double *weights, struct candidates *c, const sbl_kmeans_data *data, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.weighted = 1};
-    sabal_future    **futures = NULL;
-    sbl_value        *value   = NULL;
-    sabal_status      st      = sbl_kmeans_submit(&futures, data, sbl_kmeans_near_counts_stage, p, c->n, c->rows,
-                                                  "kmeans-counts", err);
+    int64_t         n     = data->x->chunks.n;
+    sbl_kmeans_pass pass  = {.stage = sbl_kmeans_near_counts_stage, .weighted = 1, .name = "kmeans-counts"};
+    sabal_future  **made  = sbl_calloc((size_t)n, sizeof *made);
+    sbl_value      *value = NULL;
+    sabal_status    st    = SABAL_OK;
 
+    if (!made)
+        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
+    if (!st && c->kept) {
+        st                   = see_new(c, data, err);
+        pass.stage           = sbl_kmeans_kept_counts_stage;
+        pass.params.n_wanted = c->n;
+        pass.without_x       = 1;
+        pass.kept            = c->kept;
+    } else if (!st) {
+        st = sbl_kmeans_points_pack(&pass.points, data, c->n, c->rows, err);
+    }
     if (!st)
-        st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
+        st = sbl_kmeans_submit_pass(made, data, &pass, err);
+    sbl_handle_release(pass.points);
+    if (st)
+        sbl_free(made);
+    else
+        st = sbl_kmeans_combine(&value, data, made, n, err);
     if (!st)
         memcpy(weights, (const double *)sbl_value_data(value, NULL) + SBL_PARTIAL_HEAD, (size_t)c->n * sizeof *weights);
     sbl_value_release(value);
     return st;
 }
 
+static sabal_status candidates_create(struct candidates *c, const sbl_kmeans_data *data, int64_t room, sabal_error *err)
+{
+    int64_t n = data->x->chunks.n;
+
+    *c = (struct candidates){.room = room,
+                             .rows = sbl_calloc((size_t)room * (size_t)data->d, sizeof *c->rows),
+                             .ids  = sbl_calloc((size_t)room, sizeof *c->ids)};
+    if (!c->rows || !c->ids)
+        return sbl_error_memory(err, (size_t)room * (size_t)data->d * sizeof *c->rows, "the candidates of k-means||");
+    if (data->d * (int64_t)sabal_dtype_size(data->x->dtype) < LONG_ROW)
+        return SABAL_OK;
+    c->kept = sbl_calloc((size_t)n, sizeof *c->kept);
+    return c->kept ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *c->kept, "what is kept of chunks");
+}
+
+static void candidates_clear(struct candidates *c, const sbl_kmeans_data *data)
+{
+    for (int64_t i = 0; c->kept && i < data->x->chunks.n; i++)
+        sbl_handle_release(c->kept[i]);
+    sbl_free(c->kept);
+    sbl_free(c->rows);
+    sbl_free(c->ids);
+}
+
 sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, int32_t k, double oversampling,
                                       int32_t rounds, sabal_error *err)
 {
     int64_t           n_draws = (int64_t)ceil(oversampling * k);
-    struct candidates c       = {.room = 1 + n_draws * rounds + k};
+    struct candidates c;
     double           *weights = NULL, potential = 1;
     int64_t           first;
-    sabal_status      st = SABAL_OK;
+    sabal_status      st = candidates_create(&c, data, 1 + n_draws * rounds + k, err);
 
-    c.rows  = sbl_calloc((size_t)c.room * (size_t)data->d, sizeof *c.rows);
-    c.ids   = sbl_calloc((size_t)c.room, sizeof *c.ids);
-    weights = sbl_calloc((size_t)c.room, sizeof *weights);
-    if (!c.rows || !c.ids || !weights)
-        st = sbl_error_memory(err, (size_t)c.room * (size_t)data->d * sizeof *c.rows,
-                              "the candidates of k-means||");
+    if (!st)
+        weights = sbl_calloc((size_t)c.room, sizeof *weights);
+    if (!st && !weights)
+        st = sbl_error_memory(err, (size_t)c.room * sizeof *weights, "the candidates of k-means||");
     if (!st)
         st = sbl_kmeans_random_rows(&first, data, 1, sbl_kmeans_stream(data, SBL_STREAM_FIRST, 0), err);
     if (!st)
@@ -254,8 +350,7 @@ sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, in
     if (!st)
         st = sbl_kmeans_local(centers, data, c.rows, weights, c.n, k, err);
     sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
-    sbl_free(c.rows);
-    sbl_free(c.ids);
+    candidates_clear(&c, data);
     sbl_free(weights);
     return st;
 }

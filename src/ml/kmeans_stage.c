@@ -8,45 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "kernel/kmeans.h"
-
-_Static_assert(SBL_BLOCK_ROWS == SBL_NEAR_ROWS, "blocks are the kernel's");
-
-/* A chunk as the kernels take it, and what stands beside it. Clear with rows_clear(). */
-struct rows {
-    const sabal_ndarray *dense;
-    const void          *x;
-    sabal_dtype          dtype;
-    int64_t              n, d;
-};
-
-static sabal_status rows_take(struct rows *r, const sbl_value *value, sabal_error *err)
-{
-    sabal_status st = sbl_dense(&r->dense, value, err);
-
-    if (st)
-        return st;
-    r->x     = sabal_ndarray_data(r->dense);
-    r->dtype = sabal_ndarray_dtype(r->dense);
-    r->n     = sabal_ndarray_extent(r->dense, 0);
-    r->d     = sabal_ndarray_ndim(r->dense) > 1 ? sabal_ndarray_extent(r->dense, 1) : 1;
-    return SABAL_OK;
-}
-
-static void rows_clear(struct rows *r)
-{
-    sbl_handle_release(r->dense);
-}
-
-static const double *doubles_of(const sbl_value *value)
-{
-    return sbl_value_data(value, NULL);
-}
-
-/* The points are always the last value. */
-static const sbl_points *points_of(const sbl_value *const *in, int32_t n_in)
-{
-    return sbl_value_data(in[n_in - 1], NULL);
-}
+#include "ml/kmeans_chunk.h"
 
 static sbl_kmeans_centers *centers_of(const struct rows *r, const sbl_points *p, sabal_error *err)
 {
@@ -56,19 +18,6 @@ static sbl_kmeans_centers *centers_of(const struct rows *r, const sbl_points *p,
     if (!c)
         sbl_error_memory(err, (size_t)(p->m * p->d) * sizeof(double), "centres made ready for a pass");
     return c;
-}
-
-/* Room for n doubles as a value. */
-static sabal_status doubles_create(sbl_value **value, double **room, int64_t n, sabal_error *err)
-{
-    return sbl_bytes_create(value, (void **)room, (size_t)n * sizeof(double), err);
-}
-
-/* A kernel's scratch; size 0 gives one that may be passed and freed. */
-static sabal_status scratch_take(void **scratch, size_t size, sabal_error *err)
-{
-    *scratch = sbl_buffer_alloc(size);
-    return *scratch ? SABAL_OK : sbl_error_memory(err, size, "scratch of a pass");
 }
 
 sabal_status sbl_kmeans_moments_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
@@ -126,146 +75,6 @@ sabal_status sbl_kmeans_assign_stage(sbl_value **out, const sbl_value *const *in
     }
     sbl_buffer_free(scratch, scratch_size);
     sbl_kmeans_centers_destroy(centers);
-    rows_clear(&r);
-    return st;
-}
-
-static const void *row_at(const struct rows *r, int64_t i)
-{
-    return (const char *)r->x + (size_t)(i * r->d) * sabal_dtype_size(r->dtype);
-}
-
-/* What seeding asks of all rows; for near_done(), also after a failure. */
-static sabal_status near_query(sbl_near *query, const struct rows *r, const double *weights, const sbl_points *points,
-                               sabal_error *err)
-{
-    *query = (sbl_near){.dtype      = r->dtype,
-                        .x          = r->x,
-                        .n          = r->n,
-                        .d          = r->d,
-                        .weights    = weights,
-                        .candidates = sbl_points_rows(points),
-                        .m          = (int32_t)points->m,
-                        .shift      = sbl_points_shift(points),
-                        .scale      = points->scale};
-    return scratch_take(&query->scratch, sbl_near_scratch(r->d, query->m), err);
-}
-
-static void near_done(sbl_near *query)
-{
-    if (query->scratch)
-        sbl_buffer_free(query->scratch, sbl_near_scratch(query->d, query->m));
-}
-
-sabal_status sbl_kmeans_potential_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                        const void *params, size_t size, sabal_task *task, sabal_error *err)
-{
-    const sbl_kmeans_params *p     = params;
-    sbl_near                 query = {0};
-    struct rows              r     = {0};
-    sbl_value               *value;
-    sabal_status             st = rows_take(&r, in[0], err);
-
-    if (!st)
-        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points_of(in, n_in), err);
-    if (!st)
-        st = doubles_create(&value, &query.block_sums, (r.n + SBL_BLOCK_ROWS - 1) / SBL_BLOCK_ROWS, err);
-    if (!st) {
-        sbl_near_look(&query);
-        *out = value;
-    }
-    near_done(&query);
-    rows_clear(&r);
-    return st;
-}
-
-sabal_status sbl_kmeans_near_counts_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                          const void *params, size_t size, sabal_task *task, sabal_error *err)
-{
-    const sbl_kmeans_params *p     = params;
-    sbl_near                 query = {0};
-    struct rows              r     = {0};
-    sbl_value               *value;
-    double                  *partial;
-    sabal_status             st = rows_take(&r, in[0], err);
-
-    if (!st)
-        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points_of(in, n_in), err);
-    if (!st)
-        st = doubles_create(&value, &partial, SBL_PARTIAL_HEAD + query.m, err);
-    if (!st) {
-        partial[0]   = (double)INFINITY;
-        query.counts = partial + SBL_PARTIAL_HEAD;
-        sbl_near_look(&query);
-        *out = value;
-    }
-    near_done(&query);
-    rows_clear(&r);
-    return st;
-}
-
-/* Where the running sum of n values passes target; by rounding it may not: then the last that is not 0. */
-static int64_t pick_one(const double *values, int64_t n, double target)
-{
-    double  sum  = 0;
-    int64_t last = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        sum += values[i];
-        if (values[i] > 0)
-            last = i;
-        if (sum > target && values[i] > 0)
-            return i;
-    }
-    return last;
-}
-
-/* Row i of a chunk as float64. */
-static void row_out(double *out, const struct rows *r, int64_t i)
-{
-    if (r->dtype == SABAL_FLOAT32)
-        for (int64_t e = 0; e < r->d; e++)
-            out[e] = ((const float *)r->x)[i * r->d + e];
-    else
-        memcpy(out, (const double *)r->x + i * r->d, (size_t)r->d * sizeof *out);
-}
-
-sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                   const void *params, size_t size, sabal_task *task, sabal_error *err)
-{
-    const sbl_kmeans_params *p       = params;
-    const sbl_target        *targets = (const sbl_target *)(const void *)(p + 1);
-    const sbl_points        *points  = points_of(in, n_in);
-    size_t                   entry   = sizeof(sbl_picked) + (size_t)points->d * sizeof(double);
-    sbl_near                 query   = {0};
-    struct rows              r       = {0};
-    double                   values[SBL_BLOCK_ROWS];
-    sbl_value               *value;
-    char                    *room;
-    sabal_status             st = rows_take(&r, in[0], err);
-
-    if (!st)
-        st = near_query(&query, &r, p->weighted ? doubles_of(in[1]) : NULL, points, err);
-    if (!st)
-        st = sbl_bytes_create(&value, (void **)&room, (size_t)p->n_wanted * entry, err);
-    for (int64_t i = 0; i < p->n_wanted && !st; i++) {
-        int64_t     start  = targets[i].block * SBL_BLOCK_ROWS;
-        sbl_near    block  = query;
-        sbl_picked *picked = (sbl_picked *)(void *)(room + (size_t)i * entry);
-        int64_t     row;
-
-        block.x       = row_at(&r, start);
-        block.n       = r.n - start < SBL_BLOCK_ROWS ? r.n - start : SBL_BLOCK_ROWS;
-        block.weights = query.weights ? query.weights + start : NULL;
-        block.rows    = values;
-        sbl_near_look(&block);
-        row         = start + pick_one(values, block.n, targets[i].target);
-        picked->row = p->first_row + row;
-        row_out((double *)(void *)(picked + 1), &r, row);
-    }
-    if (!st)
-        *out = value;
-    near_done(&query);
     rows_clear(&r);
     return st;
 }

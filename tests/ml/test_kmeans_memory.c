@@ -2,13 +2,14 @@
 #include "base/alloc.h"
 #include "support/arrays.h"
 
-enum { N = 200, D = 3, K = 4 };
+enum { N = 200, MOST = 16, K = 4 };
 
-static double x[N * D], weight[N];
+static double  x[N * MOST], weight[N];
+static int64_t d = 3; /* with 16 seeding keeps something for each row */
 
 static void fill(void)
 {
-    for (int i = 0; i < N * D; i++)
+    for (int i = 0; i < N * MOST; i++)
         x[i] = (double)((uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40) / (1 << 20);
     for (int i = 0; i < N; i++)
         weight[i] = 1 + i % 3;
@@ -35,7 +36,7 @@ static int use(const char *init, int weighted, int n_init)
 {
     sabal_error    err    = SABAL_ERROR_INIT;
     sabal_client  *client = sabal_open("local:", &err, .threads = 2);
-    sabal_array   *rows   = matrix(client, x, SABAL_FLOAT64, N, D, 60);
+    sabal_array   *rows   = matrix(client, x, SABAL_FLOAT64, N, d, 60);
     sabal_array   *w      = weighted ? vector(client, weight, SABAL_FLOAT64, N, 0) : NULL;
     sabal_array   *start  = init ? NULL : sabal_array_rows(rows, 0, K);
     sabal_kmeans  *km     = sabal_kmeans_fit(sabal_persist(rows), .n_clusters = K, .init = init ? init : "random", .init_centers = start, .sample_weight = w, .n_init = n_init, .max_iter = 5);
@@ -113,4 +114,12 @@ Test(kmeans_memory, every_failed_allocation_is_reported_with_centers_given)
 Test(kmeans_memory, memory_that_stays_out_is_reported_too)
 {
     each_allocation_fails_in_turn("k-means||", 1, 0, 1);
+}
+
+Test(kmeans_memory, every_failed_allocation_is_reported_with_long_rows)
+{
+    d = MOST;
+    each_allocation_fails_in_turn("k-means||", 0, 0, 0);
+    each_allocation_fails_in_turn("k-means||", 1, 0, 1);
+    d = 3;
 }
