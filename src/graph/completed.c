@@ -2,7 +2,6 @@
  * Futures in the order of their ends: a watch on each, which moves from the list of the pending to the queue of the
  * ended when it fires. Any number of threads may add and take.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -39,6 +38,10 @@ static const sbl_handle_class AS_COMPLETED     = {.name = "iterator over futures
 static const sbl_handle_class IMMORTAL         = {.name = "failed iterator", .immortal = 1};
 static sabal_as_completed     failed_no_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_memory};
 static sabal_as_completed     failed_no_client = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_client};
+static sbl_failure            null_future      = {
+    .immortal = 1,
+    .error = {.struct_size = sizeof(sabal_error), .status = SABAL_EINVAL, .message = "a future to wait for is NULL"}};
+static sabal_as_completed     failed_null      = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &null_future};
 static sabal_as_completed     failed_forked    = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_forked};
 
 /* --- lists ------------------------------------------------------------------------------------------------------ */
@@ -124,9 +127,11 @@ static void as_completed_destroy(void *handle)
 
 static sabal_status add(sabal_as_completed *it, sabal_future *future, sabal_error *err)
 {
-    struct entry *e = sbl_alloc(sizeof *e);
+    struct entry *e;
 
-    assert(future && "a future is NULL");
+    if (!future)
+        return sbl_error_set(err, SABAL_EINVAL, "a future to wait for is NULL");
+    e = sbl_alloc(sizeof *e);
     if (!e)
         return sbl_error_memory(err, sizeof *e, "an iterator over futures");
     e->it     = it;
@@ -171,6 +176,9 @@ sabal_as_completed *sabal_as_completed_create(sabal_client *client, sabal_list f
         return &failed_no_client;
     if (sbl_client_is_forked(client))
         return &failed_forked;
+    for (int64_t i = 0; i < n; i++)
+        if (!futures.items[i])
+            return &failed_null;
     it = make(client);
     for (int64_t i = 0; it && i < n; i++)
         if (add(it, (sabal_future *)futures.items[i], NULL)) {

@@ -2,7 +2,6 @@
  * Waiting for futures and getting what they hold. A wait inside a task first runs what it needs (engine->help), then
  * lends its place to another thread.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -95,7 +94,8 @@ static sabal_status wait_until(sabal_future *f, int64_t deadline_ns, int64_t tim
 {
     sabal_status st;
 
-    assert(f && "a future is NULL");
+    if (!f)
+        return sbl_error_set(err, SABAL_EINVAL, "the future to wait for is NULL");
     if (is_forked(f))
         return sbl_error_pass(err, &sbl_failure_forked.error);
     st = wait_for_end(f, deadline_ns, timeout_ns, err);
@@ -107,6 +107,17 @@ sabal_status sbl_wait_one(sabal_future *f, int64_t timeout_ns, sabal_error *err)
     return wait_until(f, deadline_of(timeout_ns), timeout_ns, err);
 }
 
+static sabal_status check_all(sabal_future *const *futures, int64_t n, sabal_error *err)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!futures[i])
+            return sbl_error_set(err, SABAL_EINVAL, "future %" PRId64 " of the %" PRId64 " to wait for is NULL", i, n);
+        if (is_forked(futures[i]))
+            return sbl_error_pass(err, &sbl_failure_forked.error);
+    }
+    return SABAL_OK;
+}
+
 /*
  * All are waited for even if some have failed: what they use may be freed after. The last is slept for first: when it
  * has ended, most of the others have, and one sleep serves for many.
@@ -116,11 +127,9 @@ sabal_status sbl_wait_list(sabal_future *const *futures, int64_t n, int64_t time
     int64_t      deadline = deadline_of(timeout_ns);
     sabal_status first    = SABAL_OK;
 
-    for (int64_t i = 0; i < n; i++) {
-        if (is_forked(futures[i]))
-            return sbl_error_pass(err, &sbl_failure_forked.error);
+    first = check_all(futures, n, err);
+    for (int64_t i = 0; i < n && !first; i++)
         help(futures[i], deadline);
-    }
     for (int64_t i = n; i-- > 0 && !first;)
         first = wait_for_end(futures[i], deadline, timeout_ns, err);
     for (int64_t i = 0; i < n && !first; i++)
@@ -242,9 +251,9 @@ static sabal_status wait_any(int64_t *index, sabal_future *const *futures, int64
 
     if (n <= 0)
         return sbl_error_set(err, SABAL_EINVAL, "a wait for any of no futures would never end");
-    for (int64_t i = 0; i < n; i++)
-        if (is_forked(futures[i]))
-            return sbl_error_pass(err, &sbl_failure_forked.error);
+    st = check_all(futures, n, err);
+    if (st)
+        return st;
     if (n == 1)
         help(futures[0], deadline);
     ended = first_ended(futures, n);

@@ -196,6 +196,8 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
 
     if (sabal_array_error(given))
         return sbl_error_pass(err, sabal_array_error(given));
+    if (given->client != data->x->client)
+        return sbl_error_set(err, SABAL_EINVAL, "init_centers belongs to another client than x");
     if (given->ndim != 2 || given->shape[0] != run->k || given->shape[1] != data->d)
         return sbl_error_set(err, SABAL_ESHAPE,
                              "init_centers has %d dimensions, %" PRId64 " rows and %" PRId64
@@ -253,10 +255,8 @@ static sabal_status check_options(const sabal_kmeans_options *o, sabal_error *er
         return sbl_error_set(err, SABAL_EINVAL, "tol is %g: expected 0 or more", o->tol);
     if (o->init_centers || strcmp(o->init, "k-means||"))
         return SABAL_OK; /* the rest is told to k-means|| alone */
-    if (!(o->oversampling > 0) || o->oversampling * o->n_clusters > 1e6)
-        return sbl_error_set(err, SABAL_EINVAL,
-                             "oversampling is %g: expected above 0, and at most %g for %d clusters",
-                             o->oversampling, 1e6 / o->n_clusters, o->n_clusters);
+    if (!(o->oversampling > 0))
+        return sbl_error_set(err, SABAL_EINVAL, "oversampling is %g: expected above 0", o->oversampling);
     if (o->init_rounds < 1 || o->init_rounds > 1000) /* without a round there is one candidate */
         return sbl_error_set(err, SABAL_EINVAL, "init_rounds is %d: expected 1 to 1000", o->init_rounds);
     return SABAL_OK;

@@ -18,7 +18,8 @@
 #include "base/error.h"
 #include "kernel/random.h"
 
-#define LONG_ROW 128 /* bytes, from which on something is kept for each row */
+#define MOST_DRAWS 1000000 /* a round */
+#define LONG_ROW   128 /* bytes, from which on something is kept for each row */
 
 struct candidates {
     double  *rows; /* (n, d), room for `room` */
@@ -321,12 +322,16 @@ static void candidates_clear(struct candidates *c, const sbl_kmeans_data *data)
 sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, int32_t k, double oversampling,
                                       int32_t rounds, sabal_error *err)
 {
-    int64_t           n_draws = (int64_t)ceil(oversampling * k);
+    int64_t           n_draws = (int64_t)ceil(fmin(oversampling * k, 2 * MOST_DRAWS));
     struct candidates c;
     double           *weights = NULL, potential = 1;
     int64_t           first;
-    sabal_status      st = candidates_create(&c, data, 1 + n_draws * rounds + k, err);
+    sabal_status      st;
 
+    if (n_draws > MOST_DRAWS)
+        return sbl_error_set(err, SABAL_EINVAL, "oversampling is %g: expected at most %g for %d clusters", oversampling,
+                             (double)MOST_DRAWS / k, k);
+    st = candidates_create(&c, data, 1 + n_draws * rounds + k, err);
     if (!st)
         weights = sbl_calloc((size_t)c.room, sizeof *weights);
     if (!st && !weights)

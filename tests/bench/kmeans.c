@@ -4,6 +4,7 @@
  *
  *     load FILE.npy              reads a (n, d) float64 array into memory of this program, on huge pages
  *     fit K SEED                 a whole fit with defaults, seeding included
+ *     fit_one_round K SEED       the same with one round of seeding, which draws ten candidates
  *     iterate K CENTERS.npy N    N passes from given centres
  *     labels K SEED              a fit, then the labels of all rows
  *     read                       a plain sum of the same memory by as many threads: what a pass can't beat
@@ -243,13 +244,14 @@ static void tell_fit(const sabal_kmeans *km, double start, const struct passes *
     printf("]}\n");
 }
 
-static void fit(int k, unsigned long long seed)
+static void fit(int k, unsigned long long seed, int32_t rounds, double oversampling)
 {
     SABAL_SCOPE(client);
     struct passes passes = {0};
     double        start  = now();
 
-    tell_fit(sabal_kmeans_fit(array(), .n_clusters = k, .seed = seed, .progress = passed, .progress_user = &passes),
+    tell_fit(sabal_kmeans_fit(array(), .n_clusters = k, .seed = seed, .init_rounds = rounds,
+                              .oversampling = oversampling, .progress = passed, .progress_user = &passes),
              start, &passes);
 }
 
@@ -301,7 +303,9 @@ int main(void)
         if (sscanf(line, "load %3999s", path) == 1)
             load(path);
         else if (sscanf(line, "fit %d %llu", &k, &seed) == 2)
-            fit(k, seed);
+            fit(k, seed, 5, 2);
+        else if (sscanf(line, "fit_one_round %d %llu", &k, &seed) == 2)
+            fit(k, seed, 1, 10.0 / k);
         else if (sscanf(line, "iterate %d %3999s %d", &k, path, &passes) == 3)
             iterate(k, path, passes);
         else if (sscanf(line, "labels %d %llu", &k, &seed) == 2)

@@ -7,7 +7,7 @@ SHORT, LONG = 5, 15  # passes of two runs whose difference is scikit-learn's pri
 
 def run(bench):
     big = bench.options.rows or 100_000_000
-    if bench.wants('pass-vs-read', 'fit', 'fit-dask', 'inertia', 'inertia-dask', 'peak-memory', 'peak-memory-labels'):
+    if bench.wants('pass-vs-read', 'fit', 'fit-dask', 'fit-dask-one-round', 'inertia', 'inertia-dask', 'peak-memory', 'peak-memory-labels'):
         two_columns(bench, bench.data(f'kmeans-{big}x2.npy', 'blobs.py', big, 2, 3, 3.0, 0), big)
     rows = min(bench.options.rows or 1_000_000, 1_000_000)
     for k, d in SHAPES:
@@ -20,9 +20,9 @@ def two_columns(bench, path, rows):
     """3 clusters of rows x 2."""
     centers = {}
 
-    def fit(side, name):
+    def fit(side, name, command='fit'):
         def work(i):
-            answer = side.ask('fit', 3, i)
+            answer = side.ask(command, 3, i)
             centers.setdefault(name, []).append(answer['centers'])
             return answer['seconds']
         return work
@@ -42,6 +42,14 @@ def two_columns(bench, path, rows):
                 mine, other = bench.in_turn(fit(ours, 'sabal'), fit(theirs, 'sklearn'))
                 bench.result('fit', mine, version, other, 's', 20 * mine / other, '20 * ours / theirs')
                 compare_inertia(bench, theirs, 'inertia', centers['sabal'], version, centers['sklearn'])
+        if bench.wants('fit-dask-one-round'):
+            with bench.peer('dask') as theirs:
+                version = 'Dask-ML ' + theirs.ask('load', path)['version']
+                mine, other, read = bench.in_turn(fit(ours, 'sabal one round', 'fit_one_round'),
+                                                  fit(theirs, 'dask one round', 'fit_one_round'),
+                                                  lambda i: ours.ask('read')['seconds'])
+                bench.result('fit-dask-one-round', mine, version, other, 's', 60 * mine / other,
+                             f'60 * ours / theirs; a read takes {read:.3f} s')
         if bench.wants('fit-dask', 'inertia-dask'):
             with bench.peer('dask') as theirs:
                 version = 'Dask-ML ' + theirs.ask('load', path)['version']
@@ -91,8 +99,10 @@ def shape(bench, data, centers, rows, k, d):
             return (b['seconds'] - a['seconds']) / (b['n_iter'] - a['n_iter'])
 
         mine(0)
-        a_pass, their_pass, peak = bench.in_turn(mine, other, lambda i: ours.ask('peak')['flops'])
+        a_pass, their_pass, peak, read = bench.in_turn(mine, other, lambda i: ours.ask('peak')['flops'],
+                                                       lambda i: ours.ask('read')['seconds'])
         speed = 2e-9 * rows * k * d / a_pass
-        bench.result(f'k{k}d{d}', a_pass, version, their_pass, 's', 2 * a_pass / their_pass, 'a pass / half of theirs')
+        bench.result(f'k{k}d{d}', a_pass, version, their_pass, 's', 2 * a_pass / their_pass,
+                     f'a pass / half of theirs; a read takes {read:.4f} s')
         bench.result(f'k{k}d{d}-vs-peak', speed, 'peak of fused multiply-adds', peak * 1e-9, 'GFLOP/s',
                      0.7 * peak * 1e-9 / speed, '0.7 * peak / ours')

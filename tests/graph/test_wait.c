@@ -428,3 +428,28 @@ Test(wait, the_descriptor_of_a_client_is_readable_until_it_is_drained)
         }
     }
 }
+
+/* What a failed function gave, passed on unseen. */
+Test(wait, a_null_future_is_refused_not_crashed_on)
+{
+    for_each_engine(client, 1)
+    {
+        sabal_future       *f = submit_double(client, 1), *none = NULL, *next = NULL;
+        sabal_as_completed *it;
+        int64_t             index;
+        double              out;
+
+        cr_expect_eq(sabal_future_wait(none, &err), SABAL_EINVAL);
+        cr_expect_not_null(strstr(err.message, "NULL"));
+        cr_expect_eq(sabal_future_get(&out, sizeof out, none, NULL), SABAL_EINVAL);
+        err = (sabal_error)SABAL_ERROR_INIT;
+        cr_expect_eq(sabal_wait_all(SABAL_LIST(f, none), &err), SABAL_EINVAL);
+        cr_expect_not_null(strstr(err.message, "future 1 of the 2"));
+        cr_expect_eq(sabal_wait_any(&index, SABAL_LIST(none, f), NULL), SABAL_EINVAL);
+        it = sabal_as_completed_create(client, SABAL_LIST(f, none));
+        cr_expect_eq(sabal_as_completed_next(&next, it, NULL), SABAL_EINVAL);
+        it = sabal_as_completed_create(client, SABAL_LIST(f));
+        cr_expect_eq(sabal_as_completed_add(it, none, NULL), SABAL_EINVAL);
+        cr_expect_eq(sabal_as_completed_next(&next, it, NULL), SABAL_OK);
+    }
+}
