@@ -5,6 +5,7 @@ Each check returns the list of what is wrong and the number of things it looked 
 import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,24 @@ def check_readmes(root, build):
         if not text.exists() or 'nows nothing of' not in text.read_text().replace('Nothing here knows', 'Knows nothing'):
             wrong.append(f'src/{floor}/README.md does not say what it knows nothing of')
     return wrong, len(FLOORS)
+
+
+def check_format(root, build):
+    """Every source is as clang-format leaves it. Versions differ in their opinion, so version 14 alone is asked."""
+    tool = shutil.which('clang-format-14') or shutil.which('clang-format')
+    said = subprocess.run([tool, '--version'], capture_output=True, text=True).stdout if tool else 'there is none'
+    if not re.search(r'version 14\.', said):
+        print(f'SKIPPED format: clang-format 14 is needed: {said.strip()}')
+        sys.exit(77)
+    files = [str(p) for p in sources(*(root / d for d in ('include', 'src', 'tools', 'sdk-examples', 'tests', 'docs')))]
+    ran = subprocess.run([tool, '--dry-run', '-Werror', '--style=file', *files], capture_output=True, text=True)
+    first = {}
+    for path, line in re.findall(r'^(/.*?):(\d+):\d+: error: ', ran.stderr, re.M):
+        first.setdefault(path, line)
+    wrong = [f'{path}:{line}: clang-format -i differs from here on' for path, line in first.items()]
+    if ran.returncode and not wrong:
+        wrong.append(ran.stderr)
+    return wrong, len(files)
 
 
 def main():
