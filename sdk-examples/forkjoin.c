@@ -22,9 +22,9 @@ SABAL_JOB(long, fib, int, n)
 {
     if (n < 2)
         return n;
-    SABAL_SPAWN(fib, n - 1);        /* another thread may take this one ...          */
+    SABAL_SPAWN(fib, n - 1);         /* another thread may take this one ...          */
     long y = SABAL_CALL(fib, n - 2); /* ... while this thread does the other          */
-    return y + SABAL_SYNC(fib);     /* the first: called here, unless it was taken   */
+    return y + SABAL_SYNC(fib);      /* the first: called here, unless it was taken   */
 }
 //! [job]
 

@@ -105,7 +105,7 @@ int main(void)
 
     //! [errors]
     /* No check between the calls is needed: whatever is built on a failure fails with the same first cause. */
-    sabal_error   why      = SABAL_ERROR_INIT;
+    sabal_error   why = SABAL_ERROR_INIT;
     char          text[1024];
     sabal_future *negative = sabal_scatter(client, &(double){-2}, sizeof(double));
     sabal_future *r        = sabal_submit(client, root, NULL, 0, .inputs = SABAL_LIST(negative));

@@ -45,10 +45,11 @@ SABAL_API sabal_client *sabal_array_client(const sabal_array *array);
 typedef struct sabal_from_memory_options {
     size_t         struct_size;
     const char    *where;
-    const int64_t *strides;         /* bytes from one element to the next along each axis; NULL: C order        */
-    int64_t        chunk_rows;      /* see above                                                               */
-    int32_t        copy;            /* 1: copied at once, data is the caller's again when the call returns     */
-    void (*release)(void *release_arg); /* called once, from any thread, when data is no longer needed, on failure too */
+    const int64_t *strides;    /* bytes from one element to the next along each axis; NULL: C order        */
+    int64_t        chunk_rows; /* see above                                                               */
+    int32_t        copy;       /* 1: copied at once, data is the caller's again when the call returns     */
+    /* called once, from any thread, when data is no longer needed, on failure too */
+    void (*release)(void *release_arg);
     void *release_arg;
 } sabal_from_memory_options;
 #define SABAL_FROM_MEMORY_DEFAULTS .struct_size = sizeof(sabal_from_memory_options), .where = SABAL_HERE
@@ -65,9 +66,9 @@ SABAL_API void sabal_from_memory_options_init(sabal_from_memory_options *options
  *         dimensions, a negative extent, more than 2^63 bytes), SABAL_ENOMEM
  */
 #ifndef __cplusplus
-#define sabal_array_from_memory(client, data, dtype, ndim, shape, ...)                                       \
-    SABAL_WITH(sabal_array_from_memory_with, ((client), (data), (dtype), (ndim), (shape)),                   \
-               sabal_from_memory_options, SABAL_FROM_MEMORY_DEFAULTS, __VA_ARGS__)
+#define sabal_array_from_memory(client, data, dtype, ndim, shape, ...)                                                 \
+    SABAL_WITH(sabal_array_from_memory_with, ((client), (data), (dtype), (ndim), (shape)), sabal_from_memory_options,  \
+               SABAL_FROM_MEMORY_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data, sabal_dtype dtype,
                                                     int32_t ndim, const int64_t *shape,
@@ -92,7 +93,7 @@ SABAL_API void sabal_read_options_init(sabal_read_options *options);
  *         no regular file, chunk_rows is negative), SABAL_ENOMEM, SABAL_EUNSUPPORTED (version 4 or later of the format)
  */
 #ifndef __cplusplus
-#define sabal_array_read_npy(client, path, ...)                                                              \
+#define sabal_array_read_npy(client, path, ...)                                                                        \
     SABAL_WITH(sabal_array_read_npy_with, ((client), (path)), sabal_read_options, SABAL_READ_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_array_read_npy_with(sabal_client *client, const char *path,
@@ -108,16 +109,16 @@ SABAL_API sabal_array *sabal_array_read_npy_with(sabal_client *client, const cha
  *         SABAL_EUNSUPPORTED if this build has no HDF5 or the data needs a filter it lacks (named)
  */
 #ifndef __cplusplus
-#define sabal_array_read_hdf5(client, path, dataset, ...)                                                    \
-    SABAL_WITH(sabal_array_read_hdf5_with, ((client), (path), (dataset)), sabal_read_options,                \
-               SABAL_READ_DEFAULTS, __VA_ARGS__)
+#define sabal_array_read_hdf5(client, path, dataset, ...)                                                              \
+    SABAL_WITH(sabal_array_read_hdf5_with, ((client), (path), (dataset)), sabal_read_options, SABAL_READ_DEFAULTS,     \
+               __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_array_read_hdf5_with(sabal_client *client, const char *path, const char *dataset,
                                                   const sabal_read_options *options);
 
 /** By the name's ending: .npy, or .h5, .hdf5, .he5, .nc with an optional ":DATASET" behind it. SABAL_EINVAL if other. */
 #ifndef __cplusplus
-#define sabal_array_read(client, path, ...)                                                                  \
+#define sabal_array_read(client, path, ...)                                                                            \
     SABAL_WITH(sabal_array_read_with, ((client), (path)), sabal_read_options, SABAL_READ_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_array_read_with(sabal_client *client, const char *path, const sabal_read_options *options);
@@ -126,20 +127,20 @@ SABAL_API sabal_array *sabal_array_read_with(sabal_client *client, const char *p
 typedef struct sabal_blobs_options {
     size_t        struct_size;
     const char   *where;
-    int64_t       n_samples;   /* rows; default 100                                                          */
-    int64_t       n_features;  /* columns; default 2                                                         */
-    int32_t       centers;     /* number of blobs; default 3                                                 */
+    int64_t       n_samples;     /* rows; default 100                                                          */
+    int64_t       n_features;    /* columns; default 2                                                         */
+    int32_t       centers;       /* number of blobs; default 3                                                 */
     const double *center_values; /* (centers, n_features) of them, copied; NULL: uniform in the center_box    */
-    double        cluster_std; /* standard deviation of each blob; default 1                                 */
+    double        cluster_std;   /* standard deviation of each blob; default 1                                 */
     double        center_box_min, center_box_max; /* default -10, 10                                         */
-    sabal_dtype   dtype;       /* SABAL_FLOAT64 (default) or SABAL_FLOAT32                                   */
-    uint64_t      seed;        /* element (i, j) depends on it, i and j alone                                */
-    int64_t       chunk_rows;  /* see above                                                                  */
-    sabal_array **labels;      /* filled, if given, with the lazy (n_samples,) int32 array of the row's blob  */
+    sabal_dtype   dtype;      /* SABAL_FLOAT64 (default) or SABAL_FLOAT32                                   */
+    uint64_t      seed;       /* element (i, j) depends on it, i and j alone                                */
+    int64_t       chunk_rows; /* see above                                                                  */
+    sabal_array **labels;     /* filled, if given, with the lazy (n_samples,) int32 array of the row's blob  */
 } sabal_blobs_options;
-#define SABAL_BLOBS_DEFAULTS                                                                                 \
-    .struct_size = sizeof(sabal_blobs_options), .where = SABAL_HERE, .n_samples = 100, .n_features = 2,      \
-    .centers = 3, .cluster_std = 1.0, .center_box_min = -10.0, .center_box_max = 10.0, .dtype = SABAL_FLOAT64
+#define SABAL_BLOBS_DEFAULTS                                                                                           \
+    .struct_size = sizeof(sabal_blobs_options), .where = SABAL_HERE, .n_samples = 100, .n_features = 2, .centers = 3,  \
+    .cluster_std = 1.0, .center_box_min = -10.0, .center_box_max = 10.0, .dtype = SABAL_FLOAT64
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_blobs_options_init(sabal_blobs_options *options);
 
@@ -152,7 +153,7 @@ SABAL_API void sabal_blobs_options_init(sabal_blobs_options *options);
  * Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
  */
 #ifndef __cplusplus
-#define sabal_make_blobs(client, ...)                                                                        \
+#define sabal_make_blobs(client, ...)                                                                                  \
     SABAL_WITH(sabal_make_blobs_with, ((client)), sabal_blobs_options, SABAL_BLOBS_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_make_blobs_with(sabal_client *client, const sabal_blobs_options *options);
@@ -181,17 +182,16 @@ typedef struct sabal_map_chunks_options {
     int32_t        row_ndim;  /* dimensions of one row of the result; -1 (default): as the array's */
     const int64_t *row_shape; /* its row_ndim extents; copied                               */
 } sabal_map_chunks_options;
-#define SABAL_MAP_CHUNKS_DEFAULTS \
-    .struct_size = sizeof(sabal_map_chunks_options), .where = SABAL_HERE, .row_ndim = -1
+#define SABAL_MAP_CHUNKS_DEFAULTS .struct_size = sizeof(sabal_map_chunks_options), .where = SABAL_HERE, .row_ndim = -1
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_map_chunks_options_init(sabal_map_chunks_options *options);
 
 /** Applies fn to every chunk; the result has as many rows, in the same chunks.
     Errors: SABAL_EINVAL, SABAL_EDTYPE, SABAL_ESHAPE, SABAL_ENOMEM; fn's own when it runs */
 #ifndef __cplusplus
-#define sabal_array_map_chunks(array, fn, ...)                                                               \
-    SABAL_WITH(sabal_array_map_chunks_with, ((array), (fn)), sabal_map_chunks_options,                       \
-               SABAL_MAP_CHUNKS_DEFAULTS, __VA_ARGS__)
+#define sabal_array_map_chunks(array, fn, ...)                                                                         \
+    SABAL_WITH(sabal_array_map_chunks_with, ((array), (fn)), sabal_map_chunks_options, SABAL_MAP_CHUNKS_DEFAULTS,      \
+               __VA_ARGS__)
 #endif
 SABAL_API sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_fn *fn,
                                                    const sabal_map_chunks_options *options);
@@ -223,8 +223,8 @@ SABAL_API void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options);
  * data set must not exist (SABAL_EINVAL), and on failure the file is as it was. Errors: as sabal_store_npy()
  */
 #ifndef __cplusplus
-#define sabal_store_hdf5(array, path, dataset, err, ...)                                                     \
-    SABAL_WITH(sabal_store_hdf5_with, ((array), (path), (dataset), (err)), sabal_store_hdf5_options,         \
+#define sabal_store_hdf5(array, path, dataset, err, ...)                                                               \
+    SABAL_WITH(sabal_store_hdf5_with, ((array), (path), (dataset), (err)), sabal_store_hdf5_options,                   \
                SABAL_STORE_HDF5_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_store_hdf5_with(const sabal_array *array, const char *path, const char *dataset,
@@ -234,12 +234,12 @@ SABAL_API sabal_status sabal_store(const sabal_array *array, const char *path, s
 
 #ifdef __cplusplus
 } /* extern "C" */
-#define SABAL_CXX_DEFAULTS_(name)                                                                            \
-    inline sabal_##name##_options sabal_##name##_defaults()                                                  \
-    {                                                                                                        \
-        sabal_##name##_options o;                                                                            \
-        sabal_##name##_options_init(&o);                                                                     \
-        return o;                                                                                            \
+#define SABAL_CXX_DEFAULTS_(name)                                                                                      \
+    inline sabal_##name##_options sabal_##name##_defaults()                                                            \
+    {                                                                                                                  \
+        sabal_##name##_options o;                                                                                      \
+        sabal_##name##_options_init(&o);                                                                               \
+        return o;                                                                                                      \
     }
 SABAL_CXX_DEFAULTS_(from_memory)
 SABAL_CXX_DEFAULTS_(read)

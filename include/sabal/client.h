@@ -39,7 +39,7 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file)
  */
 #ifndef __cplusplus
-#define sabal_open(address, err, ...) \
+#define sabal_open(address, err, ...)                                                                                  \
     SABAL_WITH(sabal_open_with, ((address), (err)), sabal_open_options, SABAL_OPEN_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal_open_options *options);
@@ -104,8 +104,8 @@ SABAL_API void sabal_scope_close(sabal_scope *scope);
 
 #ifndef __cplusplus
 #define SABAL_SCOPE_NAME_(line) sabal_scope_##line
-#define SABAL_SCOPE_AT_(client_, line)                                                                       \
-    __attribute__((cleanup(sabal_scope_close), unused)) sabal_scope SABAL_SCOPE_NAME_(line) = {0};           \
+#define SABAL_SCOPE_AT_(client_, line)                                                                                 \
+    __attribute__((cleanup(sabal_scope_close), unused)) sabal_scope SABAL_SCOPE_NAME_(line) = {0};                     \
     sabal_scope_open(&SABAL_SCOPE_NAME_(line), (client_))
 #define SABAL_SCOPE_LINE_(client_, line) SABAL_SCOPE_AT_(client_, line)
 /** Stands first in a block: handles made in the block by this thread are released at its end, however it ends. */
@@ -115,9 +115,9 @@ SABAL_API void sabal_scope_close(sabal_scope *scope);
 #ifdef __cplusplus
 } /* extern "C" */
 
-#define SABAL_SCOPE_CAT_(a, b)  a##b
-#define SABAL_SCOPE_CAT(a, b)   SABAL_SCOPE_CAT_(a, b)
-#define SABAL_SCOPE(client_)    sabal_scope_guard SABAL_SCOPE_CAT(sabal_scope_, __LINE__)(client_)
+#define SABAL_SCOPE_CAT_(a, b) a##b
+#define SABAL_SCOPE_CAT(a, b)  SABAL_SCOPE_CAT_(a, b)
+#define SABAL_SCOPE(client_)   sabal_scope_guard SABAL_SCOPE_CAT(sabal_scope_, __LINE__)(client_)
 class sabal_scope_guard
 {
   public:

@@ -15,8 +15,8 @@ SABAL_API void sabal_remove_partial_files(void);
 /** One array that a file holds. */
 typedef struct sabal_file_entry {
     size_t         struct_size;
-    const char    *name;   /* "/group/data"; NULL for .npy                          */
-    const char    *dtype;  /* "float64", or what the file calls a type sabal lacks  */
+    const char    *name;  /* "/group/data"; NULL for .npy                          */
+    const char    *dtype; /* "float64", or what the file calls a type sabal lacks  */
     int32_t        ndim;
     const int64_t *shape;
     const char    *layout; /* "contiguous", "chunks of (100, 2), shuffle, gzip(4)", "Fortran order" ... */

@@ -66,8 +66,7 @@ extern "C" {
  * pool's, and waits for nobody to start. Inside a job use SABAL_CALL; in a plain function that a job calls, SABAL_RUN is
  * right. With a client that is NULL, failed or closed, and in a process that was forked, the job runs on this thread alone.
  */
-#define SABAL_RUN(client, ...) \
-    SABAL_JOB_CAT_(SABAL_RUN_, SABAL_JOB_MANY_(__VA_ARGS__))((client), __VA_ARGS__)
+#define SABAL_RUN(client, ...) SABAL_JOB_CAT_(SABAL_RUN_, SABAL_JOB_MANY_(__VA_ARGS__))((client), __VA_ARGS__)
 
 /**
  * A piece of a loop: indexes begin (included) to end (excluded). A status other than SABAL_OK ends the loop early:
@@ -132,9 +131,8 @@ SABAL_API void sabal_reduce_options_init(sabal_reduce_options *options);
  */
 #ifndef __cplusplus
 #define sabal_reduce(out, out_size, client, begin, end, fn, combine, context, ...)                                     \
-    SABAL_WITH(sabal_reduce_with,                                                                                      \
-               ((out), (out_size), (client), (begin), (end), (fn), (combine), (context)), sabal_reduce_options,        \
-               SABAL_REDUCE_DEFAULTS, __VA_ARGS__)
+    SABAL_WITH(sabal_reduce_with, ((out), (out_size), (client), (begin), (end), (fn), (combine), (context)),           \
+               sabal_reduce_options, SABAL_REDUCE_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin,
                                          int64_t end, sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
@@ -180,34 +178,35 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
 #define SABAL_JOB_CHECK_(condition) ((void)0)
 #endif
 
+/* clang-format off: tables of macros, to be read across */
 #define SABAL_JOB_CAT_(a, b)  SABAL_JOB_CAT2_(a, b)
 #define SABAL_JOB_CAT2_(a, b) a##b
 /* prefix followed by the number of arguments behind type and name */
-#define SABAL_JOB_PICK_(prefix, ...) \
+#define SABAL_JOB_PICK_(prefix, ...)                                                                                   \
     SABAL_JOB_CAT_(prefix, SABAL_JOB_COUNT_(__VA_ARGS__, 6, odd, 5, odd, 4, odd, 3, odd, 2, odd, 1, odd, 0, odd, ~))
 #define SABAL_JOB_COUNT_(r, f, a, b, c, d, e, g, h, i, j, k, l, m, n, ...) n
 /* 1_ for a job's name alone, N_ for one with arguments behind it */
-#define SABAL_JOB_MANY_(...) \
+#define SABAL_JOB_MANY_(...)                                                                                           \
     SABAL_JOB_LAST_(__VA_ARGS__, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, 1_, ~)
 #define SABAL_JOB_LAST_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, ...) t
 /* VOID_ for the type void, VALUE_ for any other, `void *` included */
-#define SABAL_JOB_PROBE_void()       ~, VOID_
-#define SABAL_JOB_KIND_(type)        SABAL_JOB_SECOND_(SABAL_JOB_PROBE_##type(), VALUE_, ~)
-#define SABAL_JOB_SECOND_(...)       SABAL_JOB_SECOND2_(__VA_ARGS__)
-#define SABAL_JOB_SECOND2_(a, b, ...) b
-#define SABAL_JOB_TYPE_VALUE_(type)  type
-#define SABAL_JOB_TYPE_VOID_(type)   char
+#define SABAL_JOB_PROBE_void()           ~, VOID_
+#define SABAL_JOB_KIND_(type)            SABAL_JOB_SECOND_(SABAL_JOB_PROBE_##type(), VALUE_, ~)
+#define SABAL_JOB_SECOND_(...)           SABAL_JOB_SECOND2_(__VA_ARGS__)
+#define SABAL_JOB_SECOND2_(a, b, ...)    b
+#define SABAL_JOB_TYPE_VALUE_(type)      type
+#define SABAL_JOB_TYPE_VOID_(type)       char
 #define SABAL_JOB_STORE_VALUE_(to, call) to = call
 #define SABAL_JOB_STORE_VOID_(to, call)  call
-#define SABAL_JOB_GIVE_VALUE_(value) return value
-#define SABAL_JOB_GIVE_VOID_(value)  return
-#define SABAL_JOB_TAIL_VALUE_(call)  return call
-#define SABAL_JOB_TAIL_VOID_(call)   call
+#define SABAL_JOB_GIVE_VALUE_(value)     return value
+#define SABAL_JOB_GIVE_VOID_(value)      return
+#define SABAL_JOB_TAIL_VALUE_(call)      return call
+#define SABAL_JOB_TAIL_VOID_(call)       call
 
-#define SABAL_SPAWN_1_(job)      (sabal_spawn_##job(sabal_place_, sabal_head_), (void)++sabal_head_)
-#define SABAL_SPAWN_N_(job, ...) (sabal_spawn_##job(sabal_place_, sabal_head_, __VA_ARGS__), (void)++sabal_head_)
-#define SABAL_CALL_1_(job)       job(sabal_place_, sabal_head_)
-#define SABAL_CALL_N_(job, ...)  job(sabal_place_, sabal_head_, __VA_ARGS__)
+#define SABAL_SPAWN_1_(job)            (sabal_spawn_##job(sabal_place_, sabal_head_), (void)++sabal_head_)
+#define SABAL_SPAWN_N_(job, ...)       (sabal_spawn_##job(sabal_place_, sabal_head_, __VA_ARGS__), (void)++sabal_head_)
+#define SABAL_CALL_1_(job)             job(sabal_place_, sabal_head_)
+#define SABAL_CALL_N_(job, ...)        job(sabal_place_, sabal_head_, __VA_ARGS__)
 #define SABAL_RUN_1_(client, job)      sabal_start_##job(client)
 #define SABAL_RUN_N_(client, job, ...) sabal_start_##job(client, __VA_ARGS__)
 
@@ -216,10 +215,10 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
  * parameters and record. The body is static inline: that is what lets the compiler test a leaf where it is called.
  */
 #define SABAL_JOB_HEAD_(type, name, params)                                                                            \
-    __attribute__((unused)) static inline type name(struct sabal_place *sabal_place_ __attribute__((unused)),          \
+    __attribute__((unused)) static inline type name(struct sabal_place  *sabal_place_ __attribute__((unused)),         \
                                                     struct sabal_record *sabal_head_ __attribute__((unused))           \
-                                                        SABAL_UNWRAP params)
-#define SABAL_JOB_MAKE_(kind, type, name, fields, params, pass, set, get) \
+                                                    SABAL_UNWRAP         params)
+#define SABAL_JOB_MAKE_(kind, type, name, fields, params, pass, set, get)                                              \
     SABAL_JOB_MAKE2_(kind, type, name, fields, params, pass, set, get)
 #define SABAL_JOB_MAKE2_(kind, type, name, fields, params, pass, set, get)                                             \
     struct sabal_record_##name {                                                                                       \
@@ -292,11 +291,10 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
 #define SABAL_JOB_SET_(a) sabal_record_->u.args.a = a;
 #define SABAL_JOB_GET_(a) sabal_record_->u.args.a
 
-#define SABAL_JOB_DECLARE_0(R, N) \
+#define SABAL_JOB_DECLARE_0(R, N)                                                                                      \
     SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (char sabal_none_;), (), (), ((void)sabal_record_), ())
 #define SABAL_JOB_DECLARE_1(R, N, T1, A1)                                                                              \
-    SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1;), (, T1 A1), (, A1), (SABAL_JOB_SET_(A1)),                       \
-                    (, SABAL_JOB_GET_(A1)))
+    SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1;), (, T1 A1), (, A1), (SABAL_JOB_SET_(A1)), (, SABAL_JOB_GET_(A1)))
 #define SABAL_JOB_DECLARE_2(R, N, T1, A1, T2, A2)                                                                      \
     SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1; T2 A2;), (, T1 A1, T2 A2), (, A1, A2),                           \
                     (SABAL_JOB_SET_(A1) SABAL_JOB_SET_(A2)), (, SABAL_JOB_GET_(A1), SABAL_JOB_GET_(A2)))
@@ -306,15 +304,14 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
                     (, SABAL_JOB_GET_(A1), SABAL_JOB_GET_(A2), SABAL_JOB_GET_(A3)))
 #define SABAL_JOB_DECLARE_4(R, N, T1, A1, T2, A2, T3, A3, T4, A4)                                                      \
     SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1; T2 A2; T3 A3; T4 A4;), (, T1 A1, T2 A2, T3 A3, T4 A4),           \
-                    (, A1, A2, A3, A4),                                                                                \
-                    (SABAL_JOB_SET_(A1) SABAL_JOB_SET_(A2) SABAL_JOB_SET_(A3) SABAL_JOB_SET_(A4)),                     \
+                    (, A1, A2, A3, A4), (SABAL_JOB_SET_(A1) SABAL_JOB_SET_(A2) SABAL_JOB_SET_(A3) SABAL_JOB_SET_(A4)), \
                     (, SABAL_JOB_GET_(A1), SABAL_JOB_GET_(A2), SABAL_JOB_GET_(A3), SABAL_JOB_GET_(A4)))
 #define SABAL_JOB_DECLARE_5(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5)                                              \
-    SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1; T2 A2; T3 A3; T4 A4; T5 A5;),                                    \
-                    (, T1 A1, T2 A2, T3 A3, T4 A4, T5 A5), (, A1, A2, A3, A4, A5),                                     \
-                    (SABAL_JOB_SET_(A1) SABAL_JOB_SET_(A2) SABAL_JOB_SET_(A3) SABAL_JOB_SET_(A4) SABAL_JOB_SET_(A5)),  \
-                    (, SABAL_JOB_GET_(A1), SABAL_JOB_GET_(A2), SABAL_JOB_GET_(A3), SABAL_JOB_GET_(A4),                 \
-                     SABAL_JOB_GET_(A5)))
+    SABAL_JOB_MAKE_(                                                                                                   \
+        SABAL_JOB_KIND_(R), R, N, (T1 A1; T2 A2; T3 A3; T4 A4; T5 A5;), (, T1 A1, T2 A2, T3 A3, T4 A4, T5 A5),         \
+        (, A1, A2, A3, A4, A5),                                                                                        \
+        (SABAL_JOB_SET_(A1) SABAL_JOB_SET_(A2) SABAL_JOB_SET_(A3) SABAL_JOB_SET_(A4) SABAL_JOB_SET_(A5)),              \
+        (, SABAL_JOB_GET_(A1), SABAL_JOB_GET_(A2), SABAL_JOB_GET_(A3), SABAL_JOB_GET_(A4), SABAL_JOB_GET_(A5)))
 #define SABAL_JOB_DECLARE_6(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5, T6, A6)                                      \
     SABAL_JOB_MAKE_(SABAL_JOB_KIND_(R), R, N, (T1 A1; T2 A2; T3 A3; T4 A4; T5 A5; T6 A6;),                             \
                     (, T1 A1, T2 A2, T3 A3, T4 A4, T5 A5, T6 A6), (, A1, A2, A3, A4, A5, A6),                          \
@@ -327,17 +324,32 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
 #define SABAL_JOB_BODY_2(R, N, T1, A1, T2, A2)                 SABAL_JOB_HEAD_(R, N, (, T1 A1, T2 A2))
 #define SABAL_JOB_BODY_3(R, N, T1, A1, T2, A2, T3, A3)         SABAL_JOB_HEAD_(R, N, (, T1 A1, T2 A2, T3 A3))
 #define SABAL_JOB_BODY_4(R, N, T1, A1, T2, A2, T3, A3, T4, A4) SABAL_JOB_HEAD_(R, N, (, T1 A1, T2 A2, T3 A3, T4 A4))
-#define SABAL_JOB_BODY_5(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5) \
+#define SABAL_JOB_BODY_5(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5)                                                 \
     SABAL_JOB_HEAD_(R, N, (, T1 A1, T2 A2, T3 A3, T4 A4, T5 A5))
-#define SABAL_JOB_BODY_6(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5, T6, A6) \
+#define SABAL_JOB_BODY_6(R, N, T1, A1, T2, A2, T3, A3, T4, A4, T5, A5, T6, A6)                                         \
     SABAL_JOB_HEAD_(R, N, (, T1 A1, T2 A2, T3 A3, T4 A4, T5 A5, T6 A6))
-#define SABAL_JOB_WHOLE_0(...) SABAL_JOB_DECLARE_0(__VA_ARGS__); SABAL_JOB_BODY_0(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_1(...) SABAL_JOB_DECLARE_1(__VA_ARGS__); SABAL_JOB_BODY_1(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_2(...) SABAL_JOB_DECLARE_2(__VA_ARGS__); SABAL_JOB_BODY_2(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_3(...) SABAL_JOB_DECLARE_3(__VA_ARGS__); SABAL_JOB_BODY_3(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_4(...) SABAL_JOB_DECLARE_4(__VA_ARGS__); SABAL_JOB_BODY_4(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_5(...) SABAL_JOB_DECLARE_5(__VA_ARGS__); SABAL_JOB_BODY_5(__VA_ARGS__)
-#define SABAL_JOB_WHOLE_6(...) SABAL_JOB_DECLARE_6(__VA_ARGS__); SABAL_JOB_BODY_6(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_0(...)                                                                                         \
+    SABAL_JOB_DECLARE_0(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_0(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_1(...)                                                                                         \
+    SABAL_JOB_DECLARE_1(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_1(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_2(...)                                                                                         \
+    SABAL_JOB_DECLARE_2(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_2(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_3(...)                                                                                         \
+    SABAL_JOB_DECLARE_3(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_3(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_4(...)                                                                                         \
+    SABAL_JOB_DECLARE_4(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_4(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_5(...)                                                                                         \
+    SABAL_JOB_DECLARE_5(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_5(__VA_ARGS__)
+#define SABAL_JOB_WHOLE_6(...)                                                                                         \
+    SABAL_JOB_DECLARE_6(__VA_ARGS__);                                                                                  \
+    SABAL_JOB_BODY_6(__VA_ARGS__)
+/* clang-format on */
 
 #ifdef __cplusplus
 inline sabal_for_options sabal_for_defaults()

@@ -14,8 +14,8 @@ typedef struct sabal_kmeans sabal_kmeans;
 /** Where a fit is; given to .progress between passes, from the thread that fits. */
 typedef struct sabal_kmeans_progress {
     size_t      struct_size;
-    const char *phase;    /* "seed", "iterate", "label"             */
-    int32_t     run;      /* 1 .. n_init                            */
+    const char *phase; /* "seed", "iterate", "label"             */
+    int32_t     run;   /* 1 .. n_init                            */
     int32_t     n_init;
     int32_t     iter;     /* passes of this phase done              */
     int32_t     max_iter; /* at most                                */
@@ -42,8 +42,8 @@ typedef struct sabal_kmeans_options {
     void (*progress)(void *user, const sabal_kmeans_progress *progress);
     void *progress_user;
 } sabal_kmeans_options;
-#define SABAL_KMEANS_DEFAULTS                                                                                \
-    .struct_size = sizeof(sabal_kmeans_options), .where = SABAL_HERE, .n_clusters = 8, .init = "k-means||",  \
+#define SABAL_KMEANS_DEFAULTS                                                                                          \
+    .struct_size = sizeof(sabal_kmeans_options), .where = SABAL_HERE, .n_clusters = 8, .init = "k-means||",            \
     .max_iter = 300, .tol = 1e-4, .oversampling = 2.0, .init_rounds = 5
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
@@ -69,7 +69,7 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  *         Arthur and Vassilvitskii, SODA 2007; empty clusters and tolerance: scikit-learn 1.4.
  */
 #ifndef __cplusplus
-#define sabal_kmeans_fit(x, ...) \
+#define sabal_kmeans_fit(x, ...)                                                                                       \
     SABAL_WITH(sabal_kmeans_fit_with, ((x)), sabal_kmeans_options, SABAL_KMEANS_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_kmeans *sabal_kmeans_fit_with(const sabal_array *x, const sabal_kmeans_options *options);

@@ -61,9 +61,15 @@ typedef struct sabal_error {
 } sabal_error;
 
 #ifdef __cplusplus
-#define SABAL_ERROR_INIT {sizeof(sabal_error), SABAL_OK, "", "", "", ""}
+#define SABAL_ERROR_INIT                                                                                               \
+    {                                                                                                                  \
+        sizeof(sabal_error), SABAL_OK, "", "", "", ""                                                                  \
+    }
 #else
-#define SABAL_ERROR_INIT {.struct_size = sizeof(sabal_error)}
+#define SABAL_ERROR_INIT                                                                                               \
+    {                                                                                                                  \
+        .struct_size = sizeof(sabal_error)                                                                             \
+    }
 #endif
 
 /**
@@ -133,18 +139,18 @@ SABAL_API int64_t sabal_list_count(sabal_list list);
 #define SABAL_UNWRAP(...) __VA_ARGS__
 #ifndef __cplusplus
 #if defined(__clang__)
-#define SABAL_WITH(function, arguments, type, defaults, ...)                                                 \
-    __extension__({                                                                                          \
-        _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Winitializer-overrides\"")     \
-            function(SABAL_UNWRAP arguments, &(const type){defaults, __VA_ARGS__});                          \
-        _Pragma("clang diagnostic pop")                                                                      \
+#define SABAL_WITH(function, arguments, type, defaults, ...)                                                           \
+    __extension__({                                                                                                    \
+        _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Winitializer-overrides\"")               \
+            function(SABAL_UNWRAP arguments, &(const type){defaults, __VA_ARGS__});                                    \
+        _Pragma("clang diagnostic pop")                                                                                \
     })
 #else
-#define SABAL_WITH(function, arguments, type, defaults, ...)                                                 \
-    __extension__({                                                                                          \
-        _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"")                 \
-            function(SABAL_UNWRAP arguments, &(const type){defaults, __VA_ARGS__});                          \
-        _Pragma("GCC diagnostic pop")                                                                        \
+#define SABAL_WITH(function, arguments, type, defaults, ...)                                                           \
+    __extension__({                                                                                                    \
+        _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"")                           \
+            function(SABAL_UNWRAP arguments, &(const type){defaults, __VA_ARGS__});                                    \
+        _Pragma("GCC diagnostic pop")                                                                                  \
     })
 #endif
 #endif

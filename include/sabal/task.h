@@ -64,7 +64,7 @@ typedef struct sabal_submit_options {
     int64_t     timeout_ns; /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
     const char *function;   /* fn as it stands in the source, set by the macro: a static function has no symbol */
 } sabal_submit_options;
-#define SABAL_SUBMIT_DEFAULTS .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
+#define SABAL_SUBMIT_DEFAULTS         .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
 #define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn
 /** Fills it with the defaults and its size, for languages without the macro. */
 SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
@@ -80,8 +80,8 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
  *         of another client), the first failed input's, the task's own.
  */
 #ifndef __cplusplus
-#define sabal_submit(client, fn, arg, arg_size, ...)                                                         \
-    SABAL_WITH(sabal_submit_with, ((client), (fn), (arg), (arg_size)), sabal_submit_options,                 \
+#define sabal_submit(client, fn, arg, arg_size, ...)                                                                   \
+    SABAL_WITH(sabal_submit_with, ((client), (fn), (arg), (arg_size)), sabal_submit_options,                           \
                SABAL_SUBMIT_DEFAULTS_FN_(fn), __VA_ARGS__)
 #endif
 SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
@@ -92,8 +92,8 @@ SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *f
  * inputs and options. Fills futures[0 .. n-1], each never NULL. Cheaper than n calls of sabal_submit().
  */
 #ifndef __cplusplus
-#define sabal_map(futures, client, fn, args, arg_size, n, ...)                                               \
-    SABAL_WITH(sabal_map_with, ((futures), (client), (fn), (args), (arg_size), (n)), sabal_submit_options,   \
+#define sabal_map(futures, client, fn, args, arg_size, n, ...)                                                         \
+    SABAL_WITH(sabal_map_with, ((futures), (client), (fn), (args), (arg_size), (n)), sabal_submit_options,             \
                SABAL_SUBMIT_DEFAULTS_FN_(fn), __VA_ARGS__)
 #endif
 SABAL_API void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
@@ -135,7 +135,7 @@ SABAL_API void sabal_wait_options_init(sabal_wait_options *options);
  *         stack is left: let the task return the future instead)
  */
 #ifndef __cplusplus
-#define sabal_future_wait(future, err, ...) \
+#define sabal_future_wait(future, err, ...)                                                                            \
     SABAL_WITH(sabal_future_wait_with, ((future), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_future_wait_with(const sabal_future *future, sabal_error *err,
@@ -143,7 +143,7 @@ SABAL_API sabal_status sabal_future_wait_with(const sabal_future *future, sabal_
 
 /** Waits until all have ended; the error is that of the first in the list that failed. */
 #ifndef __cplusplus
-#define sabal_wait_all(futures, err, ...) \
+#define sabal_wait_all(futures, err, ...)                                                                              \
     SABAL_WITH(sabal_wait_all_with, ((futures), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_wait_all_with(sabal_list futures, sabal_error *err, const sabal_wait_options *options);
@@ -151,9 +151,8 @@ SABAL_API sabal_status sabal_wait_all_with(sabal_list futures, sabal_error *err,
 /** Waits until one has ended, well or badly, and tells which. SABAL_EINVAL for an empty list. In a task it lends its
     place, so that the task may cancel the others. */
 #ifndef __cplusplus
-#define sabal_wait_any(index, futures, err, ...)                                                             \
-    SABAL_WITH(sabal_wait_any_with, ((index), (futures), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS,    \
-               __VA_ARGS__)
+#define sabal_wait_any(index, futures, err, ...)                                                                       \
+    SABAL_WITH(sabal_wait_any_with, ((index), (futures), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS, __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_wait_any_with(int64_t *index, sabal_list futures, sabal_error *err,
                                            const sabal_wait_options *options);
@@ -173,9 +172,9 @@ SABAL_API sabal_status sabal_as_completed_add(sabal_as_completed *it, const saba
  * Errors: SABAL_ETIMEDOUT, what its creation failed with, SABAL_EFORKED. A failed future is no error of this call.
  */
 #ifndef __cplusplus
-#define sabal_as_completed_next(future, it, err, ...)                                                        \
-    SABAL_WITH(sabal_as_completed_next_with, ((future), (it), (err)), sabal_wait_options,                    \
-               SABAL_WAIT_DEFAULTS, __VA_ARGS__)
+#define sabal_as_completed_next(future, it, err, ...)                                                                  \
+    SABAL_WITH(sabal_as_completed_next_with, ((future), (it), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS,         \
+               __VA_ARGS__)
 #endif
 SABAL_API sabal_status sabal_as_completed_next_with(sabal_future **future, sabal_as_completed *it, sabal_error *err,
                                                     const sabal_wait_options *options);

@@ -54,16 +54,16 @@ typedef struct sabal_ndarray sabal_ndarray;
  */
 SABAL_API sabal_status sabal_ndarray_create(sabal_ndarray **array, const void *data, sabal_dtype dtype, int32_t ndim,
                                             const int64_t *shape, sabal_error *err);
-SABAL_API sabal_dtype    sabal_ndarray_dtype(const sabal_ndarray *array);
-SABAL_API int32_t        sabal_ndarray_ndim(const sabal_ndarray *array);
+SABAL_API sabal_dtype  sabal_ndarray_dtype(const sabal_ndarray *array);
+SABAL_API int32_t      sabal_ndarray_ndim(const sabal_ndarray *array);
 /** Extent along axis; -1 if there is no such axis. */
-SABAL_API int64_t        sabal_ndarray_extent(const sabal_ndarray *array, int32_t axis);
+SABAL_API int64_t sabal_ndarray_extent(const sabal_ndarray *array, int32_t axis);
 /** Bytes from one element to the next along axis; 0 if there is no such axis. */
-SABAL_API int64_t        sabal_ndarray_stride(const sabal_ndarray *array, int32_t axis);
+SABAL_API int64_t sabal_ndarray_stride(const sabal_ndarray *array, int32_t axis);
 /** Number of elements. */
-SABAL_API int64_t        sabal_ndarray_size(const sabal_ndarray *array);
+SABAL_API int64_t sabal_ndarray_size(const sabal_ndarray *array);
 /** The first element; borrowed. Use the strides: results of sabal_compute() are in C order, without gaps. */
-SABAL_API const void    *sabal_ndarray_data(const sabal_ndarray *array);
+SABAL_API const void *sabal_ndarray_data(const sabal_ndarray *array);
 /**
  * Prints as NumPy does: what str() of the array is in NumPy 2.4, and a newline. (At most 8 digits behind the point,
  * rows in brackets, lines of 75 characters; past 1000 elements only the first and last 3 along each axis.) NULL

@@ -43,8 +43,8 @@ struct sabal_array {
  * A node without params yet, belonging to nobody's scope; the caller sets chunks and params. input may be
  * NULL. Never NULL: the immortal failed array if memory is out. where: a static string.
  */
-sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input,
-                              sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where);
+sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input, sabal_dtype dtype,
+                              int32_t ndim, const int64_t *shape, const char *where);
 /** Hands a node to the scope of the caller's thread. */
 sabal_array *sbl_array_adopt(sabal_array *array);
 /** A failed array with this cause; belongs to nobody's scope yet. err's place is `where` if it has none. */
@@ -58,8 +58,8 @@ int64_t sbl_array_row_size(const sabal_array *array);
  * An array whose chunks are there, or on their way: takes over the futures (one a chunk) and the table, on
  * failure too. Belongs to nobody's scope yet.
  */
-sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks,
-                            sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where);
+sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks, sabal_dtype dtype,
+                            int32_t ndim, const int64_t *shape, const char *where);
 
 /** The same over one value in memory, cut into chunks by views; retains whole. */
 sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole, const sbl_chunks *chunks,
@@ -68,8 +68,8 @@ sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole
 /* What stands in src/array/program.c. */
 
 /** One stage: takes n_in values (borrowed), makes one. It must be a function of libsabal. */
-typedef sabal_status sbl_stage_fn(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                  const void *params, size_t size, sabal_task *task, sabal_error *err);
+typedef sabal_status sbl_stage_fn(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                  size_t size, sabal_task *task, sabal_error *err);
 
 struct sbl_program {
     unsigned char *code; /* what the task gets as its argument */
@@ -86,8 +86,8 @@ sabal_status sbl_program_array(sbl_program *program, const sabal_array *array, i
 sabal_status sbl_program_input(sbl_program *program, sabal_future *future, sabal_error *err);
 /** Adds a stage that takes the n_in topmost values. params: size bytes, copied, aligned to 16 when it runs.
  */
-sabal_status sbl_program_stage(sbl_program *program, sbl_stage_fn *stage, int32_t n_in, const void *params,
-                               size_t size, sabal_error *err);
+sabal_status sbl_program_stage(sbl_program *program, sbl_stage_fn *stage, int32_t n_in, const void *params, size_t size,
+                               sabal_error *err);
 /** The task that runs it; name and where as in sbl_task_spec. The spec borrows from the program. */
 sbl_task_spec sbl_program_spec(const sbl_program *program, const char *name, const char *where);
 void          sbl_program_clear(sbl_program *program);

@@ -42,11 +42,10 @@ static sabal_status blobs_stage(sbl_value **out, const sbl_value *const *in, int
     if (st)
         return st;
     if (p->dtype)
-        sbl_blobs_rows(room, NULL, (sabal_dtype)p->dtype, p->first, p->n, p->n_samples, p->d, centers, p->m,
-                       p->std, p->seed);
-    else
-        sbl_blobs_rows(NULL, room, SABAL_FLOAT64, p->first, p->n, p->n_samples, p->d, centers, p->m, p->std,
+        sbl_blobs_rows(room, NULL, (sabal_dtype)p->dtype, p->first, p->n, p->n_samples, p->d, centers, p->m, p->std,
                        p->seed);
+    else
+        sbl_blobs_rows(NULL, room, SABAL_FLOAT64, p->first, p->n, p->n_samples, p->d, centers, p->m, p->std, p->seed);
     *out = (sbl_value *)(void *)chunk;
     return SABAL_OK;
 }
@@ -83,21 +82,19 @@ static sabal_status check_options(const sabal_blobs_options *o, sabal_error *err
     if (o->n_samples < 1)
         return sbl_error_set(err, SABAL_EINVAL, "n_samples is %" PRId64 ": expected 1 or more", o->n_samples);
     if (o->n_features < 1)
-        return sbl_error_set(err, SABAL_EINVAL, "n_features is %" PRId64 ": expected 1 or more",
-                             o->n_features);
+        return sbl_error_set(err, SABAL_EINVAL, "n_features is %" PRId64 ": expected 1 or more", o->n_features);
     if (o->centers < 1)
         return sbl_error_set(err, SABAL_EINVAL, "centers is %d: expected 1 or more", o->centers);
     if (o->n_features > (1 << 28) / o->centers)
-        return sbl_error_set(err, SABAL_EINVAL, "%d centers of %" PRId64 " features: more than %d numbers",
-                             o->centers, o->n_features, 1 << 28);
+        return sbl_error_set(err, SABAL_EINVAL, "%d centers of %" PRId64 " features: more than %d numbers", o->centers,
+                             o->n_features, 1 << 28);
     if (!(o->cluster_std >= 0) || isinf(o->cluster_std))
         return sbl_error_set(err, SABAL_EINVAL, "cluster_std is %g: expected 0 or more", o->cluster_std);
     if (!(o->center_box_min <= o->center_box_max) || isinf(o->center_box_max - o->center_box_min))
         return sbl_error_set(err, SABAL_EINVAL, "center_box is %g to %g: expected the lower number first",
                              o->center_box_min, o->center_box_max);
     if (o->dtype != SABAL_FLOAT64 && o->dtype != SABAL_FLOAT32)
-        return sbl_error_set(err, SABAL_EDTYPE, "blobs of %s: expected float64 or float32",
-                             sabal_dtype_name(o->dtype));
+        return sbl_error_set(err, SABAL_EDTYPE, "blobs of %s: expected float64 or float32", sabal_dtype_name(o->dtype));
     if (!sbl_random_has_normal())
         return sbl_error_set(err, SABAL_EUNSUPPORTED, "blobs need a processor with fma, which this one lacks");
     return SABAL_OK;
@@ -157,8 +154,8 @@ static sabal_array *blobs_node(sabal_client *client, const sabal_blobs_options *
 
 sabal_array *sabal_make_blobs_with(sabal_client *client, const sabal_blobs_options *options)
 {
-    sabal_blobs_options o   = {SABAL_BLOBS_DEFAULTS};
-    sabal_error         err = SABAL_ERROR_INIT;
+    sabal_blobs_options o       = {SABAL_BLOBS_DEFAULTS};
+    sabal_error         err     = SABAL_ERROR_INIT;
     sabal_future       *centers = NULL;
     sabal_array        *points;
     sbl_chunks          chunks;

@@ -38,8 +38,8 @@ sabal_status sbl_chunks_choose(sbl_chunks *chunks, sabal_dtype dtype, int32_t nd
                                int64_t chunk_rows, int64_t natural_rows, sabal_error *err)
 {
     if (chunk_rows < 0)
-        return sbl_error_set(err, SABAL_EINVAL,
-                             "chunk_rows is %" PRId64 ": expected 1 or more, or 0 for automatic", chunk_rows);
+        return sbl_error_set(err, SABAL_EINVAL, "chunk_rows is %" PRId64 ": expected 1 or more, or 0 for automatic",
+                             chunk_rows);
     if (chunk_rows == 0)
         chunk_rows = sbl_chunks_auto(dtype, ndim, shape, natural_rows);
     *chunks = sbl_chunks_make(shape[0], chunk_rows, chunk_rows);

@@ -29,8 +29,8 @@ sabal_array *sabal_persist(const sabal_array *array)
         sbl_free(futures);
         return sbl_array_adopt(sbl_array_failed(array->client, &err, array->where));
     }
-    return sbl_array_adopt(sbl_array_held(array->client, futures, &array->chunks, array->dtype, array->ndim,
-                                          array->shape, array->where));
+    return sbl_array_adopt(
+        sbl_array_held(array->client, futures, &array->chunks, array->dtype, array->ndim, array->shape, array->where));
 }
 
 /* Copies the chunks to room, one behind the other. */

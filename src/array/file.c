@@ -125,8 +125,8 @@ static sabal_array *read_file(sabal_client *client, const char *format, const ch
     if (!st)
         st = sbl_check_shape(reader->dtype, reader->ndim, reader->shape, &err);
     if (!st)
-        st = sbl_chunks_choose(&chunks, reader->dtype, reader->ndim, reader->shape, o->chunk_rows,
-                               reader->natural_rows, &err);
+        st = sbl_chunks_choose(&chunks, reader->dtype, reader->ndim, reader->shape, o->chunk_rows, reader->natural_rows,
+                               &err);
     if (st) {
         sbl_reader_release(reader);
         return sbl_array_adopt(sbl_array_failed(client, &err, o->where));
@@ -141,8 +141,7 @@ static sabal_array *read_file(sabal_client *client, const char *format, const ch
     return sbl_array_adopt(a);
 }
 
-sabal_array *sabal_array_read_npy_with(sabal_client *client, const char *path,
-                                       const sabal_read_options *options)
+sabal_array *sabal_array_read_npy_with(sabal_client *client, const char *path, const sabal_read_options *options)
 {
     sabal_read_options o = {SABAL_READ_DEFAULTS};
 
@@ -171,8 +170,7 @@ sabal_array *sabal_array_read_with(sabal_client *client, const char *path, const
     sbl_options_take(&o, sizeof o, options);
     st = path ? sbl_path_split(&file, &dataset, &format, path, &err)
               : sbl_error_set(&err, SABAL_EINVAL, "the path is NULL");
-    a  = st ? sbl_array_adopt(sbl_array_failed(client, &err, o.where))
-            : read_file(client, format, file, dataset, &o);
+    a  = st ? sbl_array_adopt(sbl_array_failed(client, &err, o.where)) : read_file(client, format, file, dataset, &o);
     sbl_free(file);
     sbl_free(dataset);
     return a;

@@ -59,8 +59,8 @@ void sbl_flow_close(sbl_flow *flow)
     memset(flow, 0, sizeof *flow);
 }
 
-sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs,
-                                 int64_t n, const char *name, const char *where, sabal_error *err)
+sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs, int64_t n,
+                                 const char *name, const char *where, sabal_error *err)
 {
     sbl_task_spec *specs = sbl_calloc((size_t)n, sizeof *specs);
     sabal_status   st    = SABAL_OK;

@@ -29,8 +29,8 @@ static void held_clear(sabal_array *a)
 
 static const sbl_array_op HELD = {.name = "held", .emit = held_emit, .clear = held_clear};
 
-sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks,
-                            sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where)
+sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const sbl_chunks *chunks, sabal_dtype dtype,
+                            int32_t ndim, const int64_t *shape, const char *where)
 {
     sabal_array *a = sbl_array_create(client, &HELD, NULL, dtype, ndim, shape, where);
 
@@ -70,13 +70,12 @@ sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole
 }
 
 /* The whole memory as one value; o->release is called by it, or has been called. */
-static sabal_status wrap(sabal_ndarray **whole, const void *data, sabal_dtype dtype, int32_t ndim,
-                         const int64_t *shape, const sabal_from_memory_options *o, sabal_error *err)
+static sabal_status wrap(sabal_ndarray **whole, const void *data, sabal_dtype dtype, int32_t ndim, const int64_t *shape,
+                         const sabal_from_memory_options *o, sabal_error *err)
 {
     sabal_ndarray *outer, *copy;
     void          *room;
-    sabal_status   st =
-        sbl_ndarray_wrap(&outer, data, dtype, ndim, shape, o->strides, o->release, o->release_arg, err);
+    sabal_status   st = sbl_ndarray_wrap(&outer, data, dtype, ndim, shape, o->strides, o->release, o->release_arg, err);
 
     if (st || !o->copy) {
         *whole = st ? NULL : outer;
@@ -96,9 +95,8 @@ void sabal_from_memory_options_init(sabal_from_memory_options *options)
     *options = (sabal_from_memory_options){SABAL_FROM_MEMORY_DEFAULTS};
 }
 
-sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data, sabal_dtype dtype,
-                                          int32_t ndim, const int64_t *shape,
-                                          const sabal_from_memory_options *options)
+sabal_array *sabal_array_from_memory_with(sabal_client *client, const void *data, sabal_dtype dtype, int32_t ndim,
+                                          const int64_t *shape, const sabal_from_memory_options *options)
 {
     sabal_from_memory_options o     = {SABAL_FROM_MEMORY_DEFAULTS};
     sabal_error               err   = SABAL_ERROR_INIT;

@@ -144,17 +144,15 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
     if (!st && !fn)
         st = sbl_error_set(&err, SABAL_EINVAL, "the function to map is NULL");
     if (!st && (o.row_ndim < -1 || o.row_ndim >= SABAL_MAX_NDIM || (o.row_ndim > 0 && !o.row_shape)))
-        st = sbl_error_set(&err, SABAL_EINVAL, "row_ndim is %d%s: expected 0 to %d with row_shape, or -1",
-                           o.row_ndim, o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "",
-                           SABAL_MAX_NDIM - 1);
+        st = sbl_error_set(&err, SABAL_EINVAL, "row_ndim is %d%s: expected 0 to %d with row_shape, or -1", o.row_ndim,
+                           o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "", SABAL_MAX_NDIM - 1);
     if (st)
         return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
     head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
     head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
     snprintf(head.where, sizeof head.where, "%s", o.where ? o.where : "");
     if (head.row_ndim)
-        memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape,
-               (size_t)head.row_ndim * sizeof *shape);
+        memcpy(head.row_shape, o.row_ndim < 0 ? array->shape + 1 : o.row_shape, (size_t)head.row_ndim * sizeof *shape);
     shape[0] = array->shape[0];
     memcpy(shape + 1, head.row_shape, (size_t)head.row_ndim * sizeof *shape);
     st = sbl_check_shape((sabal_dtype)head.dtype, 1 + head.row_ndim, shape, &err);
@@ -162,8 +160,7 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
         st = node_create(&node, &head, &o, array->client, &err);
     if (st)
         return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
-    a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape,
-                         o.where);
+    a = sbl_array_create(array->client, &MAP, array, (sabal_dtype)head.dtype, 1 + head.row_ndim, shape, o.where);
     if (a->error) {
         node_free(node);
         return a;

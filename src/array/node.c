@@ -21,17 +21,16 @@ static void array_destroy(void *handle)
 static const sbl_handle_class ARRAY = {.name = "sabal_array", .destroy = array_destroy};
 
 /* What every maker returns when there is no memory even for the node of a failure. */
-static const sbl_handle_class IMMORTAL      = {.name = "sabal_array", .immortal = 1};
-static sabal_error            no_memory     = {.struct_size = sizeof(sabal_error),
-                                               .status      = SABAL_ENOMEM,
-                                               .message     = "no memory for the description of an array"};
-static sabal_array            out_of_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .error = &no_memory};
+static const sbl_handle_class IMMORTAL  = {.name = "sabal_array", .immortal = 1};
+static sabal_error            no_memory = {
+               .struct_size = sizeof(sabal_error), .status = SABAL_ENOMEM, .message = "no memory for the description of an array"};
+static sabal_array out_of_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .error = &no_memory};
 
 /* And when the client is NULL; the error is that of the client that stands for it. */
 static sabal_array no_client = {.handle = SBL_IMMORTAL(&IMMORTAL), .client = &sbl_client_none};
 
-sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input,
-                              sabal_dtype dtype, int32_t ndim, const int64_t *shape, const char *where)
+sabal_array *sbl_array_create(sabal_client *client, const sbl_array_op *op, const sabal_array *input, sabal_dtype dtype,
+                              int32_t ndim, const int64_t *shape, const char *where)
 {
     sabal_array *a = sbl_calloc(1, sizeof *a);
 

@@ -44,8 +44,7 @@ static sabal_status add_step(sbl_program *p, int64_t stage, int32_t n_in, const 
     p->size = need;
     p->depth += 1 - n_in;
     if (p->depth > SBL_PROGRAM_DEPTH)
-        return sbl_error_set(err, SABAL_EUNSUPPORTED, "an expression nested more than %d deep",
-                             SBL_PROGRAM_DEPTH);
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "an expression nested more than %d deep", SBL_PROGRAM_DEPTH);
     return SABAL_OK;
 }
 
@@ -64,8 +63,8 @@ sabal_status sbl_program_input(sbl_program *p, sabal_future *future, sabal_error
     return add_step(p, INPUT, 0, NULL, 0, err);
 }
 
-sabal_status sbl_program_stage(sbl_program *p, sbl_stage_fn *stage, int32_t n_in, const void *params,
-                               size_t size, sabal_error *err)
+sabal_status sbl_program_stage(sbl_program *p, sbl_stage_fn *stage, int32_t n_in, const void *params, size_t size,
+                               sabal_error *err)
 {
     assert(n_in <= p->depth);
     return add_step(p, (intptr_t)stage - (intptr_t)run_program, n_in, params, size, err);
@@ -106,8 +105,7 @@ static sabal_status run_program(sabal_task *task)
         } else {
             sbl_stage_fn *stage = (sbl_stage_fn *)((intptr_t)run_program + (intptr_t)step.stage);
 
-            st = stage(&made, stack + depth - step.n_in, (int32_t)step.n_in, code + sizeof step, step.size,
-                       task, &err);
+            st = stage(&made, stack + depth - step.n_in, (int32_t)step.n_in, code + sizeof step, step.size, task, &err);
             for (uint32_t i = 0; i < step.n_in; i++)
                 sbl_value_release(stack[--depth]);
             if (!st)
@@ -161,8 +159,7 @@ sabal_status sbl_dense(const sabal_ndarray **dense, const sbl_value *value, saba
     sabal_status         st;
 
     if (value->kind != SBL_NDARRAY)
-        return sbl_error_set(err, SABAL_EINTERNAL, "a value of kind %d where a chunk was expected",
-                             value->kind);
+        return sbl_error_set(err, SABAL_EINTERNAL, "a value of kind %d where a chunk was expected", value->kind);
     if (sbl_ndarray_is_contiguous(array)) {
         *dense = sbl_handle_retain(array);
         return SABAL_OK;

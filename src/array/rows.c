@@ -13,8 +13,7 @@ static sabal_status rows_stage(sbl_value **out, const sbl_value *const *in, int3
 {
     const struct rows_params *p = params;
     sabal_ndarray            *part;
-    sabal_status              st =
-        sbl_ndarray_rows(&part, (const sabal_ndarray *)(const void *)in[0], p->first, p->n, err);
+    sabal_status st = sbl_ndarray_rows(&part, (const sabal_ndarray *)(const void *)in[0], p->first, p->n, err);
 
     if (!st)
         *out = (sbl_value *)(void *)part;
@@ -27,8 +26,7 @@ static sabal_status rows_emit(const sabal_array *a, int64_t i, sbl_program *prog
     const sbl_chunks  *from  = &a->input->chunks;
     int64_t            first = *(const int64_t *)a->params + sbl_chunks_start(&a->chunks, i);
     int64_t            chunk = sbl_chunks_find(from, first);
-    struct rows_params p     = {.first = first - sbl_chunks_start(from, chunk),
-                                .n     = sbl_chunks_rows(&a->chunks, i)};
+    struct rows_params p     = {.first = first - sbl_chunks_start(from, chunk), .n = sbl_chunks_rows(&a->chunks, i)};
     sabal_status       st    = sbl_program_array(program, a->input, chunk, err);
 
     if (st || p.n == sbl_chunks_rows(from, chunk))
@@ -69,9 +67,9 @@ sabal_array *sabal_array_rows(const sabal_array *array, int64_t start, int64_t s
     if (shape[0] == 0)
         chunks = sbl_chunks_make(0, array->chunks.step, array->chunks.step);
     else
-        chunks = sbl_chunks_make(
-            shape[0], sbl_chunks_start(&array->chunks, sbl_chunks_find(&array->chunks, start) + 1) - start,
-            array->chunks.step);
+        chunks = sbl_chunks_make(shape[0],
+                                 sbl_chunks_start(&array->chunks, sbl_chunks_find(&array->chunks, start) + 1) - start,
+                                 array->chunks.step);
     first = sbl_alloc(sizeof *first);
     if (!first) {
         sbl_error_memory(&err, sizeof *first, "a row slice");

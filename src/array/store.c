@@ -22,8 +22,7 @@ static sabal_status write_stage(sbl_value **out, const sbl_value *const *in, int
     sabal_status               st = sbl_dense(&dense, in[0], err);
 
     if (!st)
-        st = sbl_writer_rows(p->writer, p->first, sabal_ndarray_extent(dense, 0), sabal_ndarray_data(dense),
-                             err);
+        st = sbl_writer_rows(p->writer, p->first, sabal_ndarray_extent(dense, 0), sabal_ndarray_data(dense), err);
     if (!st)
         st = sbl_bytes_create(out, &nothing, 0, err);
     sbl_handle_release(dense);
@@ -82,8 +81,7 @@ static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, in
     sbl_value   *value = NULL;
     sabal_status st;
 
-    st = buffer ? sbl_flow_open(&flow, array, err)
-                : sbl_error_memory(err, (size_t)step * row_bytes, "a file's chunk");
+    st = buffer ? sbl_flow_open(&flow, array, err) : sbl_error_memory(err, (size_t)step * row_bytes, "a file's chunk");
     while (!st) {
         const sabal_ndarray *dense = NULL;
         int64_t              taken = 0, rows = 0;
@@ -99,8 +97,7 @@ static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, in
             int64_t n = step - filled < rows - taken ? step - filled : rows - taken;
 
             memcpy(buffer + (size_t)filled * row_bytes,
-                   (const char *)sabal_ndarray_data(dense) + (size_t)taken * row_bytes,
-                   (size_t)n * row_bytes);
+                   (const char *)sabal_ndarray_data(dense) + (size_t)taken * row_bytes, (size_t)n * row_bytes);
             taken += n;
             filled += n;
             if (filled == step) {
@@ -156,8 +153,7 @@ static sabal_status store_hdf5(const sabal_array *array, const char *path, const
         return sbl_error_set(err, SABAL_EINVAL, "chunk_rows is %lld: expected 1 or more, or 0",
                              (long long)o->chunk_rows);
     if (o->gzip < 0 || o->gzip > 9)
-        return sbl_error_set(err, SABAL_EINVAL, "gzip is %d: expected a level from 1 to 9, or 0 for none",
-                             o->gzip);
+        return sbl_error_set(err, SABAL_EINVAL, "gzip is %d: expected a level from 1 to 9, or 0 for none", o->gzip);
     if (!w.chunk_rows && (w.gzip || w.shuffle))
         w.chunk_rows = array->chunks.step < array->shape[0] ? array->chunks.step : array->shape[0];
     st = sbl_hdf5_create(&writer, path, dataset, array->dtype, array->ndim, array->shape, &w, err);
@@ -182,8 +178,8 @@ void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options)
     *options = (sabal_store_hdf5_options){SABAL_STORE_HDF5_DEFAULTS};
 }
 
-sabal_status sabal_store_hdf5_with(const sabal_array *array, const char *path, const char *dataset,
-                                   sabal_error *err, const sabal_store_hdf5_options *options)
+sabal_status sabal_store_hdf5_with(const sabal_array *array, const char *path, const char *dataset, sabal_error *err,
+                                   const sabal_store_hdf5_options *options)
 {
     sabal_store_hdf5_options o  = {SABAL_STORE_HDF5_DEFAULTS};
     sabal_status             st = sbl_array_check(array, err);

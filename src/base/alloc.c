@@ -53,7 +53,8 @@ void *sbl_alloc_aligned(size_t align, size_t size)
 {
     void *memory = NULL;
 
-    if (sbl_alloc_must_fail() || posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size ? size : 1))
+    if (sbl_alloc_must_fail() ||
+        posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size ? size : 1))
         return NULL;
     return memory;
 }

@@ -65,8 +65,8 @@ void sbl_buffer_count(size_t size)
     size_t now = atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed) + size;
     size_t top = atomic_load_explicit(&peak, memory_order_relaxed);
 
-    while (now > top && !atomic_compare_exchange_weak_explicit(&peak, &top, now, memory_order_relaxed,
-                                                               memory_order_relaxed))
+    while (now > top &&
+           !atomic_compare_exchange_weak_explicit(&peak, &top, now, memory_order_relaxed, memory_order_relaxed))
         ;
     atomic_fetch_add_explicit(&n_buffers, 1, memory_order_relaxed);
 }
@@ -113,11 +113,11 @@ static void link_spare(struct spare *s)
     s->next_in_bin     = bins[s->bin];
     if (s->next_in_bin)
         s->next_in_bin->previous_in_bin = s;
-    bins[s->bin] = s;
-    s->newer     = NULL;
-    s->older     = newest;
+    bins[s->bin]                         = s;
+    s->newer                             = NULL;
+    s->older                             = newest;
     *(newest ? &newest->newer : &oldest) = s;
-    newest = s;
+    newest                               = s;
     cached += s->size;
 }
 
@@ -176,7 +176,7 @@ static void configure(void)
 /* Fresh memory aligned to a huge page, so that the first touch takes one fault for 2 MiB. */
 static void *map(size_t size)
 {
-    size_t    room = size + HUGE_PAGE;
+    size_t    room  = size + HUGE_PAGE;
     char     *start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *aligned;
     uintptr_t at    = (uintptr_t)start;
 

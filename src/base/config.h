@@ -5,15 +5,16 @@
 #include <sabal/status.h>
 
 /* name, environment variable, default, what it does. The manual's table is made from this one. */
-#define SBL_CONFIG_TABLE(X)                                                                                        \
-    X("scheduler_file", "SABAL_SCHEDULER_FILE", "", "where sabal_open(NULL, ...) connects; empty: this node")      \
-    X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                     \
-    X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")     \
-    X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")       \
-    X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                \
-    X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")      \
-    X("fsync", "SABAL_FSYNC", "1", "1: a stored file is on the disk before it gets its name; 0: that is not waited for") \
-    X("buffer_cache", "SABAL_BUFFER_CACHE", "-1",                                                                  \
+#define SBL_CONFIG_TABLE(X)                                                                                            \
+    X("scheduler_file", "SABAL_SCHEDULER_FILE", "", "where sabal_open(NULL, ...) connects; empty: this node")          \
+    X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                         \
+    X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")         \
+    X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")           \
+    X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                    \
+    X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")          \
+    X("fsync", "SABAL_FSYNC", "1",                                                                                     \
+      "1: a stored file is on the disk before it gets its name; 0: that is not waited for")                            \
+    X("buffer_cache", "SABAL_BUFFER_CACHE", "-1",                                                                      \
       "bytes of returned buffers kept for reuse; -1: a quarter of the memory this process may use")
 
 typedef struct sbl_config_entry {

@@ -20,22 +20,25 @@ typedef struct sbl_handle_class {
 
 /* The root of a client's handles; its first member. */
 typedef struct sbl_owner {
-    pthread_mutex_t    lock;  /* guards the lists of all scopes of this client */
-    struct sbl_handle *first; /* those that belong to the client itself        */
+    pthread_mutex_t    lock;            /* guards the lists of all scopes of this client */
+    struct sbl_handle *first;           /* those that belong to the client itself        */
     void (*retain)(struct sbl_owner *); /* keeps its memory while a scope of the user's is open; NULL: it needs none */
     void (*release)(struct sbl_owner *);
 } sbl_owner;
 
 typedef struct sbl_handle {
     const sbl_handle_class *class;
-    _Atomic int32_t         refs;
-    _Atomic int32_t         users;
-    sbl_owner              *owner; /* whose scope holds it; NULL: none does. Written under owner->lock */
-    struct sbl_handle     **head;  /* the list it is in                                                 */
-    struct sbl_handle      *next, *previous;
+    _Atomic int32_t     refs;
+    _Atomic int32_t     users;
+    sbl_owner          *owner; /* whose scope holds it; NULL: none does. Written under owner->lock */
+    struct sbl_handle **head;  /* the list it is in                                                 */
+    struct sbl_handle  *next, *previous;
 } sbl_handle;
 
-#define SBL_IMMORTAL(class_) {.class = (class_), .refs = 1, .users = 0}
+#define SBL_IMMORTAL(class_)                                                                                           \
+    {                                                                                                                  \
+        .class = (class_), .refs = 1, .users = 0                                                                       \
+    }
 
 /** A new handle with one reference that belongs to nobody's scope yet. */
 void sbl_handle_init(void *handle, const sbl_handle_class *class_);

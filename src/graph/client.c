@@ -94,8 +94,8 @@ static void delist(sabal_client *client)
 
 sbl_shard *sbl_client_shard(sabal_client *client)
 {
-    static _Atomic uint32_t   threads;
-    static __thread uint32_t  mine; /* 0: none yet */
+    static _Atomic uint32_t  threads;
+    static __thread uint32_t mine; /* 0: none yet */
 
     if (!mine)
         mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SBL_SHARDS;
@@ -202,7 +202,8 @@ static sabal_status choose_engine(const sbl_engine **engine, const char *address
         if (file[0])
             return sbl_error_set(err, SABAL_EUNSUPPORTED,
                                  "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "
-                                 "unset it, or open \"local:\" for the cores of this node", file);
+                                 "unset it, or open \"local:\" for the cores of this node",
+                                 file);
     } else if (!strcmp(address, "rehearse:")) {
         return sbl_error_set(err, SABAL_EUNSUPPORTED,
                              "\"rehearse:\" (tasks in a second process, as on a cluster) is not in this version of "
@@ -210,7 +211,8 @@ static sabal_status choose_engine(const sbl_engine **engine, const char *address
     } else if (strcmp(address, "local:") != 0) {
         return sbl_error_set(err, SABAL_EUNSUPPORTED,
                              "'%s' would be a scheduler's file, but clusters are not in this version of sabal: open "
-                             "\"local:\" for the cores of this node", address);
+                             "\"local:\" for the cores of this node",
+                             address);
     }
     *engine = &sbl_engine_local;
     return SABAL_OK;

@@ -17,28 +17,28 @@ typedef struct sbl_shard {
 } sbl_shard;
 
 struct sabal_client {
-    sbl_owner          owner; /* first: a scope's client and its owner are one address */
-    const sbl_engine  *engine;
-    _Atomic(sbl_pool *) pool; /* NULL: failed or closed */
-    sbl_failure       *failure; /* why it could not be opened; NULL: it was */
-    uint64_t           generation;
-    _Atomic uint32_t   closing; /* 1 from sabal_close() on */
-    _Atomic int32_t    refs;    /* who keeps the memory: the user until close, each handle */
-    sbl_event          quiet;   /* set when closing and no task is left */
-    _Atomic int32_t    urgent;  /* ready tasks with a priority above 0 */
-    _Atomic uint64_t   serial;
-    pthread_mutex_t    watch_lock; /* guards the watches of all its futures */
-    pthread_mutex_t    chain_lock; /* one task at a time begins to wait for a future that it returned */
-    uint32_t           chain_mark; /* under chain_lock: the last search for a cycle                    */
-    _Atomic int32_t    n_chained;  /* tasks that wait so                                               */
-    _Atomic int        fd;         /* -1: none yet */
-    _Atomic uint32_t   fd_raised;  /* written to since the last drain */
-    _Atomic uint32_t   fd_drained; /* sabal_client_drain() was called */
-    _Atomic uint32_t   ended_at_once; /* since then: a future that had ended when it was made */
-    struct sbl_timer  *timer;      /* made when the first task with a timeout is submitted; under watch_lock */
-    struct sbl_trace  *trace;      /* NULL: none */
+    sbl_owner            owner; /* first: a scope's client and its owner are one address */
+    const sbl_engine    *engine;
+    _Atomic(sbl_pool *)  pool;    /* NULL: failed or closed */
+    sbl_failure         *failure; /* why it could not be opened; NULL: it was */
+    uint64_t             generation;
+    _Atomic uint32_t     closing; /* 1 from sabal_close() on */
+    _Atomic int32_t      refs;    /* who keeps the memory: the user until close, each handle */
+    sbl_event            quiet;   /* set when closing and no task is left */
+    _Atomic int32_t      urgent;  /* ready tasks with a priority above 0 */
+    _Atomic uint64_t     serial;
+    pthread_mutex_t      watch_lock;      /* guards the watches of all its futures */
+    pthread_mutex_t      chain_lock;      /* one task at a time begins to wait for a future that it returned */
+    uint32_t             chain_mark;      /* under chain_lock: the last search for a cycle                    */
+    _Atomic int32_t      n_chained;       /* tasks that wait so                                               */
+    _Atomic int          fd;              /* -1: none yet */
+    _Atomic uint32_t     fd_raised;       /* written to since the last drain */
+    _Atomic uint32_t     fd_drained;      /* sabal_client_drain() was called */
+    _Atomic uint32_t     ended_at_once;   /* since then: a future that had ended when it was made */
+    struct sbl_timer    *timer;           /* made when the first task with a timeout is submitted; under watch_lock */
+    struct sbl_trace    *trace;           /* NULL: none */
     struct sabal_client *next, *previous; /* all clients of the process, for fork */
-    sbl_shard          shards[SBL_SHARDS];
+    sbl_shard            shards[SBL_SHARDS];
 };
 
 extern sabal_client sbl_client_no_memory;

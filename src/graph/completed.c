@@ -39,10 +39,10 @@ static const sbl_handle_class IMMORTAL         = {.name = "failed iterator", .im
 static sabal_as_completed     failed_no_memory = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_memory};
 static sabal_as_completed     failed_no_client = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_no_client};
 static sbl_failure            null_future      = {
-    .immortal = 1,
-    .error = {.struct_size = sizeof(sabal_error), .status = SABAL_EINVAL, .message = "a future to wait for is NULL"}};
-static sabal_as_completed     failed_null      = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &null_future};
-static sabal_as_completed     failed_forked    = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_forked};
+                    .immortal = 1,
+                    .error = {.struct_size = sizeof(sabal_error), .status = SABAL_EINVAL, .message = "a future to wait for is NULL"}};
+static sabal_as_completed failed_null   = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &null_future};
+static sabal_as_completed failed_forked = {.handle = SBL_IMMORTAL(&IMMORTAL), .failure = &sbl_failure_forked};
 
 /* --- lists ------------------------------------------------------------------------------------------------------ */
 
@@ -98,7 +98,7 @@ static void free_list(struct list *list)
 
 static void as_completed_destroy(void *handle)
 {
-    sabal_as_completed *it = handle;
+    sabal_as_completed *it     = handle;
     sabal_client       *client = it->client;
 
     if (sbl_client_is_forked(client))
@@ -217,7 +217,8 @@ static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
  * nothing, a failure of the wait, or, *helped, that something was run. The only one is run here, as in a wait for it;
  * of several it is not known which ends first.
  */
-static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, int32_t round, int *helped, sabal_error *err)
+static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, int32_t round, int *helped,
+                                 sabal_error *err)
 {
     sabal_future *f    = sbl_handle_retain(it->pending.first->future);
     int           only = !it->pending.first->next;
@@ -314,7 +315,7 @@ static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t 
 sabal_status sabal_as_completed_next_with(sabal_future **future, sabal_as_completed *it, sabal_error *err,
                                           const sabal_wait_options *options)
 {
-    sabal_wait_options o  = sbl_wait_options_of(options);
+    sabal_wait_options o = sbl_wait_options_of(options);
     sabal_status       st;
 
     if (it->failure)

@@ -15,8 +15,9 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
         return sbl_error_set(err, SABAL_EINVAL, "an argument of %zu bytes was announced, but it is NULL",
                              spec->arg_size);
     if (spec->retries < 0 || spec->timeout_ns < 0)
-        return sbl_error_set(err, SABAL_EINVAL, "%" PRId32 " retries and a timeout of %" PRId64
-                             " ns: both must be 0 or more", spec->retries, spec->timeout_ns);
+        return sbl_error_set(err, SABAL_EINVAL,
+                             "%" PRId32 " retries and a timeout of %" PRId64 " ns: both must be 0 or more",
+                             spec->retries, spec->timeout_ns);
     for (int32_t i = 0; i < spec->n_inputs; i++) {
         if (!spec->inputs[i])
             return sbl_error_set(err, SABAL_EINVAL, "input %" PRId32 " is NULL", i);

@@ -23,25 +23,24 @@ static const sbl_handle_class IMMORTAL_FUTURE = {.name = "failed future", .immor
 sbl_failure sbl_failure_no_memory = {
     .immortal = 1,
     .error = {.struct_size = sizeof(sabal_error), .status = SABAL_ENOMEM, .message = "no memory for a task's record"}};
-sbl_failure sbl_failure_no_client = {
-    .immortal = 1,
-    .error    = {.struct_size = sizeof(sabal_error),
-                 .status      = SABAL_EINVAL,
-                 .message     = "the client is NULL: give one that sabal_open() returned"}};
-sbl_failure sbl_failure_forked = {
-    .immortal = 1,
-    .error    = {.struct_size = sizeof(sabal_error),
-                 .status      = SABAL_EFORKED,
-                 .message     = "this process was forked after the client was opened, and its threads stayed behind: "
-                                "open a client of its own in the child"}};
+sbl_failure sbl_failure_no_client = {.immortal = 1,
+                                     .error    = {.struct_size = sizeof(sabal_error),
+                                                  .status      = SABAL_EINVAL,
+                                                  .message = "the client is NULL: give one that sabal_open() returned"}};
+sbl_failure sbl_failure_forked    = {
+       .immortal = 1,
+       .error    = {.struct_size = sizeof(sabal_error),
+                    .status      = SABAL_EFORKED,
+                    .message     = "this process was forked after the client was opened, and its threads stayed behind: "
+                                         "open a client of its own in the child"}};
 sbl_failure sbl_failure_closed = {
     .immortal = 1,
     .error    = {.struct_size = sizeof(sabal_error), .status = SABAL_ECLOSED, .message = "the client was closed"}};
 
-#define IMMORTAL(failure_)                                                                                   \
-    {                                                                                                        \
-        .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .failed = 1, .dependents = SBL_CLOSED, \
-        .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                           \
+#define IMMORTAL(failure_)                                                                                             \
+    {                                                                                                                  \
+        .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .failed = 1, .dependents = SBL_CLOSED,          \
+        .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                                    \
     }
 sabal_future sbl_future_no_memory = IMMORTAL(sbl_failure_no_memory);
 sabal_future sbl_future_no_client = IMMORTAL(sbl_failure_no_client);
@@ -162,9 +161,9 @@ sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
     f = client == &sbl_client_no_memory ? NULL : make(client, sizeof *f + sizeof(sbl_edge));
     if (!f)
         return &sbl_future_no_memory;
-    f->name           = "failed";
-    f->result.failure = client->failure && err == &client->failure->error ? sbl_failure_retain(client->failure)
-                                                                          : sbl_failure_make(err);
+    f->name = "failed";
+    f->result.failure =
+        client->failure && err == &client->failure->error ? sbl_failure_retain(client->failure) : sbl_failure_make(err);
     f->failed = 1;
     set_ended(f, SBL_FAILED);
     return f;

@@ -47,16 +47,16 @@ typedef struct sbl_rare {
 } sbl_rare;
 
 struct sabal_future {
-    sbl_handle     handle;
-    sbl_work       work; /* its place in the pool's queue */
-    sabal_client  *client;
-    sabal_task_fn *fn;
-    const char    *name;  /* given (a copy in this record), or the function as the caller wrote it, or NULL */
-    const char    *where; /* the user's line; static */
-    uint64_t       serial;
-    size_t         arg_size;
-    _Atomic(sbl_edge *)         dependents; /* SBL_CLOSED once it has its result */
-    _Atomic(struct sbl_watch *) watches;    /* attached on demand: see watch.h */
+    sbl_handle          handle;
+    sbl_work            work; /* its place in the pool's queue */
+    sabal_client       *client;
+    sabal_task_fn      *fn;
+    const char         *name;  /* given (a copy in this record), or the function as the caller wrote it, or NULL */
+    const char         *where; /* the user's line; static */
+    uint64_t            serial;
+    size_t              arg_size;
+    _Atomic(sbl_edge *) dependents;      /* SBL_CLOSED once it has its result */
+    _Atomic(struct sbl_watch *) watches; /* attached on demand: see watch.h */
     union {
         sbl_value   *value;   /* FINISHED */
         sbl_failure *failure; /* FAILED   */
@@ -69,13 +69,13 @@ struct sabal_future {
     _Atomic uint8_t  interrupted; /* bits: why a running task is asked to end */
     _Atomic uint8_t  result_keep; /* 2: those who want the result, and its publisher */
     _Atomic uint8_t  edges_lock;
-    uint8_t          released; /* inputs are released; under edges_lock */
-    uint8_t          chained;  /* edges[0] leads to the future it returned */
-    uint8_t          failed;   /* result is a failure; set before the publisher drops its half */
-    uint8_t          ran;      /* its function was called */
+    uint8_t          released;                /* inputs are released; under edges_lock */
+    uint8_t          chained;                 /* edges[0] leads to the future it returned */
+    uint8_t          failed;                  /* result is a failure; set before the publisher drops its half */
+    uint8_t          ran;                     /* its function was called */
     uint8_t          named : 1, has_rare : 1; /* name is a copy; an sbl_rare lies behind the edges. Never change */
-    uint32_t         mark;     /* the search for cycles that saw it last; under chain_lock */
-    sbl_edge         edges[];      /* at least one, then sbl_rare, the argument (aligned to 16), the name */
+    uint32_t         mark;                    /* the search for cycles that saw it last; under chain_lock */
+    sbl_edge         edges[];                 /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
 
 enum { SBL_ASKED_TO_CANCEL = 1, SBL_TIME_IS_UP = 2 };

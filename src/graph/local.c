@@ -30,7 +30,7 @@ static void batch_add(struct batch *batch, sabal_future *f)
     if (f->work.priority > 0)
         atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
     *(batch->n++ ? batch->last : &batch->first) = &f->work;
-    batch->last = &f->work.next;
+    batch->last                                 = &f->work.next;
 }
 
 static void batch_post(struct batch *batch, sabal_client *client)

@@ -10,15 +10,15 @@
 /* The record of an error is large and seldom used: only what tells that it is empty is set. */
 static void begin(struct sabal_task *task, sabal_future *f)
 {
-    task->future             = f;
-    task->value              = NULL;
-    task->chain              = NULL;
-    task->failed             = 0;
-    task->error.status       = SABAL_OK;
-    task->error.task[0]      = 0;
-    task->error.node[0]      = 0;
-    task->error.where[0]     = 0;
-    task->error.message[0]   = 0;
+    task->future           = f;
+    task->value            = NULL;
+    task->chain            = NULL;
+    task->failed           = 0;
+    task->error.status     = SABAL_OK;
+    task->error.task[0]    = 0;
+    task->error.node[0]    = 0;
+    task->error.where[0]   = 0;
+    task->error.message[0] = 0;
 }
 
 static void drop(struct sabal_task *task)
@@ -42,7 +42,7 @@ static sabal_status call(struct sabal_task *task)
 
     sbl_scope_begin(&scope, task->future->client);
     task->below = sbl_task_swap(task);
-    st = task->future->fn(task);
+    st          = task->future->fn(task);
     sbl_task_swap(task->below);
     sbl_scope_end(&scope);
     sbl_scope_swap(former);
@@ -70,8 +70,9 @@ static sabal_status no_status(struct sabal_task *task, sabal_status returned)
     const char *name = sbl_future_name(task->future, made_up, sizeof made_up);
 
     task->error.status = SABAL_OK; /* what a call noted before is not what ended the task */
-    return sbl_error_set(&task->error, SABAL_EINVAL, "task '%s' returned %d (%s), which is neither SABAL_OK nor a failure",
-                         name, (int)returned, sabal_status_name(returned));
+    return sbl_error_set(&task->error, SABAL_EINVAL,
+                         "task '%s' returned %d (%s), which is neither SABAL_OK nor a failure", name, (int)returned,
+                         sabal_status_name(returned));
 }
 
 /* A task that hands nothing over has a result of no bytes. */

@@ -32,8 +32,8 @@ sabal_status sbl_stuck_check(sabal_future *f, sabal_error *err)
         sbl_future_write_key(f, other, sizeof other);
         if (f == innermost->future)
             return sbl_error_set(err, SABAL_EINVAL, "task '%s' waits for its own future, which would never end", own);
-        return sbl_error_set(err, SABAL_EINVAL, "task '%s' waits for '%s', which waits for its own end: neither would end",
-                             own, other);
+        return sbl_error_set(err, SABAL_EINVAL,
+                             "task '%s' waits for '%s', which waits for its own end: neither would end", own, other);
     }
     return SABAL_OK;
 }

@@ -39,8 +39,8 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
 
     if (n_inputs > INT32_MAX)
         return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " inputs are more than a task can have", n_inputs);
-    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .alike = 1, .n = n, .function = o->function},
-                            futures, err);
+    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .alike = 1, .n = n, .function = o->function}, futures,
+                            err);
 }
 
 /* The client's own failure is shared, not copied. */
@@ -51,8 +51,8 @@ static sabal_future *failed(sabal_client *client, const sabal_error *err)
     return sbl_handle_adopt(sbl_future_failed(client, own ? own : err), sbl_client_owner(client));
 }
 
-void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
-                    size_t arg_size, int64_t n, const sabal_submit_options *options)
+void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args, size_t arg_size,
+                    int64_t n, const sabal_submit_options *options)
 {
     sabal_submit_options o   = options_of(options);
     sabal_error          err = SABAL_ERROR_INIT;
@@ -84,9 +84,11 @@ sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size)
     sabal_status  st;
 
     st = sbl_client_check(client, &err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = sbl_bytes_create(&value, &room, size, &err);
-    if (st) goto done;
+    if (st)
+        goto done;
     if (size)
         memcpy(room, data, size);
     st = sbl_engine_scatter(client, value, &future, &err);

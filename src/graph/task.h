@@ -5,12 +5,12 @@
 #include "graph/future.h"
 
 struct sabal_task {
-    sabal_future *future;
+    sabal_future      *future;
     struct sabal_task *below; /* the task that waits under this one on the same stack; NULL: none */
-    sbl_value    *value;  /* handed over so far: a value, or a future, or nothing */
-    sabal_future *chain;
-    int           failed; /* sabal_task_fail() was called: the run fails, whatever it returns */
-    sabal_error   error;  /* the first thing that went wrong in a call of this task; only status is set at the start */
+    sbl_value         *value; /* handed over so far: a value, or a future, or nothing */
+    sabal_future      *chain;
+    int                failed; /* sabal_task_fail() was called: the run fails, whatever it returns */
+    sabal_error error; /* the first thing that went wrong in a call of this task; only status is set at the start */
 };
 
 #endif

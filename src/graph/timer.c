@@ -50,8 +50,7 @@ static void *run(void *arg)
         if (timer->wakes_ns == INT64_MAX) {
             pthread_cond_wait(&timer->changed, &timer->lock);
         } else {
-            struct timespec until = {.tv_sec  = timer->wakes_ns / 1000000000,
-                                     .tv_nsec = timer->wakes_ns % 1000000000};
+            struct timespec until = {.tv_sec = timer->wakes_ns / 1000000000, .tv_nsec = timer->wakes_ns % 1000000000};
 
             pthread_cond_timedwait(&timer->changed, &timer->lock, &until);
         }

@@ -29,10 +29,10 @@ struct slot {
 
 struct sbl_trace {
     int             fd;
-    int             error;      /* the first errno of writing */
-    int64_t         opened_ns;  /* times count from here */
-    uint64_t        id;         /* tells traces apart for threads that note where they gave their name */
-    pthread_mutex_t file_lock;  /* guards fd, error */
+    int             error;     /* the first errno of writing */
+    int64_t         opened_ns; /* times count from here */
+    uint64_t        id;        /* tells traces apart for threads that note where they gave their name */
+    pthread_mutex_t file_lock; /* guards fd, error */
     struct slot     slots[N_SLOTS];
     char            path[];
 };
@@ -172,8 +172,8 @@ static void write_us(char *to, size_t size, int64_t ns)
     snprintf(to, size, "%" PRId64 ".%03d", ns / 1000, (int)(ns % 1000));
 }
 
-static void write_event(sbl_trace *trace, const sabal_future *f, const char *kind, int64_t started_ns,
-                        sabal_status st, size_t n_bytes)
+static void write_event(sbl_trace *trace, const sabal_future *f, const char *kind, int64_t started_ns, sabal_status st,
+                        size_t n_bytes)
 {
     struct slot *slot = own_slot(trace);
     char         made_up[64], plain_key[64], name[256], key[256], where[512], ts[32], event[MAX_EVENT];
@@ -187,8 +187,7 @@ static void write_event(sbl_trace *trace, const sabal_future *f, const char *kin
     n = snprintf(event, sizeof event,
                  ",\n{%s,\"name\":\"%s\",\"cat\":\"task\",\"ts\":%s,\"pid\":%d,\"tid\":%d,\"args\":{\"key\":\"%s\","
                  "\"bytes\":%zu,\"status\":\"%s\",\"where\":\"%s\"}}",
-                 kind, name, ts, (int)getpid(), thread_id, key, n_bytes,
-                 sabal_status_name(st), where);
+                 kind, name, ts, (int)getpid(), thread_id, key, n_bytes, sabal_status_name(st), where);
     pthread_mutex_lock(&slot->lock);
     name_thread(trace, slot, f);
     append(trace, slot, event, (size_t)n);
@@ -206,5 +205,6 @@ void sbl_trace_run(sbl_trace *trace, const sabal_future *f, int64_t started_ns, 
 
 void sbl_trace_unrun(sbl_trace *trace, const sabal_future *f)
 {
-    write_event(trace, f, "\"ph\":\"i\",\"s\":\"t\"", sbl_clock_ns(), f->failed ? f->result.failure->error.status : 0, 0);
+    write_event(trace, f, "\"ph\":\"i\",\"s\":\"t\"", sbl_clock_ns(), f->failed ? f->result.failure->error.status : 0,
+                0);
 }

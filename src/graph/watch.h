@@ -8,8 +8,8 @@
 #include "graph/client.h"
 
 typedef struct sbl_watch {
-    struct sbl_watch  *next, **link; /* in the future's list; link NULL: in none */
-    sabal_future      *future;
+    struct sbl_watch *next, **link; /* in the future's list; link NULL: in none */
+    sabal_future     *future;
     /* Called once, when the future ends, with the lock held and the watch off the list (unless it stays). */
     void (*fire)(struct sbl_watch *watch);
     int  stays; /* with the future, which frees it: a descriptor or a key */

@@ -116,7 +116,8 @@ sabal_status sbl_file_read_at(int fd, void *out, size_t n, int64_t offset, sabal
                                    offset + (int64_t)done);
         if (got == 0)
             return sbl_error_set(err, SABAL_EFORMAT,
-                                 "cut short: bytes %" PRId64 " to %" PRId64 " were expected, but the file ends at %" PRId64
+                                 "cut short: bytes %" PRId64 " to %" PRId64
+                                 " were expected, but the file ends at %" PRId64
                                  " now: was it changed while it was read?",
                                  offset, offset + (int64_t)n, offset + (int64_t)done);
         done += (size_t)got;

@@ -55,7 +55,7 @@ void sbl_h5_unshuffle(void *out, const void *in, size_t n_bytes, size_t size)
 {
     unsigned char       *to   = out;
     const unsigned char *from = in;
-    size_t               n    = n_bytes / size, done = 0;
+    size_t               n = n_bytes / size, done = 0;
 
 #ifdef INTERLEAVE
     if (size == 2)

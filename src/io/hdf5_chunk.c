@@ -154,18 +154,21 @@ sabal_status sbl_h5_decode(void *out, const sbl_h5_grid *grid, const void *raw, 
                 return sbl_error_set(err, SABAL_EFORMAT, "its %zu bytes are too few for a checksum", size);
             size -= FLETCHER_BYTES;
             st = check_fletcher(at, size, err);
-            if (st) return st;
+            if (st)
+                return st;
             continue;
         }
         if (any_before(grid, i, mask)) {
             st = sbl_h5_grow(&scratch->work[turn], &scratch->work_size[turn], want, "a chunk being decoded", err);
-            if (st) return st;
+            if (st)
+                return st;
             to = scratch->work[turn];
             turn ^= 1;
         }
         if (grid->filters[i] == SBL_H5_DEFLATE) {
             st = inflate_exactly(to, want, at, size, scratch, err);
-            if (st) return st;
+            if (st)
+                return st;
         } else {
             if (size != want)
                 return sbl_error_set(err, SABAL_EFORMAT, "it has %zu bytes, not the %zu of a chunk", size, want);

@@ -30,11 +30,20 @@ static void name_filter(sbl_h5_filter *filter, const char *stored)
         int         id;
         const char *name;
     } KNOWN[] = {
-        {H5Z_FILTER_DEFLATE, "gzip"}, {H5Z_FILTER_SHUFFLE, "shuffle"},   {H5Z_FILTER_FLETCHER32, "fletcher32"},
-        {H5Z_FILTER_SZIP, "szip"},    {H5Z_FILTER_NBIT, "nbit"},         {H5Z_FILTER_SCALEOFFSET, "scaleoffset"},
-        {307, "bzip2"},               {32000, "lzf"},                    {32001, "blosc"},
-        {32004, "lz4"},               {32008, "bitshuffle"},             {32013, "zfp"},
-        {32015, "zstd"},              {32026, "blosc2"},
+        {H5Z_FILTER_DEFLATE, "gzip"},
+        {H5Z_FILTER_SHUFFLE, "shuffle"},
+        {H5Z_FILTER_FLETCHER32, "fletcher32"},
+        {H5Z_FILTER_SZIP, "szip"},
+        {H5Z_FILTER_NBIT, "nbit"},
+        {H5Z_FILTER_SCALEOFFSET, "scaleoffset"},
+        {307, "bzip2"},
+        {32000, "lzf"},
+        {32001, "blosc"},
+        {32004, "lz4"},
+        {32008, "bitshuffle"},
+        {32013, "zfp"},
+        {32015, "zstd"},
+        {32026, "blosc2"},
     };
 
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
@@ -51,9 +60,9 @@ static sabal_status read_filters(sbl_h5_data *data, hid_t plist, sabal_error *er
         return sbl_error_set(err, SABAL_EUNSUPPORTED, "its chunks went through %d filters; %d are the most", n,
                              SBL_H5_ALL_FILTERS);
     for (int i = 0; i < n; i++) {
-        sbl_h5_filter *f             = &data->filters[i];
+        sbl_h5_filter *f = &data->filters[i];
         unsigned       flags, config, values[1] = {0};
-        size_t         n_values = 1;
+        size_t         n_values   = 1;
         char           stored[32] = "";
 
         f->id = H5Pget_filter2(plist, (unsigned)i, &flags, &n_values, values, sizeof stored, stored, &config);
@@ -99,7 +108,8 @@ sabal_status sbl_h5_data_read(sbl_h5_data *data, hid_t dataset, sabal_error *err
 
     memset(data, 0, sizeof *data);
     st = read_shape(data, dataset, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     type = H5Dget_type(dataset);
     if (type < 0) {
         st = sbl_h5_error(err, SABAL_EFORMAT, "its type can't be read");
@@ -111,7 +121,7 @@ sabal_status sbl_h5_data_read(sbl_h5_data *data, hid_t dataset, sabal_error *err
         st = sbl_h5_error(err, SABAL_EFORMAT, "its layout can't be read");
         goto done;
     }
-    st = read_layout(data, plist, err);
+    st                 = read_layout(data, plist, err);
     data->stored_bytes = (int64_t)H5Dget_storage_size(dataset);
 done:
     if (type >= 0)
@@ -126,8 +136,10 @@ sabal_status sbl_h5_data_check(const sbl_h5_data *data, sabal_error *err)
     int64_t bytes = (int64_t)data->type.form.size;
 
     if (!data->type.dtype)
-        return sbl_error_set(err, SABAL_EDTYPE, "its elements are of the type %s; sabal reads bool, integers of 8 to "
-                             "64 bits, float32, float64, complex64 and complex128", data->type.name);
+        return sbl_error_set(err, SABAL_EDTYPE,
+                             "its elements are of the type %s; sabal reads bool, integers of 8 to "
+                             "64 bits, float32, float64, complex64 and complex128",
+                             data->type.name);
     if (data->ndim < 0)
         return sbl_error_set(err, SABAL_ESHAPE, "it has a null data space: there is nothing in it");
     if (data->ndim == 0)
@@ -137,9 +149,11 @@ sabal_status sbl_h5_data_check(const sbl_h5_data *data, sabal_error *err)
             return sbl_error_set(err, SABAL_ESHAPE, "its shape is of more than 2^63 bytes");
     for (int32_t i = 0; i < data->n_filters; i++)
         if (data->filters[i].id > H5Z_FILTER_FLETCHER32 && H5Zfilter_avail(data->filters[i].id) <= 0)
-            return sbl_error_set(err, SABAL_EUNSUPPORTED, "its chunks need the filter %s (number %d), which the HDF5 "
+            return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                                 "its chunks need the filter %s (number %d), which the HDF5 "
                                  "library here lacks: install its plugin (HDF5_PLUGIN_PATH), or rewrite the file with "
-                                 "gzip", data->filters[i].name, (int)data->filters[i].id);
+                                 "gzip",
+                                 data->filters[i].name, (int)data->filters[i].id);
     return SABAL_OK;
 }
 

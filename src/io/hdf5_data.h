@@ -48,9 +48,9 @@ void sbl_h5_layout_text(char *text, size_t size, const sbl_h5_data *data);
 
 /** All data sets of a file, each once, by its first path, in the order of names. */
 typedef struct sbl_h5_names {
-    char   **names;
-    size_t   n, room;
-    int      no_memory;
+    char **names;
+    size_t n, room;
+    int    no_memory;
 } sbl_h5_names;
 sabal_status sbl_h5_names_read(sbl_h5_names *names, hid_t group, sabal_error *err);
 void         sbl_h5_names_clear(sbl_h5_names *names);

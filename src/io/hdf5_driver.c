@@ -40,7 +40,7 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t fapl, haddr_t m
         return NULL;
     }
     /* A name of its own is only met for reading: external links and the parts of virtual data sets. */
-    file->fd = driver->given_fd >= 0 ? fcntl(driver->given_fd, F_DUPFD_CLOEXEC, 0)
+    file->fd = driver->given_fd >= 0    ? fcntl(driver->given_fd, F_DUPFD_CLOEXEC, 0)
                : (flags & H5F_ACC_RDWR) ? -1
                                         : open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file->fd >= 0 && !fstat(file->fd, &s) && !S_ISREG(s.st_mode)) { /* a link to a pipe or directory */

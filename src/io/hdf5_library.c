@@ -166,7 +166,7 @@ const char *sbl_describe_bytes(const unsigned char *p, size_t n)
 sabal_status sbl_h5_check_signature(int fd, int64_t size, sabal_error *err)
 {
     unsigned char first[32] = {0}, p[8];
-    ssize_t       n = pread(fd, first, sizeof first, 0);
+    ssize_t       n         = pread(fd, first, sizeof first, 0);
 
     if (n < 0)
         return sbl_error_errno(err, errno, "reading");
@@ -192,18 +192,20 @@ static hid_t access_list(void)
 
 sabal_status sbl_h5_file_open(hid_t *file, struct stat *about, const char *path, sabal_error *err)
 {
-    int          fd = -1;
+    int          fd   = -1;
     hid_t        fapl = -1, f = -1;
     sabal_status st;
 
     st = sbl_file_open(&fd, about, path, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = sbl_h5_check_signature(fd, about->st_size, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     fapl = access_list();
     if (fapl >= 0) {
         sbl_h5_the_driver.given_fd = fd; /* the name is for what lies beside it: links, parts of virtual data sets */
-        f = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+        f                          = H5Fopen(path, H5F_ACC_RDONLY, fapl);
         sbl_h5_the_driver.given_fd = -1;
     }
     if (f < 0)

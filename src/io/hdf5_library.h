@@ -46,16 +46,16 @@ const char *sbl_describe_bytes(const unsigned char *bytes, size_t n);
 /* hdf5_driver.c */
 typedef struct sbl_h5_driver {
     hid_t    id;
-    int      given_fd;                      /* taken instead of opening by name; -1: none     */
-    int      error_number;                  /* errno of the last failure; 0: none            */
-    int64_t  past_end, file_end;            /* where reading passed the end of a file; else 0 */
-    int      capture, captured;             /* raw data is located, not read                 */
+    int      given_fd;           /* taken instead of opening by name; -1: none     */
+    int      error_number;       /* errno of the last failure; 0: none            */
+    int64_t  past_end, file_end; /* where reading passed the end of a file; else 0 */
+    int      capture, captured;  /* raw data is located, not read                 */
     uint64_t captured_offset, captured_size;
 } sbl_h5_driver;
 /* The one there is; guarded by the lock. */
 extern sbl_h5_driver sbl_h5_the_driver;
-hid_t sbl_h5_driver_register(void);
-void  sbl_h5_driver_give_up(void *handle);
-int   sbl_h5_driver_fd(void *handle);
+hid_t                sbl_h5_driver_register(void);
+void                 sbl_h5_driver_give_up(void *handle);
+int                  sbl_h5_driver_fd(void *handle);
 
 #endif

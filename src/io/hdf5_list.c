@@ -21,7 +21,8 @@ static sabal_status describe(line *l, hid_t file, const char *name, sabal_error 
         return sbl_h5_error(err, SABAL_EFORMAT, "%.80s: it can't be opened", name);
     st = sbl_h5_data_read(&l->data, dataset, err);
     H5Dclose(dataset);
-    if (st) return st;
+    if (st)
+        return st;
     sbl_h5_layout_text(l->layout, sizeof l->layout, &l->data);
     l->readable = sbl_h5_data_check(&l->data, NULL) == SABAL_OK;
     return SABAL_OK;
@@ -34,9 +35,11 @@ static sabal_status gather(line **lines, sbl_h5_names *names, const char *path, 
     sabal_status st;
 
     st = sbl_h5_file_open(&file, &about, path, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = sbl_h5_names_read(names, file, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     *lines = sbl_calloc(names->n, sizeof **lines);
     if (!*lines) {
         st = sbl_error_memory(err, names->n * sizeof **lines, "what a file holds");
@@ -59,7 +62,7 @@ sabal_status sbl_hdf5_list(const char *path, sabal_file_fn *fn, void *user, saba
     st = gather(&lines, &names, path, err);
     sbl_h5_leave();
     for (size_t i = 0; i < names.n && !st; i++) {
-        const line       *l     = &lines[i];
+        const line      *l     = &lines[i];
         sabal_file_entry entry = {
             .struct_size  = sizeof entry,
             .name         = names.names[i],

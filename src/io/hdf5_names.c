@@ -106,7 +106,7 @@ static void list_names(char *text, size_t size, sbl_h5_names *names, const char 
     size_t at = 0, shown = names->n <= FEW ? names->n : FEW - 3;
 
     for (size_t i = 0; i < shown; i++) { /* the best of the rest comes next; stable */
-        size_t best = i;
+        size_t best       = i;
         int    best_apart = 0;
         char  *name;
 
@@ -134,7 +134,8 @@ static sabal_status not_found(hid_t file, const char *name, sabal_error *err)
     char         list[300] = "";
     sabal_status st        = sbl_h5_names_read(&names, file, err);
 
-    if (st) goto done;
+    if (st)
+        goto done;
     list_names(list, sizeof list, &names, name);
     if (names.n == 0)
         st = sbl_error_set(err, SABAL_ENOENT, "no data set '%.80s': the file holds none at all", name);
@@ -152,7 +153,8 @@ static sabal_status the_only_one(hid_t *dataset, hid_t file, sabal_error *err)
     char         list[300] = "";
     sabal_status st        = sbl_h5_names_read(&names, file, err);
 
-    if (st) goto done;
+    if (st)
+        goto done;
     list_names(list, sizeof list, &names, NULL);
     if (names.n == 0)
         st = sbl_error_set(err, SABAL_ENOENT, "the file holds no data set");
@@ -169,7 +171,7 @@ done:
 static int links_exist(hid_t file, const char *name)
 {
     char *path = sbl_strdup(name), *p = path;
-    int   yes  = 1;
+    int   yes = 1;
 
     if (!path)
         return -1;
@@ -193,7 +195,8 @@ static sabal_status is_group(hid_t group, const char *name, sabal_error *err)
     char         list[300] = "";
     sabal_status st        = sbl_h5_names_read(&names, group, err);
 
-    if (st) goto done;
+    if (st)
+        goto done;
     list_names(list, sizeof list, &names, NULL);
     st = sbl_error_set(err, SABAL_EINVAL, "'%.80s' is a group, not a data set; in it: %s", name,
                        names.n ? list : "no data set");

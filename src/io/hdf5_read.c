@@ -35,7 +35,7 @@ typedef struct hdf5_reader {
     int64_t     row_bytes;
     sbl_h5_grid grid; /* of contiguous data: shape, form and fill alone */
     place      *places;
-    int64_t     file_size; /* of the file under fd, which an external link may have led to */
+    int64_t     file_size;      /* of the file under fd, which an external link may have led to */
     char       *path, *dataset; /* as given, for what the library reads */
     struct stat about;          /* of the file under that path          */
 } hdf5_reader;
@@ -57,7 +57,8 @@ static sabal_status read_contiguous(hdf5_reader *r, int64_t first, int64_t n, vo
         return SABAL_OK;
     }
     st = sbl_file_read_at(r->fd, out, (size_t)(n * r->row_bytes), r->offset + first * r->row_bytes, err);
-    if (st) return st;
+    if (st)
+        return st;
     sbl_h5_fix(out, n * r->row_bytes / (int64_t)r->grid.form.size, &r->grid.form);
     return SABAL_OK;
 }
@@ -79,20 +80,25 @@ static sabal_status read_chunk(hdf5_reader *r, int64_t i, int64_t first, int64_t
     }
     if (at < 0) {
         st = sbl_h5_grow(&scratch->chunk, &scratch->chunk_size, grid->chunk_bytes, "a chunk of the file", err);
-        if (st) return st;
+        if (st)
+            return st;
     }
     to = at < 0 ? scratch->chunk : out + at;
     if (plain) {
         st = sbl_file_read_at(r->fd, to, p->size, (int64_t)p->offset, err);
-        if (st) return st;
+        if (st)
+            return st;
         sbl_h5_fix(to, (int64_t)(grid->chunk_bytes / grid->form.size), &grid->form);
     } else {
         st = sbl_h5_grow(&scratch->raw, &scratch->raw_size, p->size, "a chunk as it lies in the file", err);
-        if (st) return st;
+        if (st)
+            return st;
         st = sbl_file_read_at(r->fd, scratch->raw, p->size, (int64_t)p->offset, err);
-        if (st) return st;
+        if (st)
+            return st;
         st = sbl_h5_decode(to, grid, scratch->raw, p->size, p->mask, scratch, err);
-        if (st) return st;
+        if (st)
+            return st;
     }
     if (at < 0)
         sbl_h5_place(out, first, n, grid, i, to);
@@ -187,9 +193,11 @@ static sabal_status read_by_library(hdf5_reader *r, int64_t first, int64_t n, vo
         return sbl_error_set(err, SABAL_EIO, "the file was changed since it was opened: open it again");
     sbl_h5_enter();
     st = sbl_h5_file_open(&file, &s, r->path, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = sbl_h5_data_open(&dataset, file, r->dataset, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = read_slab(dataset, r, first, n, out, err);
 done:
     if (dataset >= 0)
@@ -231,7 +239,7 @@ static const sbl_reader_class CLASS = {.read_rows = read_rows, .close = close_re
 /* An element that was never written, as it will be in memory. */
 static sabal_status read_fill(hdf5_reader *r, hid_t dataset, sabal_error *err)
 {
-    hid_t            plist   = H5Dget_create_plist(dataset), type = memory_type(dataset, r->common.dtype);
+    hid_t            plist = H5Dget_create_plist(dataset), type = memory_type(dataset, r->common.dtype);
     H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
     sabal_status     st      = SABAL_OK;
 
@@ -280,7 +288,7 @@ static int is_edge(const sbl_h5_grid *grid, const hsize_t *at)
 /* Where each chunk lies, asked one by one; *known 0 if the library won't tell. */
 static sabal_status find_chunks(hdf5_reader *r, hid_t dataset, const sbl_h5_data *data, int *known, sabal_error *err)
 {
-    const sbl_h5_grid *grid                = &r->grid;
+    const sbl_h5_grid *grid               = &r->grid;
     hsize_t            at[SABAL_MAX_NDIM] = {0};
     char               name[64];
 
@@ -326,23 +334,26 @@ static sabal_status find_data(hdf5_reader *r, hid_t dataset, const sbl_h5_data *
     if (data->type.convert || data->external || (data->layout != H5D_CONTIGUOUS && data->layout != H5D_CHUNKED))
         return SABAL_OK;
     st = read_fill(r, dataset, err);
-    if (st) return st;
+    if (st)
+        return st;
     if (data->layout == H5D_CONTIGUOUS)
         return find_contiguous(r, dataset, r->row_bytes * data->shape[0], err);
     for (int32_t i = 0; i < data->n_filters && ours; i++) {
         r->grid.filters[i] = data->filters[i].id;
-        ours = data->filters[i].id != SBL_H5_SHUFFLE || data->filters[i].level == data->type.form.size;
+        ours               = data->filters[i].id != SBL_H5_SHUFFLE || data->filters[i].level == data->type.form.size;
     }
     r->grid.n_filters = ours ? data->n_filters : 0;
-    ours = ours && sbl_h5_can_decode(r->grid.filters, r->grid.n_filters);
+    ours              = ours && sbl_h5_can_decode(r->grid.filters, r->grid.n_filters);
     memcpy(r->grid.chunk, data->chunk, sizeof r->grid.chunk);
     st = sbl_h5_grid_finish(&r->grid, err);
-    if (st) return st;
+    if (st)
+        return st;
     r->common.natural_rows = data->chunk[0];
     if (!ours || r->grid.n_chunks > MOST_CHUNKS)
         return SABAL_OK;
     st = find_chunks(r, dataset, data, &known, err);
-    if (st) return st;
+    if (st)
+        return st;
     if (known)
         r->how = CHUNKED;
     return SABAL_OK;
@@ -354,17 +365,19 @@ static sabal_status describe(hdf5_reader *r, hid_t dataset, sabal_error *err)
     struct stat  s;
     sabal_status st = sbl_h5_data_read(&data, dataset, err);
 
-    if (st) return st;
+    if (st)
+        return st;
     st = sbl_h5_data_check(&data, err);
-    if (st) return st;
+    if (st)
+        return st;
     r->fd = sbl_h5_descriptor(dataset);
     if (r->fd < 0 || fstat(r->fd, &s))
         return sbl_error_errno(err, errno, "a descriptor of the file can't be had");
     r->file_size    = s.st_size;
     r->common.dtype = data.type.dtype;
-    r->common.ndim  = r->grid.ndim = data.ndim;
-    r->grid.form    = data.type.form;
-    r->row_bytes    = (int64_t)data.type.form.size;
+    r->common.ndim = r->grid.ndim = data.ndim;
+    r->grid.form                  = data.type.form;
+    r->row_bytes                  = (int64_t)data.type.form.size;
     for (int32_t k = 0; k < data.ndim; k++) {
         r->common.shape[k] = r->grid.shape[k] = data.shape[k];
         r->row_bytes *= k ? data.shape[k] : 1;
@@ -383,9 +396,11 @@ static sabal_status open_reader(hdf5_reader *r, const char *path, const char *da
         return sbl_error_memory(err, strlen(path) + 1, "a file's name");
     sbl_h5_enter();
     st = sbl_h5_file_open(&file, &r->about, path, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = sbl_h5_data_open(&set, file, dataset, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = describe(r, set, err);
 done:
     if (set >= 0)

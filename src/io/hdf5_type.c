@@ -53,8 +53,8 @@ static sabal_dtype wider(hid_t type, H5T_class_t class_, size_t size)
 
 static void read_number(sbl_h5_type *type, hid_t file_type, H5T_class_t class_)
 {
-    int32_t  little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-    size_t   size   = H5Tget_size(file_type);
+    int32_t little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    size_t  size   = H5Tget_size(file_type);
 
     for (int d = SABAL_UINT8; d <= SABAL_FLOAT64; d++)
         for (int big = 0; big < 2; big++)
@@ -72,7 +72,10 @@ static void read_number(sbl_h5_type *type, hid_t file_type, H5T_class_t class_)
         snprintf(type->name, sizeof type->name, "%s", sabal_dtype_name(type->dtype));
     else
         snprintf(type->name, sizeof type->name, "%s%zu",
-                 class_ == H5T_FLOAT ? "float" : H5Tget_sign(file_type) == H5T_SGN_NONE ? "uint" : "int", 8 * size);
+                 class_ == H5T_FLOAT                      ? "float"
+                 : H5Tget_sign(file_type) == H5T_SGN_NONE ? "uint"
+                                                          : "int",
+                 8 * size);
 }
 
 /* h5py and many others: an enumeration of one byte with FALSE 0 and TRUE 1. */

@@ -24,20 +24,20 @@
 #include "io/partial.h"
 #include "io/writer.h"
 
-#define CHUNK_BYTES ((int64_t)1 << 20) /* of a chunk when nobody says: what HDF5's own cache takes */
+#define CHUNK_BYTES  ((int64_t)1 << 20) /* of a chunk when nobody says: what HDF5's own cache takes */
 #define DEFAULT_NAME "/data"
 
 typedef struct hdf5_writer {
-    sbl_writer     common;
-    sbl_partial    partial;
-    char          *path, *dataset;
-    sabal_dtype    dtype;
-    sbl_h5_grid    grid; /* of chunks; of contiguous data shape and form alone */
-    int            chunked, gzip, shuffle;
-    int64_t        offset, row_bytes; /* of contiguous data in the file */
-    hid_t          file, set;         /* open while chunks are written; else -1 */
-    struct stat    before;            /* what the target was; st_ino 0: nothing */
-    _Atomic int    failed;            /* a write did: the file can't become whole */
+    sbl_writer  common;
+    sbl_partial partial;
+    char       *path, *dataset;
+    sabal_dtype dtype;
+    sbl_h5_grid grid; /* of chunks; of contiguous data shape and form alone */
+    int         chunked, gzip, shuffle;
+    int64_t     offset, row_bytes; /* of contiguous data in the file */
+    hid_t       file, set;         /* open while chunks are written; else -1 */
+    struct stat before;            /* what the target was; st_ino 0: nothing */
+    _Atomic int failed;            /* a write did: the file can't become whole */
 } hdf5_writer;
 
 /* HDF5 takes '.' for the group itself. */
@@ -76,8 +76,8 @@ static sabal_status check_arguments(hdf5_writer *w, int32_t ndim, const int64_t 
     return check_parts(w->dataset, err);
 }
 
-static sabal_status choose_layout(hdf5_writer *w, int32_t ndim, const int64_t *shape,
-                                  const sbl_writer_options *options, sabal_error *err)
+static sabal_status choose_layout(hdf5_writer *w, int32_t ndim, const int64_t *shape, const sbl_writer_options *options,
+                                  sabal_error *err)
 {
     sbl_h5_grid *grid  = &w->grid;
     int          empty = 0;
@@ -101,8 +101,10 @@ static sabal_status choose_layout(hdf5_writer *w, int32_t ndim, const int64_t *s
     w->gzip                = options->gzip;
     w->shuffle             = options->shuffle != 0;
     if (__builtin_mul_overflow(grid->chunk[0], w->row_bytes, &rows) || rows > UINT32_MAX)
-        return sbl_error_set(err, SABAL_EINVAL, "chunks of %" PRId64 " rows of %" PRId64 " bytes are 4 GiB or more, "
-                             "which HDF5 can't store: ask for fewer rows", grid->chunk[0], w->row_bytes);
+        return sbl_error_set(err, SABAL_EINVAL,
+                             "chunks of %" PRId64 " rows of %" PRId64 " bytes are 4 GiB or more, "
+                             "which HDF5 can't store: ask for fewer rows",
+                             grid->chunk[0], w->row_bytes);
     return sbl_h5_grid_finish(grid, err);
 }
 
@@ -152,7 +154,8 @@ static sabal_status take_over(hdf5_writer *w, sabal_error *err)
         return errno == ENOENT ? SABAL_OK : sbl_file_failed(err, errno, w->path, 1);
     }
     st = sbl_file_open(&fd, &w->before, w->partial.target, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = sbl_h5_check_signature(fd, w->before.st_size, err);
     if (st)
         sbl_error_prefix(err, "a data set can't be added");
@@ -211,7 +214,8 @@ static hid_t creation_list(const hdf5_writer *w)
         if (w->gzip)
             bad = bad || H5Pset_deflate(dcpl, (unsigned)w->gzip) < 0;
     } else {
-        bad = bad || H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) < 0;
+        bad =
+            bad || H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) < 0;
     }
     if (bad && dcpl >= 0)
         H5Pclose(dcpl);
@@ -268,11 +272,14 @@ static sabal_status begin(hdf5_writer *w, sabal_error *err)
 
     sbl_h5_enter();
     st = sbl_h5_file_write(&w->file, w->partial.fd, !w->before.st_ino, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = check_name(w->file, w->dataset, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = make_set(w, err);
-    if (st) goto done;
+    if (st)
+        goto done;
     if (!w->chunked) {
         haddr_t at = H5Dget_offset(w->set);
 
@@ -297,14 +304,16 @@ static sabal_status pack(const void **data, size_t *size, uint32_t *mask, const 
     *mask = 0;
     if (w->shuffle) {
         st = sbl_h5_grow(&scratch->work[0], &scratch->work_size[0], bytes, "shuffling a chunk", err);
-        if (st) return st;
+        if (st)
+            return st;
         sbl_h5_shuffle(scratch->work[0], *data, bytes, w->grid.form.size);
         *data = scratch->work[0];
     }
     if (!w->gzip)
         return SABAL_OK;
     st = sbl_h5_grow(&scratch->raw, &scratch->raw_size, bytes, "compressing a chunk", err);
-    if (st) return st;
+    if (st)
+        return st;
     packed = libdeflate_zlib_compress(deflater, *data, bytes, scratch->raw, bytes - 1);
     if (packed) {
         *data = scratch->raw;
@@ -327,12 +336,14 @@ static sabal_status write_chunk(hdf5_writer *w, int64_t i, int64_t first, int64_
 
     if (row + w->grid.chunk[0] > first + n) { /* the last one is padded to a whole chunk */
         st = sbl_h5_grow(&scratch->chunk, &scratch->chunk_size, w->grid.chunk_bytes, "the last chunk", err);
-        if (st) return st;
+        if (st)
+            return st;
         sbl_h5_gather(scratch->chunk, &w->grid, i, data, first, n);
         chunk = scratch->chunk;
     }
     st = pack(&chunk, &size, &mask, w, deflater, scratch, err);
-    if (st) return st;
+    if (st)
+        return st;
     at[0] = (hsize_t)row;
     sbl_h5_enter();
     if (H5Dwrite_chunk(w->set, H5P_DEFAULT, mask, at, size, chunk) < 0)
@@ -414,7 +425,9 @@ static sabal_status check_unchanged(const hdf5_writer *w, sabal_error *err)
         now.st_mtim.tv_sec == w->before.st_mtim.tv_sec && now.st_mtim.tv_nsec == w->before.st_mtim.tv_nsec)
         return SABAL_OK;
     return sbl_error_set(err, SABAL_EIO, "the file was %s by somebody else meanwhile, and is left so: store again",
-                         !w->before.st_ino ? "made" : now.st_ino ? "changed" : "removed");
+                         !w->before.st_ino ? "made"
+                         : now.st_ino      ? "changed"
+                                           : "removed");
 }
 
 static sabal_status finish(sbl_writer *common, sabal_error *err)
@@ -431,10 +444,12 @@ static sabal_status finish(sbl_writer *common, sabal_error *err)
         sbl_h5_enter();
         st = close_file(w, 0, &failure);
         sbl_h5_leave();
-        if (st) goto done;
+        if (st)
+            goto done;
     }
     st = check_unchanged(w, &failure);
-    if (st) goto done;
+    if (st)
+        goto done;
     st = sbl_partial_finish(&w->partial, &failure);
 done:
     if (st)
@@ -451,13 +466,17 @@ static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *sha
     sabal_status st;
 
     st = check_arguments(w, ndim, shape, options, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = choose_layout(w, ndim, shape, options, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = sbl_partial_create(&w->partial, w->path, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = take_over(w, err);
-    if (st) return st;
+    if (st)
+        return st;
     st = begin(w, err);
     if (st || w->chunked)
         return st;
@@ -474,8 +493,8 @@ sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *
 
     if (!w)
         return sbl_error_memory(err, sizeof *w, "a writer");
-    w->common.class   = &CLASS;
-    w->partial        = (sbl_partial){.fd = -1};
+    w->common.class = &CLASS;
+    w->partial      = (sbl_partial){.fd = -1};
     w->file = w->set  = -1;
     w->dtype          = dtype;
     w->grid.form.size = sabal_dtype_size(dtype);

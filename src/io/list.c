@@ -43,7 +43,8 @@ sabal_status sabal_file_list(const char *path, sabal_file_fn *fn, void *user, sa
     if (st)
         return st;
     filter.dataset = dataset;
-    st = strcmp(format, "npy") ? sbl_hdf5_list(file, pass_on, &filter, &failure) : sbl_npy_list(file, pass_on, &filter, &failure);
+    st             = strcmp(format, "npy") ? sbl_hdf5_list(file, pass_on, &filter, &failure)
+                                           : sbl_npy_list(file, pass_on, &filter, &failure);
     if (!st && dataset && !filter.found)
         st = sbl_error_set(&failure, SABAL_ENOENT, "no such data set: without the ':%.100s' all are listed", dataset);
     if (st)

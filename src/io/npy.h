@@ -14,10 +14,10 @@ enum {
 };
 
 typedef struct sbl_npy_header {
-    int64_t     data_at; /* offset of the first element                           */
+    int64_t     data_at;              /* offset of the first element                           */
     char        descr[SBL_NPY_DESCR]; /* as it stands in the file, cut; "[..." of a structure     */
-    sabal_dtype dtype;   /* 0: one we don't read                                  */
-    int         swapped; /* the other byte order                                  */
+    sabal_dtype dtype;                /* 0: one we don't read                                  */
+    int         swapped;              /* the other byte order                                  */
     int         fortran;
     int32_t     ndim;
     int64_t     shape[SBL_NPY_MAX_NDIM];

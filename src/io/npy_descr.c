@@ -8,28 +8,71 @@
 #define LONG  (sizeof(long) == 8 ? SABAL_INT64 : SABAL_INT32)
 #define ULONG (sizeof(long) == 8 ? SABAL_UINT64 : SABAL_UINT32)
 
+/* clang-format off: tables */
 /* Codes may have a byte order before them; words, which sabal_dtype_parse() completes, may not. */
 static const struct {
     const char *text;
     sabal_dtype dtype;
-} CODES[] = {
-    {"b1", SABAL_BOOL},     {"?", SABAL_BOOL},       {"u1", SABAL_UINT8},    {"u2", SABAL_UINT16},
-    {"u4", SABAL_UINT32},   {"u8", SABAL_UINT64},    {"i1", SABAL_INT8},     {"i2", SABAL_INT16},
-    {"i4", SABAL_INT32},    {"i8", SABAL_INT64},     {"f4", SABAL_FLOAT32},  {"f8", SABAL_FLOAT64},
-    {"c8", SABAL_COMPLEX64}, {"c16", SABAL_COMPLEX128},
-    {"b", SABAL_INT8},      {"B", SABAL_UINT8},      {"h", SABAL_INT16},     {"H", SABAL_UINT16},
-    {"i", SABAL_INT32},     {"I", SABAL_UINT32},     {"l", LONG},            {"L", ULONG},
-    {"q", SABAL_INT64},     {"Q", SABAL_UINT64},     {"p", LONG},            {"P", ULONG},
-    {"n", LONG},            {"N", ULONG},            {"f", SABAL_FLOAT32},   {"d", SABAL_FLOAT64},
-    {"F", SABAL_COMPLEX64}, {"D", SABAL_COMPLEX128},
-}, WORDS[] = {
-    {"bool_", SABAL_BOOL},      {"byte", SABAL_INT8},        {"ubyte", SABAL_UINT8},    {"short", SABAL_INT16},
-    {"ushort", SABAL_UINT16},   {"intc", SABAL_INT32},       {"uintc", SABAL_UINT32},   {"long", LONG},
-    {"ulong", ULONG},           {"int", LONG},               {"int_", LONG},            {"uint", ULONG},
-    {"intp", LONG},             {"uintp", ULONG},            {"longlong", SABAL_INT64}, {"ulonglong", SABAL_UINT64},
-    {"single", SABAL_FLOAT32},  {"double", SABAL_FLOAT64},   {"float", SABAL_FLOAT64},  {"csingle", SABAL_COMPLEX64},
-    {"cdouble", SABAL_COMPLEX128}, {"complex", SABAL_COMPLEX128},
+} CODES[] =
+    {
+        {"b1", SABAL_BOOL},
+        {"?", SABAL_BOOL},
+        {"u1", SABAL_UINT8},
+        {"u2", SABAL_UINT16},
+        {"u4", SABAL_UINT32},
+        {"u8", SABAL_UINT64},
+        {"i1", SABAL_INT8},
+        {"i2", SABAL_INT16},
+        {"i4", SABAL_INT32},
+        {"i8", SABAL_INT64},
+        {"f4", SABAL_FLOAT32},
+        {"f8", SABAL_FLOAT64},
+        {"c8", SABAL_COMPLEX64},
+        {"c16", SABAL_COMPLEX128},
+        {"b", SABAL_INT8},
+        {"B", SABAL_UINT8},
+        {"h", SABAL_INT16},
+        {"H", SABAL_UINT16},
+        {"i", SABAL_INT32},
+        {"I", SABAL_UINT32},
+        {"l", LONG},
+        {"L", ULONG},
+        {"q", SABAL_INT64},
+        {"Q", SABAL_UINT64},
+        {"p", LONG},
+        {"P", ULONG},
+        {"n", LONG},
+        {"N", ULONG},
+        {"f", SABAL_FLOAT32},
+        {"d", SABAL_FLOAT64},
+        {"F", SABAL_COMPLEX64},
+        {"D", SABAL_COMPLEX128},
+},
+  WORDS[] = {
+      {"bool_", SABAL_BOOL},
+      {"byte", SABAL_INT8},
+      {"ubyte", SABAL_UINT8},
+      {"short", SABAL_INT16},
+      {"ushort", SABAL_UINT16},
+      {"intc", SABAL_INT32},
+      {"uintc", SABAL_UINT32},
+      {"long", LONG},
+      {"ulong", ULONG},
+      {"int", LONG},
+      {"int_", LONG},
+      {"uint", ULONG},
+      {"intp", LONG},
+      {"uintp", ULONG},
+      {"longlong", SABAL_INT64},
+      {"ulonglong", SABAL_UINT64},
+      {"single", SABAL_FLOAT32},
+      {"double", SABAL_FLOAT64},
+      {"float", SABAL_FLOAT64},
+      {"csingle", SABAL_COMPLEX64},
+      {"cdouble", SABAL_COMPLEX128},
+      {"complex", SABAL_COMPLEX128},
 };
+/* clang-format on */
 
 /* What may follow a code in the file: nothing, a size ("S12"), a unit ("M8[ns]"), anything ("[('x', ..."). */
 enum { WHOLE, SIZE, UNIT, ANY };

@@ -97,12 +97,13 @@ static sabal_status parse_string(struct parser *p, char *out, size_t size, const
 
 static sabal_status parse_extent(struct parser *p, int64_t *extent)
 {
-    int64_t n = 0;
+    int64_t n     = 0;
     size_t  start = p->at;
 
     for (; isdigit((unsigned char)peek(p)); p->at++)
         if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, peek(p) - '0', &n))
-            return sbl_error_set(p->err, SABAL_EFORMAT, "malformed header: the extent at offset %" PRId64 " is beyond 2^63",
+            return sbl_error_set(p->err, SABAL_EFORMAT,
+                                 "malformed header: the extent at offset %" PRId64 " is beyond 2^63",
                                  p->offset + (int64_t)start);
     if (p->at == start)
         return expected(p, "an extent (a whole number)");
@@ -156,7 +157,8 @@ static sabal_status skip_nested(struct parser *p)
         depth += c == '[' || c == '(' || c == '{';
         depth -= c == ']' || c == ')' || c == '}';
         if (depth > MAX_NESTING)
-            return sbl_error_set(p->err, SABAL_EFORMAT, "malformed header: 'descr' is nested more than %d deep", MAX_NESTING);
+            return sbl_error_set(p->err, SABAL_EFORMAT, "malformed header: 'descr' is nested more than %d deep",
+                                 MAX_NESTING);
         p->at++;
     } while (depth > 0);
     return SABAL_OK;
@@ -239,7 +241,9 @@ sabal_status sbl_npy_header_parse(sbl_npy_header *header, const char *text, size
         return expected(&p, "nothing more");
     if (seen != 7)
         return sbl_error_set(err, SABAL_EFORMAT, "malformed header: the key '%s' is missing",
-                             !(seen & 1) ? "descr" : !(seen & 2) ? "fortran_order" : "shape");
+                             !(seen & 1)   ? "descr"
+                             : !(seen & 2) ? "fortran_order"
+                                           : "shape");
     sbl_npy_descr_parse(header);
     return SABAL_OK;
 }
@@ -254,19 +258,21 @@ static sabal_status not_npy(const unsigned char *start, size_t n, sabal_error *e
     if (n >= 8 && !memcmp(start, "\x89HDF\r\n\x1a\n", 8))
         return sbl_error_set(err, SABAL_EFORMAT, "this is an HDF5 file: give it the ending .h5, or read it as HDF5");
     if (n >= 4 && !memcmp(start, "PK\3\4", 4))
-        return sbl_error_set(err, SABAL_EFORMAT, "this is a .npz or zip archive: unpack it (unzip), and name one of its files");
+        return sbl_error_set(err, SABAL_EFORMAT,
+                             "this is a .npz or zip archive: unpack it (unzip), and name one of its files");
     if (n >= 2 && !memcmp(start, "\x1f\x8b", 2))
         return sbl_error_set(err, SABAL_EFORMAT, "this is compressed with gzip: unpack it first (gunzip)");
     if (!memcmp(start, "\x93NUMPY", n < 6 ? n : 6))
-        return sbl_error_set(err, SABAL_EFORMAT, "cut short: the file ends at offset %zu, within the header: copy or save it again",
-                             n);
+        return sbl_error_set(err, SABAL_EFORMAT,
+                             "cut short: the file ends at offset %zu, within the header: copy or save it again", n);
     for (size_t i = 0; i < n; i++)
         snprintf(shown + strlen(shown), sizeof shown - strlen(shown), isprint(start[i]) ? "%c" : "\\x%02x", start[i]);
     return sbl_error_set(err, SABAL_EFORMAT, "no .npy file: it begins with \"%s\", not with \"\\x93NUMPY\"", shown);
 }
 
 /* The length of the header from the bytes behind the preamble: two in version 1, four in 2 and 3. */
-static sabal_status read_length(int64_t *length, int64_t *at, const unsigned char *start, int64_t file_size, sabal_error *err)
+static sabal_status read_length(int64_t *length, int64_t *at, const unsigned char *start, int64_t file_size,
+                                sabal_error *err)
 {
     int major = start[6], minor = start[7];
 
@@ -279,8 +285,8 @@ static sabal_status read_length(int64_t *length, int64_t *at, const unsigned cha
     if (major > 1)
         *length |= (int64_t)start[10] << 16 | (int64_t)start[11] << 24;
     if (*length > SBL_NPY_MAX_HEADER)
-        return sbl_error_set(err, SABAL_EFORMAT, "a header of %" PRId64 " bytes (offset 8): at most %d are believed", *length,
-                             SBL_NPY_MAX_HEADER);
+        return sbl_error_set(err, SABAL_EFORMAT, "a header of %" PRId64 " bytes (offset 8): at most %d are believed",
+                             *length, SBL_NPY_MAX_HEADER);
     if (*at + *length > file_size)
         return sbl_error_set(err, SABAL_EFORMAT,
                              "cut short: the header ends at offset %" PRId64 ", the file at %" PRId64
@@ -316,7 +322,7 @@ sabal_status sbl_npy_header_read(sbl_npy_header *header, int fd, int64_t file_si
     st = sbl_file_read_at(fd, text, (size_t)length, at, err);
     if (st)
         goto done;
-    st = sbl_npy_header_parse(header, text, (size_t)length, at, err);
+    st              = sbl_npy_header_parse(header, text, (size_t)length, at, err);
     header->data_at = at + length;
 done:
     sbl_free(text);
@@ -325,18 +331,21 @@ done:
 
 size_t sbl_npy_header_write(char *room, sabal_dtype dtype, int32_t ndim, const int64_t *shape)
 {
-    static const char KINDS[] = {[SABAL_BOOL] = 'b',    [SABAL_UINT8] = 'u',      [SABAL_UINT16] = 'u',
-                                 [SABAL_UINT32] = 'u',  [SABAL_UINT64] = 'u',     [SABAL_INT8] = 'i',
-                                 [SABAL_INT16] = 'i',   [SABAL_INT32] = 'i',      [SABAL_INT64] = 'i',
-                                 [SABAL_FLOAT32] = 'f', [SABAL_FLOAT64] = 'f',    [SABAL_COMPLEX64] = 'c',
-                                 [SABAL_COMPLEX128] = 'c'};
-    const int         little  = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-    size_t            item = sabal_dtype_size(dtype), n, end;
-    char             *text = room + PREAMBLE + 2;
-    const size_t      size = SBL_NPY_HEADER_ROOM - PREAMBLE - 2;
+    static const char KINDS[] = {
+        [SABAL_BOOL] = 'b',      [SABAL_UINT8] = 'u',   [SABAL_UINT16] = 'u',  [SABAL_UINT32] = 'u',
+        [SABAL_UINT64] = 'u',    [SABAL_INT8] = 'i',    [SABAL_INT16] = 'i',   [SABAL_INT32] = 'i',
+        [SABAL_INT64] = 'i',     [SABAL_FLOAT32] = 'f', [SABAL_FLOAT64] = 'f', [SABAL_COMPLEX64] = 'c',
+        [SABAL_COMPLEX128] = 'c'};
+    const int    little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    size_t       item   = sabal_dtype_size(dtype), n, end;
+    char        *text   = room + PREAMBLE + 2;
+    const size_t size   = SBL_NPY_HEADER_ROOM - PREAMBLE - 2;
 
     n = (size_t)snprintf(text, size, "{'descr': '%c%c%zu', 'fortran_order': False, 'shape': (",
-                         item == 1 ? '|' : little ? '<' : '>', KINDS[dtype], item);
+                         item == 1 ? '|'
+                         : little  ? '<'
+                                   : '>',
+                         KINDS[dtype], item);
     for (int32_t i = 0; i < ndim; i++)
         n += (size_t)snprintf(text + n, size - n, i ? ", %" PRId64 : "%" PRId64, shape[i]);
     n += (size_t)snprintf(text + n, size - n, ndim == 1 ? ",), }" : "), }");

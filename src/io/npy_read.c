@@ -103,8 +103,8 @@ static int64_t column_of(const npy_reader *r, int64_t p)
 }
 
 /* n rows from first of n_columns columns from p on, each to its part of the tile. Runs that touch are read as one. */
-static sabal_status read_columns(const npy_reader *r, char *tile, int64_t p, int64_t n_columns, int64_t first, int64_t n,
-                                 sabal_error *err)
+static sabal_status read_columns(const npy_reader *r, char *tile, int64_t p, int64_t n_columns, int64_t first,
+                                 int64_t n, sabal_error *err)
 {
     int64_t      rows = r->base.shape[0], item = (int64_t)r->item;
     sabal_status st = SABAL_OK;
@@ -175,14 +175,17 @@ static sabal_status check_supported(const sbl_npy_header *h, sabal_error *err)
 
     if (!h->dtype) {
         name = sbl_npy_descr_name(h, &advice);
-        return sbl_error_set(err, SABAL_EDTYPE, "its elements are %s (dtype '%.60s'), and only numbers are read: in NumPy, %s",
-                             name, h->descr, advice);
+        return sbl_error_set(err, SABAL_EDTYPE,
+                             "its elements are %s (dtype '%.60s'), and only numbers are read: in NumPy, %s", name,
+                             h->descr, advice);
     }
     if (h->ndim == 0)
-        return sbl_error_set(err, SABAL_ESHAPE, "it holds a single number (0 dimensions), and rows are read: save np.atleast_1d(a)");
+        return sbl_error_set(err, SABAL_ESHAPE,
+                             "it holds a single number (0 dimensions), and rows are read: save np.atleast_1d(a)");
     if (h->ndim > SABAL_MAX_NDIM)
-        return sbl_error_set(err, SABAL_ESHAPE, "it has %d dimensions, and at most %d are read: save a.reshape(len(a), -1)",
-                             h->ndim, SABAL_MAX_NDIM);
+        return sbl_error_set(err, SABAL_ESHAPE,
+                             "it has %d dimensions, and at most %d are read: save a.reshape(len(a), -1)", h->ndim,
+                             SABAL_MAX_NDIM);
     return SABAL_OK;
 }
 
@@ -270,8 +273,9 @@ sabal_status sbl_npy_list(const char *path, sabal_file_fn *fn, void *user, sabal
     }
     entry.ndim         = header.ndim;
     entry.shape        = header.shape;
-    entry.layout       = header.fortran ? header.swapped ? "Fortran order, other byte order" : "Fortran order"
-                         : header.swapped ? "C order, other byte order" : "C order";
+    entry.layout       = header.fortran   ? header.swapped ? "Fortran order, other byte order" : "Fortran order"
+                         : header.swapped ? "C order, other byte order"
+                                          : "C order";
     entry.stored_bytes = about.st_size - header.data_at;
     entry.readable     = !check_supported(&header, NULL);
     fn(user, &entry);

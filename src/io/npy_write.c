@@ -43,7 +43,8 @@ static sabal_status write_rows(sbl_writer *writer, int64_t first, int64_t n, con
                            "%" PRId64 " rows from row %" PRId64 " on were to be written, of %" PRId64 " there are", n,
                            first, w->n_rows);
     } else {
-        st = sbl_file_write_at(w->partial.fd, data, (size_t)(n * w->row_bytes), w->data_at + first * w->row_bytes, &failure);
+        st = sbl_file_write_at(w->partial.fd, data, (size_t)(n * w->row_bytes), w->data_at + first * w->row_bytes,
+                               &failure);
         if (!st) /* relaxed: finish() is called after all writes, by whoever waited for them */
             atomic_fetch_add_explicit(&w->written, n, memory_order_relaxed);
     }
@@ -58,7 +59,8 @@ static sabal_status finish(sbl_writer *writer, sabal_error *err)
     sabal_status st;
 
     if (written < w->n_rows) /* rows written twice, by a task that was retried, are no harm */
-        st = sbl_error_set(&failure, SABAL_EINVAL, "only %" PRId64 " of %" PRId64 " rows were written", written, w->n_rows);
+        st = sbl_error_set(&failure, SABAL_EINVAL, "only %" PRId64 " of %" PRId64 " rows were written", written,
+                           w->n_rows);
     else
         st = sbl_partial_finish(&w->partial, &failure);
     if (st)

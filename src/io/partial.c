@@ -56,8 +56,8 @@ static int claim(void)
         uint64_t state = atomic_load_explicit(&slots[i].state, memory_order_relaxed);
 
         if (state % STATES == FREE &&
-            atomic_compare_exchange_strong_explicit(&slots[i].state, &state, state + CLAIMED,
-                                                    memory_order_relaxed, memory_order_relaxed))
+            atomic_compare_exchange_strong_explicit(&slots[i].state, &state, state + CLAIMED, memory_order_relaxed,
+                                                    memory_order_relaxed))
             return i;
     }
     return -1;
@@ -141,9 +141,9 @@ static sabal_status check_target(mode_t *mode, const char *target, sabal_error *
 static sabal_status make(sbl_partial *p, sabal_error *err)
 {
     static _Atomic uint32_t counter;
-    const char             *name   = strrchr(p->target, '/') + 1;
-    size_t                  size   = strlen(p->target) + 64;
-    char                   *text   = sbl_alloc(size);
+    const char             *name = strrchr(p->target, '/') + 1;
+    size_t                  size = strlen(p->target) + 64;
+    char                   *text = sbl_alloc(size);
 
     if (!text)
         return sbl_error_memory(err, size, "a file's name");

@@ -63,13 +63,14 @@ sabal_status sbl_path_split(char **path, char **dataset, const char **format, co
 {
     size_t      n     = file_part(text);
     const char *found = format_of(text, n), *rest = text[n] ? text + n + 1 : NULL;
-    char       *p, *d = NULL;
+    char       *p, *d                             = NULL;
 
     if (!found)
-        return sbl_error_set(err, SABAL_EINVAL,
-                             "%.200s: the format of a file is told by its name's ending: " ENDINGS, text);
+        return sbl_error_set(err, SABAL_EINVAL, "%.200s: the format of a file is told by its name's ending: " ENDINGS,
+                             text);
     if (rest && !strcmp(found, "npy"))
-        return sbl_error_set(err, SABAL_EINVAL, "%.200s: a .npy file holds one array: leave away ':%.100s'", text, rest);
+        return sbl_error_set(err, SABAL_EINVAL, "%.200s: a .npy file holds one array: leave away ':%.100s'", text,
+                             rest);
     if (rest && !rest[0])
         return sbl_error_set(err, SABAL_EINVAL, "%.200s: no data set is named behind the colon", text);
     p = sbl_alloc(n + 1);

@@ -58,7 +58,8 @@ static sabal_status make(sbl_reader **reader, const sbl_reader *wanted, const ch
     sbl_reader  *r = NULL;
     sabal_status st;
 
-    st = strcmp(format, "npy") ? sbl_hdf5_open(&r, wanted->path, wanted->dataset, err) : sbl_npy_open(&r, wanted->path, err);
+    st = strcmp(format, "npy") ? sbl_hdf5_open(&r, wanted->path, wanted->dataset, err)
+                               : sbl_npy_open(&r, wanted->path, err);
     if (st)
         return st;
     assert(r->ndim >= 1);
@@ -125,9 +126,9 @@ static sabal_status make_absolute(char **absolute, const char *path, sabal_error
 sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char *path, const char *dataset,
                              sabal_error *err)
 {
-    sabal_error  failure    = SABAL_ERROR_INIT;
-    char        *path_part  = NULL, *dataset_part = NULL;
-    sbl_reader   wanted     = {0};
+    sabal_error  failure   = SABAL_ERROR_INIT;
+    char        *path_part = NULL, *dataset_part = NULL;
+    sbl_reader   wanted = {0};
     sabal_status st;
     struct stat  about;
 
@@ -141,8 +142,8 @@ sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char
     if (stat(path, &about))
         st = sbl_file_failed(&failure, errno, path, 0);
     else if (!strcmp(format, "npy") && dataset)
-        st = sbl_error_set(&failure, SABAL_EINVAL, "a .npy file holds one array: leave away the data set's name '%.100s'",
-                           dataset);
+        st = sbl_error_set(&failure, SABAL_EINVAL,
+                           "a .npy file holds one array: leave away the data set's name '%.100s'", dataset);
     else if (strcmp(format, "npy") && strcmp(format, "hdf5"))
         st = sbl_error_set(&failure, SABAL_EINVAL, "there is no format '%.40s': npy and hdf5 are known", format);
     else
@@ -167,8 +168,8 @@ sabal_status sbl_reader_rows(sbl_reader *reader, int64_t first, int64_t n, void 
 
     if (first < 0 || n < 0 || n > reader->shape[0] || first > reader->shape[0] - n)
         st = sbl_error_set(&failure, SABAL_EINVAL,
-                           "%" PRId64 " rows from row %" PRId64 " on were asked for, of %" PRId64 " there are", n, first,
-                           reader->shape[0]);
+                           "%" PRId64 " rows from row %" PRId64 " on were asked for, of %" PRId64 " there are", n,
+                           first, reader->shape[0]);
     else if (n)
         st = reader->class->read_rows(reader, first, n, out, &failure);
     return st ? sbl_file_pass(err, &failure, reader->path, reader->dataset) : SABAL_OK;

@@ -20,16 +20,16 @@ typedef struct sbl_reader_class {
 /* A format's open() makes it zeroed (usually as the first member of more) and fills the second half. */
 struct sbl_reader {
     _Atomic int32_t refs;
-    sbl_reader     *next;                    /* of the cache                          */
-    char           *path, *dataset;          /* the path absolute; dataset NULL for .npy */
-    int64_t         file_size, mtime_ns;     /* these four: when it was opened        */
+    sbl_reader     *next;                /* of the cache                          */
+    char           *path, *dataset;      /* the path absolute; dataset NULL for .npy */
+    int64_t         file_size, mtime_ns; /* these four: when it was opened        */
     uint64_t        device, inode;
 
     const sbl_reader_class *class;
-    sabal_dtype             dtype;
-    int32_t                 ndim; /* at least 1 */
-    int64_t                 shape[SABAL_MAX_NDIM];
-    int64_t                 natural_rows; /* rows of the file's own chunks; 0: rows may be cut anywhere */
+    sabal_dtype dtype;
+    int32_t     ndim; /* at least 1 */
+    int64_t     shape[SABAL_MAX_NDIM];
+    int64_t     natural_rows; /* rows of the file's own chunks; 0: rows may be cut anywhere */
 };
 
 /** Opens (or shares) the reader of a path, which stays where it is when the program changes its folder later; dataset only for HDF5 (NULL there: the only one). By the name's ending

@@ -19,7 +19,7 @@ typedef struct sbl_writer_class {
 
 struct sbl_writer {
     const sbl_writer_class *class;
-    int64_t                 natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
+    int64_t natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
 };
 
 typedef struct sbl_writer_options {

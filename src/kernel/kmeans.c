@@ -28,16 +28,10 @@ const struct sbl_kmeans_kernels *sbl_kmeans_kernels_of(sbl_isa isa)
     }
 }
 
-static const struct sbl_kmeans_kernels *kernels(void)
-{
-    return sbl_kmeans_kernels_of(sbl_isa_get());
-}
+static const struct sbl_kmeans_kernels *kernels(void) { return sbl_kmeans_kernels_of(sbl_isa_get()); }
 
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
-static int few_features(int32_t k, int64_t d)
-{
-    return d <= 4 && k <= 256;
-}
+static int few_features(int32_t k, int64_t d) { return d <= 4 && k <= 256; }
 
 /* |x - c|^2 is at most four times the greater of |x|^2 and |c|^2, and centres are means of rows. */
 double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d)
@@ -85,16 +79,21 @@ void sbl_kmeans_centers_destroy(sbl_kmeans_centers *c)
     sbl_free(c);
 }
 
-size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *c)
-{
-    return c->scratch;
-}
+size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *c) { return c->scratch; }
 
 void sbl_kmeans_assign(const sbl_kmeans_centers *c, const void *x, int64_t n, const double *weights, double *sums,
                        double *counts, double *inertia, int32_t *labels, double *sqdist, void *scratch)
 {
-    const struct sbl_pass pass = {.centers = c, .x = x, .n = n, .weights = weights, .sums = sums, .counts = counts,
-                                  .inertia = inertia, .labels = labels, .sqdist = sqdist, .scratch = scratch};
+    const struct sbl_pass pass = {.centers = c,
+                                  .x       = x,
+                                  .n       = n,
+                                  .weights = weights,
+                                  .sums    = sums,
+                                  .counts  = counts,
+                                  .inertia = inertia,
+                                  .labels  = labels,
+                                  .sqdist  = sqdist,
+                                  .scratch = scratch};
 
     if (c->few)
         c->kernels->few_assign(&pass);
@@ -138,15 +137,9 @@ int64_t sbl_kmeans_moments(sabal_dtype dtype, const void *x, int64_t n, int64_t 
     return -1;
 }
 
-void sbl_near_look(const sbl_near *query)
-{
-    kernels()->near(query);
-}
+void sbl_near_look(const sbl_near *query) { kernels()->near(query); }
 
-size_t sbl_near_scratch(int64_t d, int32_t m)
-{
-    return kernels()->near_scratch(d, m);
-}
+size_t sbl_near_scratch(int64_t d, int32_t m) { return kernels()->near_scratch(d, m); }
 
 double sbl_near_scale(double mean_variance)
 {

@@ -35,8 +35,8 @@ size_t sbl_kmeans_scratch_size(const sbl_kmeans_centers *centers);
  *   labels    (n)     the centre of each row       sqdist (n)  squared distance, differences formed directly
  * weights (n) or NULL for 1 each. sums, counts and inertia are overwritten, not added to.
  */
-void sbl_kmeans_assign(const sbl_kmeans_centers *centers, const void *x, int64_t n, const double *weights,
-                       double *sums, double *counts, double *inertia, int32_t *labels, double *sqdist, void *scratch);
+void sbl_kmeans_assign(const sbl_kmeans_centers *centers, const void *x, int64_t n, const double *weights, double *sums,
+                       double *counts, double *inertia, int32_t *labels, double *sqdist, void *scratch);
 
 /** out (n, k) of x's dtype: distances (not squared), differences formed directly, in float64. */
 void sbl_kmeans_distances(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,
@@ -63,8 +63,8 @@ typedef struct sbl_near {
     const double *weights;    /* (n); NULL: 1 each */
     const double *candidates; /* (m, d) */
     int32_t       m;
-    const double *shift; /* (d), near the mean of the rows */
-    double        scale; /* (x - shift) * scale is below 1e18 for all, and near 1 for most: sbl_near_scale() */
+    const double *shift;   /* (d), near the mean of the rows */
+    double        scale;   /* (x - shift) * scale is below 1e18 for all, and near 1 for most: sbl_near_scale() */
     void         *scratch; /* sbl_near_scratch() bytes, aligned to 64 */
     /* what is known of other candidates, brought up to date; both or neither */
     float   *sqdist;  /* (n), INFINITY if nothing is known */

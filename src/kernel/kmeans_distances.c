@@ -42,7 +42,7 @@ INLINE void distances(void *out, int is_f32, const char *x, int64_t n, int64_t d
         const int64_t rows = n - r < ROWS ? n - r : ROWS;
 
         for (int32_t j = 0; j < k; j += CENTERS) {
-            const int some             = k - j < CENTERS ? k - j : CENTERS;
+            const int some = k - j < CENTERS ? k - j : CENTERS;
             vd        sum[CENTERS][2];
 
             memset(sum, 0, sizeof sum);

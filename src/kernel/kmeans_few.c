@@ -12,20 +12,17 @@
 
 #include "kernel/lanes.h"
 
-#define BLOCK  256 /* rows; a multiple of 2 * VD in each build */
-#define STEP   (2 * VD)
-#define MAX_D  4 /* kmeans.c sends no more */
+#define BLOCK 256 /* rows; a multiple of 2 * VD in each build */
+#define STEP  (2 * VD)
+#define MAX_D 4 /* kmeans.c sends no more */
 
-struct lanes { /* sums in the virtual lanes */
+struct lanes {      /* sums in the virtual lanes */
     double *sums;   /* [lane][k][d] */
     double *counts; /* [lane][k] */
     double  inertia[SBL_LANES];
 };
 
-size_t NAME(sbl_few_scratch)(int32_t k, int64_t d)
-{
-    return sizeof(double) * SBL_LANES * (size_t)k * (size_t)(d + 1);
-}
+size_t NAME(sbl_few_scratch)(int32_t k, int64_t d) { return sizeof(double) * SBL_LANES * (size_t)k * (size_t)(d + 1); }
 
 /* The nearest centre of 2 * VD rows. */
 INLINE void nearest(double *sqdist, int64_t *label, int is_f32, const char *x, int32_t k, const int d,
@@ -80,8 +77,8 @@ INLINE void add_row(struct lanes *to, int lane, int64_t j, int is_f32, const cha
 }
 
 /* n <= BLOCK rows from x, the first of which belongs to lane 0. */
-INLINE void block(struct lanes *to, const struct sbl_pass *p, int is_f32, const char *x, int64_t n, int32_t k, int64_t d,
-                  const double *weights, int32_t *labels, double *sqdist_out)
+INLINE void block(struct lanes *to, const struct sbl_pass *p, int is_f32, const char *x, int64_t n, int32_t k,
+                  int64_t d, const double *weights, int32_t *labels, double *sqdist_out)
 {
     const double *centers = p->centers->centers;
     const int64_t size    = d * (is_f32 ? 4 : 8); /* bytes of a row */
@@ -246,14 +243,14 @@ INLINE void fused(struct lanes *to, int is_f32, const char *x, int64_t n, const 
     }
 }
 
-#define FUSED(k_, d_)                                                                                              \
-    static __attribute__((noinline)) void fused_##k_##_##d_(struct lanes *to, int is_f32, const char *x, int64_t n, \
-                                                            const double *centers)                                 \
-    {                                                                                                              \
-        if (is_f32)                                                                                                \
-            fused(to, 1, x, n, k_, d_, centers);                                                                   \
-        else                                                                                                       \
-            fused(to, 0, x, n, k_, d_, centers);                                                                   \
+#define FUSED(k_, d_)                                                                                                  \
+    static __attribute__((noinline)) void fused_##k_##_##d_(struct lanes *to, int is_f32, const char *x, int64_t n,    \
+                                                            const double *centers)                                     \
+    {                                                                                                                  \
+        if (is_f32)                                                                                                    \
+            fused(to, 1, x, n, k_, d_, centers);                                                                       \
+        else                                                                                                           \
+            fused(to, 0, x, n, k_, d_, centers);                                                                       \
     }
 FUSED(2, 1)
 FUSED(3, 1)
@@ -267,8 +264,9 @@ FUSED(4, 3)
 FUSED(2, 4)
 FUSED(3, 4)
 
-typedef void fused_fn(struct lanes *to, int is_f32, const char *x, int64_t n, const double *centers);
-static fused_fn *const FUSED_OF[5][5] = {/* [k][d] */
+typedef void           fused_fn(struct lanes *to, int is_f32, const char *x, int64_t n, const double *centers);
+static fused_fn *const FUSED_OF[5][5] = {
+    /* [k][d] */
     [2] = {NULL, fused_2_1, fused_2_2, fused_2_3, fused_2_4},
     [3] = {NULL, fused_3_1, fused_3_2, fused_3_3, fused_3_4},
     [4] = {NULL, fused_4_1, fused_4_2, fused_4_3, NULL},
@@ -282,13 +280,13 @@ INLINE void blocks(struct lanes *to, const struct sbl_pass *p, int is_f32, int64
               p->sqdist ? p->sqdist + r : NULL);
 }
 
-#define BLOCKS(d_)                                                                                            \
-    static __attribute__((noinline)) void blocks_##d_(struct lanes *to, const struct sbl_pass *p, int64_t from) \
-    {                                                                                                         \
-        if (p->centers->dtype == SABAL_FLOAT32)                                                               \
-            blocks(to, p, 1, from, d_);                                                                       \
-        else                                                                                                  \
-            blocks(to, p, 0, from, d_);                                                                       \
+#define BLOCKS(d_)                                                                                                     \
+    static __attribute__((noinline)) void blocks_##d_(struct lanes *to, const struct sbl_pass *p, int64_t from)        \
+    {                                                                                                                  \
+        if (p->centers->dtype == SABAL_FLOAT32)                                                                        \
+            blocks(to, p, 1, from, d_);                                                                                \
+        else                                                                                                           \
+            blocks(to, p, 0, from, d_);                                                                                \
     }
 BLOCKS(1)
 BLOCKS(2)
@@ -296,9 +294,9 @@ BLOCKS(3)
 BLOCKS(4)
 void NAME(sbl_few_assign)(const struct sbl_pass *p)
 {
-    const int32_t k = p->centers->k;
-    const int64_t d = p->centers->d;
-    struct lanes  to = {.sums = p->scratch, .counts = (double *)p->scratch + SBL_LANES * k * d};
+    const int32_t k    = p->centers->k;
+    const int64_t d    = p->centers->d;
+    struct lanes  to   = {.sums = p->scratch, .counts = (double *)p->scratch + SBL_LANES * k * d};
     int64_t       from = 0;
     double        lane[SBL_LANES];
 
@@ -308,10 +306,17 @@ void NAME(sbl_few_assign)(const struct sbl_pass *p)
         FUSED_OF[k][d](&to, p->centers->dtype == SABAL_FLOAT32, p->x, from, p->centers->centers);
     }
     switch (d) {
-    case 1: blocks_1(&to, p, from); break;
-    case 2: blocks_2(&to, p, from); break;
-    case 3: blocks_3(&to, p, from); break;
-    default: blocks_4(&to, p, from);
+    case 1:
+        blocks_1(&to, p, from);
+        break;
+    case 2:
+        blocks_2(&to, p, from);
+        break;
+    case 3:
+        blocks_3(&to, p, from);
+        break;
+    default:
+        blocks_4(&to, p, from);
     }
     for (int64_t i = 0; p->sums && i < k * d; i++) {
         for (int l = 0; l < SBL_LANES; l++)

@@ -14,13 +14,13 @@
 #define MAX_DIRECT 4 /* features: differences up to here, products from there on */
 
 struct candidates {
-    int32_t      m;
-    int64_t      d;
+    int32_t       m;
+    int64_t       d;
     const double *shift; /* (d) */
-    double       scale;
-    float       *near;  /* (candidate - shift) * scale: (m, d), or -2 times that in tiles */
-    float       *norms; /* their squares, in tiles only */
-    float       *at;    /* rows, turned around */
+    double        scale;
+    float        *near;  /* (candidate - shift) * scale: (m, d), or -2 times that in tiles */
+    float        *norms; /* their squares, in tiles only */
+    float        *at;    /* rows, turned around */
 };
 
 /* What a block's rows are to the candidates. */
@@ -112,8 +112,7 @@ INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t 
     if (n < vf_ROWS) {
         for (int64_t f = 0; f < d; f++)
             for (int64_t r = 0; r < vf_ROWS; r++)
-                at[f * vf_ROWS + r] =
-                    r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
+                at[f * vf_ROWS + r] = r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
         return;
     }
     for (int64_t r = 0; r < vf_ROWS; r += VD) {
@@ -139,7 +138,8 @@ INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t 
 }
 
 /* One block of many features: |x|^2 - 2 x.c + |c|^2, which may round to a little less than nothing. */
-INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c, const int named)
+INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c,
+                     const int named)
 {
     const int64_t d = c->d;
 
@@ -162,16 +162,16 @@ INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, con
             }
         for (int64_t tile = 0; tile < tiles_of(c->m); tile++) {
             _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
-                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
-                    sum[j][u] = vf_all(c->norms[tile * TILE_CENTERS + j]);
+                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++) sum[j][u] =
+                    vf_all(c->norms[tile * TILE_CENTERS + j]);
             vf_tile(sum, c->at, c->near + tile * d * TILE_CENTERS, d);
             _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
                 _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
-                {
-                    if (named)
-                        who[u] = vf_select(vf_less(sum[j][u], least[u]), vf_all_bits(tile * TILE_CENTERS + j), who[u]);
-                    least[u] = vf_min(sum[j][u], least[u]);
-                }
+            {
+                if (named)
+                    who[u] = vf_select(vf_less(sum[j][u], least[u]), vf_all_bits(tile * TILE_CENTERS + j), who[u]);
+                least[u] = vf_min(sum[j][u], least[u]);
+            }
         }
         _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
         {
@@ -182,22 +182,32 @@ INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, con
     }
 }
 
-INLINE void block_of(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c, const int named)
+INLINE void block_of(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c,
+                     const int named)
 {
     switch (c->d) {
-    case 1: direct(to, is_f32, x, n, 1, c, named); break;
-    case 2: direct(to, is_f32, x, n, 2, c, named); break;
-    case 3: direct(to, is_f32, x, n, 3, c, named); break;
-    case 4: direct(to, is_f32, x, n, 4, c, named); break;
-    default: products(to, is_f32, x, n, c, named);
+    case 1:
+        direct(to, is_f32, x, n, 1, c, named);
+        break;
+    case 2:
+        direct(to, is_f32, x, n, 2, c, named);
+        break;
+    case 3:
+        direct(to, is_f32, x, n, 3, c, named);
+        break;
+    case 4:
+        direct(to, is_f32, x, n, 4, c, named);
+        break;
+    default:
+        products(to, is_f32, x, n, c, named);
     }
 }
 
 typedef void block_fn(struct found *to, const char *x, int64_t n, const struct candidates *c);
-#define BLOCK_FN(name, is_f32, named)                                                                             \
+#define BLOCK_FN(name, is_f32, named)                                                                                  \
     static __attribute__((noinline)) void name(struct found *to, const char *x, int64_t n, const struct candidates *c) \
-    {                                                                                                             \
-        block_of(to, is_f32, x, n, c, named);                                                                     \
+    {                                                                                                                  \
+        block_of(to, is_f32, x, n, c, named);                                                                          \
     }
 BLOCK_FN(block_f64, 0, 0)
 BLOCK_FN(block_f32, 1, 0)

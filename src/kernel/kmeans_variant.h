@@ -19,10 +19,10 @@ struct sbl_kmeans_centers {
     sabal_dtype                      dtype;
     int32_t                          k;
     int64_t                          d;
-    int                              few;      /* direct differences in float64; else products, in x's dtype */
-    size_t                           scratch;  /* bytes */
-    double                          *centers;  /* (k, d), as given */
-    void                            *packed;   /* the kernel's own */
+    int                              few;     /* direct differences in float64; else products, in x's dtype */
+    size_t                           scratch; /* bytes */
+    double                          *centers; /* (k, d), as given */
+    void                            *packed;  /* the kernel's own */
 };
 
 struct sbl_pass { /* what sbl_kmeans_assign() is given */
@@ -48,8 +48,8 @@ struct sbl_kmeans_kernels {
 
     void (*distances)(void *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *centers,
                       int32_t k);
-    void (*moments)(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift,
-                    const double *weights, double *sum, double *sumsq);
+    void (*moments)(sabal_dtype dtype, const void *x, int64_t n, int64_t d, const double *shift, const double *weights,
+                    double *sum, double *sumsq);
     size_t (*near_scratch)(int64_t d, int32_t m);
     void (*near)(const sbl_near *query);
 };

@@ -16,8 +16,8 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /* x comes from files and from strangers' memory: it may lie at any address. */
-typedef double  any_double __attribute__((aligned(1), may_alias));
-typedef float   any_float __attribute__((aligned(1), may_alias));
+typedef double any_double __attribute__((aligned(1), may_alias));
+typedef float  any_float __attribute__((aligned(1), may_alias));
 
 #if defined(__AVX512F__) && !defined(SBL_WIDE)
 #include <immintrin.h>
@@ -28,33 +28,36 @@ typedef __m512    vf;
 typedef __mmask8  md; /* which elements, from a comparison */
 typedef __mmask16 mf;
 
-INLINE vd vd_load(const void *p) { return _mm512_loadu_pd(p); }
+INLINE vd   vd_load(const void *p) { return _mm512_loadu_pd(p); }
 INLINE void vd_store(void *p, vd a) { _mm512_storeu_pd(p, a); }
-INLINE vd vd_all(double a) { return _mm512_set1_pd(a); }
-INLINE vd vd_all_bits(int64_t a) { return _mm512_castsi512_pd(_mm512_set1_epi64(a)); }
-INLINE vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
-INLINE md vd_less(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
-INLINE vd vd_select(md m, vd a, vd b) { return _mm512_mask_blend_pd(m, b, a); }
-INLINE vd vd_min(vd a, vd b) { return _mm512_min_pd(a, b); }
-INLINE vd vd_add_where(vd a, md m, vd b) { return _mm512_mask_add_pd(a, m, a, b); }
-INLINE md md_and_not(md a, md b) { return (md)(a & ~b); }
-INLINE md md_or(md a, md b) { return (md)(a | b); }
-INLINE vd vd_add_unless(vd a, md m, vd b) { return _mm512_mask_add_pd(a, (md)~m, a, b); }
-INLINE vd vd_count_where(vd a, md m) { return (vd)_mm512_mask_add_epi64((__m512i)a, m, (__m512i)a, _mm512_set1_epi64(1)); }
-INLINE vd vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
-INLINE vd vd_widen(const void *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+INLINE vd   vd_all(double a) { return _mm512_set1_pd(a); }
+INLINE vd   vd_all_bits(int64_t a) { return _mm512_castsi512_pd(_mm512_set1_epi64(a)); }
+INLINE vd   vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
+INLINE md   vd_less(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+INLINE vd   vd_select(md m, vd a, vd b) { return _mm512_mask_blend_pd(m, b, a); }
+INLINE vd   vd_min(vd a, vd b) { return _mm512_min_pd(a, b); }
+INLINE vd   vd_add_where(vd a, md m, vd b) { return _mm512_mask_add_pd(a, m, a, b); }
+INLINE md   md_and_not(md a, md b) { return (md)(a & ~b); }
+INLINE md   md_or(md a, md b) { return (md)(a | b); }
+INLINE vd   vd_add_unless(vd a, md m, vd b) { return _mm512_mask_add_pd(a, (md)~m, a, b); }
+INLINE vd   vd_count_where(vd a, md m)
+{
+    return (vd)_mm512_mask_add_epi64((__m512i)a, m, (__m512i)a, _mm512_set1_epi64(1));
+}
+INLINE vd   vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
+INLINE vd   vd_widen(const void *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 INLINE void vd_narrow(void *p, vd a) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(a)); }
 
-INLINE vf vf_load(const void *p) { return _mm512_loadu_ps(p); }
+INLINE vf   vf_load(const void *p) { return _mm512_loadu_ps(p); }
 INLINE void vf_store(void *p, vf a) { _mm512_storeu_ps(p, a); }
-INLINE vf vf_all(float a) { return _mm512_set1_ps(a); }
-INLINE vf vf_all_bits(int32_t a) { return _mm512_castsi512_ps(_mm512_set1_epi32(a)); }
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE mf vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-INLINE vf vf_select(mf m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
-INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
-INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-INLINE vf vf_min_positive(vf a, vf b) { return (vf)_mm512_min_epi32((__m512i)a, (__m512i)b); }
+INLINE vf   vf_all(float a) { return _mm512_set1_ps(a); }
+INLINE vf   vf_all_bits(int32_t a) { return _mm512_castsi512_ps(_mm512_set1_epi32(a)); }
+INLINE vf   vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE mf   vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE vf   vf_select(mf m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+INLINE vf   vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf   vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vf   vf_min_positive(vf a, vf b) { return (vf)_mm512_min_epi32((__m512i)a, (__m512i)b); }
 
 #elif defined(__AVX2__) && defined(__FMA__) && !defined(SBL_WIDE)
 #include <immintrin.h>
@@ -65,33 +68,33 @@ typedef __m256  vf;
 typedef __m256d md; /* all bits of an element set, or none */
 typedef __m256  mf;
 
-INLINE vd vd_load(const void *p) { return _mm256_loadu_pd(p); }
+INLINE vd   vd_load(const void *p) { return _mm256_loadu_pd(p); }
 INLINE void vd_store(void *p, vd a) { _mm256_storeu_pd(p, a); }
-INLINE vd vd_all(double a) { return _mm256_set1_pd(a); }
-INLINE vd vd_all_bits(int64_t a) { return _mm256_castsi256_pd(_mm256_set1_epi64x(a)); }
-INLINE vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
-INLINE md vd_less(vd a, vd b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
-INLINE vd vd_select(md m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
-INLINE vd vd_min(vd a, vd b) { return _mm256_min_pd(a, b); }
-INLINE vd vd_add_where(vd a, md m, vd b) { return a + _mm256_and_pd(m, b); }
-INLINE md md_and_not(md a, md b) { return _mm256_andnot_pd(b, a); }
-INLINE md md_or(md a, md b) { return _mm256_or_pd(a, b); }
-INLINE vd vd_add_unless(vd a, md m, vd b) { return a + _mm256_andnot_pd(m, b); }
-INLINE vd vd_count_where(vd a, md m) { return (vd)_mm256_sub_epi64((__m256i)a, (__m256i)m); }
-INLINE vd vd_max(vd a, vd b) { return _mm256_max_pd(a, b); }
-INLINE vd vd_widen(const void *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+INLINE vd   vd_all(double a) { return _mm256_set1_pd(a); }
+INLINE vd   vd_all_bits(int64_t a) { return _mm256_castsi256_pd(_mm256_set1_epi64x(a)); }
+INLINE vd   vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
+INLINE md   vd_less(vd a, vd b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
+INLINE vd   vd_select(md m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
+INLINE vd   vd_min(vd a, vd b) { return _mm256_min_pd(a, b); }
+INLINE vd   vd_add_where(vd a, md m, vd b) { return a + _mm256_and_pd(m, b); }
+INLINE md   md_and_not(md a, md b) { return _mm256_andnot_pd(b, a); }
+INLINE md   md_or(md a, md b) { return _mm256_or_pd(a, b); }
+INLINE vd   vd_add_unless(vd a, md m, vd b) { return a + _mm256_andnot_pd(m, b); }
+INLINE vd   vd_count_where(vd a, md m) { return (vd)_mm256_sub_epi64((__m256i)a, (__m256i)m); }
+INLINE vd   vd_max(vd a, vd b) { return _mm256_max_pd(a, b); }
+INLINE vd   vd_widen(const void *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 INLINE void vd_narrow(void *p, vd a) { _mm_storeu_ps(p, _mm256_cvtpd_ps(a)); }
 
-INLINE vf vf_load(const void *p) { return _mm256_loadu_ps(p); }
+INLINE vf   vf_load(const void *p) { return _mm256_loadu_ps(p); }
 INLINE void vf_store(void *p, vf a) { _mm256_storeu_ps(p, a); }
-INLINE vf vf_all(float a) { return _mm256_set1_ps(a); }
-INLINE vf vf_all_bits(int32_t a) { return _mm256_castsi256_ps(_mm256_set1_epi32(a)); }
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE mf vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-INLINE vf vf_select(mf m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
-INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
-INLINE vf vf_min_positive(vf a, vf b) { return (vf)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+INLINE vf   vf_all(float a) { return _mm256_set1_ps(a); }
+INLINE vf   vf_all_bits(int32_t a) { return _mm256_castsi256_ps(_mm256_set1_epi32(a)); }
+INLINE vf   vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE mf   vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+INLINE vf   vf_select(mf m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
+INLINE vf   vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE vf   vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE vf   vf_min_positive(vf a, vf b) { return (vf)_mm256_min_epi32((__m256i)a, (__m256i)b); }
 
 #else
 #define VECTOR_PLAIN
@@ -107,25 +110,30 @@ typedef float   vf __attribute__((vector_size(4 * VF)));
 typedef int64_t md __attribute__((vector_size(8 * VD))); /* -1 or 0 */
 typedef int32_t mf __attribute__((vector_size(4 * VF)));
 
-INLINE vd vd_load(const void *p) { vd a; memcpy(&a, p, sizeof a); return a; }
+INLINE vd vd_load(const void *p)
+{
+    vd a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
 INLINE void vd_store(void *p, vd a) { memcpy(p, &a, sizeof a); }
-INLINE vd vd_all(double a) { return a - (vd){0}; }
-INLINE vd vd_all_bits(int64_t a) { return (vd)(a + (md){0}); }
-INLINE vd vd_fma(vd a, vd b, vd c)
+INLINE vd   vd_all(double a) { return a - (vd){0}; }
+INLINE vd   vd_all_bits(int64_t a) { return (vd)(a + (md){0}); }
+INLINE vd   vd_fma(vd a, vd b, vd c)
 {
     for (int l = 0; l < VD; l++)
         c[l] = __builtin_fma(a[l], b[l], c[l]);
     return c;
 }
-INLINE md vd_less(vd a, vd b) { return a < b; }
-INLINE vd vd_select(md m, vd a, vd b) { return (vd)(((md)a & m) | ((md)b & ~m)); }
-INLINE vd vd_min(vd a, vd b) { return vd_select(a < b, a, b); }
-INLINE vd vd_add_where(vd a, md m, vd b) { return a + (vd)((md)b & m); }
-INLINE md md_and_not(md a, md b) { return a & ~b; }
-INLINE md md_or(md a, md b) { return a | b; }
-INLINE vd vd_add_unless(vd a, md m, vd b) { return a + (vd)((md)b & ~m); }
-INLINE vd vd_count_where(vd a, md m) { return (vd)((md)a - m); }
-INLINE vd vd_max(vd a, vd b) { return vd_select(a > b, a, b); }
+INLINE md   vd_less(vd a, vd b) { return a < b; }
+INLINE vd   vd_select(md m, vd a, vd b) { return (vd)(((md)a & m) | ((md)b & ~m)); }
+INLINE vd   vd_min(vd a, vd b) { return vd_select(a < b, a, b); }
+INLINE vd   vd_add_where(vd a, md m, vd b) { return a + (vd)((md)b & m); }
+INLINE md   md_and_not(md a, md b) { return a & ~b; }
+INLINE md   md_or(md a, md b) { return a | b; }
+INLINE vd   vd_add_unless(vd a, md m, vd b) { return a + (vd)((md)b & ~m); }
+INLINE vd   vd_count_where(vd a, md m) { return (vd)((md)a - m); }
+INLINE vd   vd_max(vd a, vd b) { return vd_select(a > b, a, b); }
 INLINE void vd_narrow(void *p, vd a)
 {
     for (int l = 0; l < VD; l++)
@@ -139,30 +147,32 @@ INLINE vd vd_widen(const void *p)
     return a;
 }
 
-INLINE vf vf_load(const void *p) { vf a; memcpy(&a, p, sizeof a); return a; }
+INLINE vf vf_load(const void *p)
+{
+    vf a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
 INLINE void vf_store(void *p, vf a) { memcpy(p, &a, sizeof a); }
-INLINE vf vf_all(float a) { return a - (vf){0}; }
-INLINE vf vf_all_bits(int32_t a) { return (vf)(a + (mf){0}); }
-INLINE vf vf_fma(vf a, vf b, vf c)
+INLINE vf   vf_all(float a) { return a - (vf){0}; }
+INLINE vf   vf_all_bits(int32_t a) { return (vf)(a + (mf){0}); }
+INLINE vf   vf_fma(vf a, vf b, vf c)
 {
     for (int l = 0; l < VF; l++)
         c[l] = __builtin_fmaf(a[l], b[l], c[l]);
     return c;
 }
-INLINE mf vf_less(vf a, vf b) { return a < b; }
-INLINE vf vf_select(mf m, vf a, vf b) { return (vf)(((mf)a & m) | ((mf)b & ~m)); }
-INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
-INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
-INLINE vf vf_min_positive(vf a, vf b) { return vf_select((mf)a < (mf)b, a, b); }
+INLINE mf                  vf_less(vf a, vf b) { return a < b; }
+INLINE vf                  vf_select(mf m, vf a, vf b) { return (vf)(((mf)a & m) | ((mf)b & ~m)); }
+INLINE vf                  vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
+INLINE vf                  vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
+INLINE vf                  vf_min_positive(vf a, vf b) { return vf_select((mf)a < (mf)b, a, b); }
 #endif
 
 #define NV (8 / VD) /* native vectors that make the 8 virtual lanes of float64 */
 
 /* VD rows of d features each, one after the other at x: out[f] holds feature f of each. */
-INLINE vd vd_from(int is_f32, const void *x)
-{
-    return is_f32 ? vd_widen(x) : vd_load(x);
-}
+INLINE vd     vd_from(int is_f32, const void *x) { return is_f32 ? vd_widen(x) : vd_load(x); }
 INLINE double number_from(int is_f32, const void *x, int64_t i)
 {
     return is_f32 ? (double)((const any_float *)x)[i] : ((const any_double *)x)[i];
@@ -196,7 +206,7 @@ INLINE void pair_f32(vd *out, const float *x, int64_t d)
     out[1] = _mm256_cvtps_pd(_mm_shuffle_ps(a, b, 0xdd));
 }
 #elif VD == 8 && !defined(VECTOR_PLAIN)
-INLINE vd four_pairs(const double *x, int64_t d)
+INLINE vd   four_pairs(const double *x, int64_t d)
 {
     vd a = _mm512_castpd128_pd512(_mm_loadu_pd(x));
 
@@ -237,7 +247,7 @@ INLINE void vf_pair(vf *out, const float *x, int64_t d)
     out[1] = _mm256_set_m128(_mm_shuffle_ps(e, f, 0xdd), _mm_shuffle_ps(a, b, 0xdd));
 }
 #elif VF == 16 && !defined(VECTOR_PLAIN)
-INLINE void vd_pair(vd *out, const double *x, int64_t d) { pair_f64(out, x, d); }
+INLINE void   vd_pair(vd *out, const double *x, int64_t d) { pair_f64(out, x, d); }
 INLINE __m256 eight(const float *x, int64_t d, int odd)
 {
     __m128 a = two_pairs(x, d), b = two_pairs(x + 2 * d, d);

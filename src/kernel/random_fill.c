@@ -70,7 +70,7 @@ static inline doubles SQRT(doubles x)
 #if defined(__SSE2__) && !defined(SBL_WIDE)
 #define MUL32(x, y) ((words)_mm_mul_epu32((__m128i)(x), (__m128i)(y)))
 #else
-#define MUL32(x, y) (((x) & 0xffffffff) * ((y) & 0xffffffff))
+#define MUL32(x, y) (((x)&0xffffffff) * ((y)&0xffffffff))
 #endif
 #endif
 
@@ -81,10 +81,7 @@ typedef double doubles_anywhere __attribute__((vector_size(8 * W), aligned(8), m
 
 enum { GROUP = SBL_NORMAL_GROUP, CHUNK = 256, ROWS = 16 };
 
-static inline words all(uint64_t x)
-{
-    return (words){0} + x;
-}
+static inline words all(uint64_t x) { return (words){0} + x; }
 
 static inline words counting(void)
 {
@@ -136,9 +133,9 @@ static inline void groups(double *out, uint64_t seed, uint64_t stream, uint64_t 
 
             philox(&half0, &half1, seed, stream, (first + (uint64_t)g) * (GROUP / 2) + (uint64_t)i);
             /* 2 - [1, 2) is (0, 1]: its logarithm is finite */
-            radius = SQRT(-2.0 * LOG(2.0 - (doubles)(half0 >> 12 | one_bits)));
-            angle  = 2.0 * ((doubles)(half1 >> 12 | one_bits) - 1.0);
-            sincos = SINCOSPI(angle);
+            radius                                     = SQRT(-2.0 * LOG(2.0 - (doubles)(half0 >> 12 | one_bits)));
+            angle                                      = 2.0 * ((doubles)(half1 >> 12 | one_bits) - 1.0);
+            sincos                                     = SINCOSPI(angle);
             *(doubles_anywhere *)(out + i)             = radius * sincos.y;
             *(doubles_anywhere *)(out + i + GROUP / 2) = radius * sincos.x;
         }
@@ -292,9 +289,9 @@ void NAME(sbl_random_fill_blobs)(void *x, int32_t *labels, int is_float32, int64
     double  z[CHUNK];
 
     for (int64_t done = 0; done < n; done += CHUNK) {
-        int64_t  rows     = n - done < CHUNK ? n - done : CHUNK;
-        int32_t *label    = labels ? labels + done : label_buffer;
-        uint64_t element  = (uint64_t)(first + done) * (uint64_t)d;
+        int64_t  rows    = n - done < CHUNK ? n - done : CHUNK;
+        int32_t *label   = labels ? labels + done : label_buffer;
+        uint64_t element = (uint64_t)(first + done) * (uint64_t)d;
 
         label_rows(label, shuffle, first + done, rows, m);
         for (int64_t i = 0; x && i < rows * d;) {

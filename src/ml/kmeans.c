@@ -75,8 +75,8 @@ static sabal_status find_farthest(char *table, const struct run *run, const sbl_
     sbl_kmeans_params p       = {.n_wanted = n};
     int64_t           chunks  = data->x->chunks.n;
     sabal_future    **futures = NULL;
-    sabal_status st = sbl_kmeans_submit(&futures, data, sbl_kmeans_farthest_stage, p, run->k, run->centers,
-                                        "kmeans-farthest", err);
+    sabal_status      st =
+        sbl_kmeans_submit(&futures, data, sbl_kmeans_farthest_stage, p, run->k, run->centers, "kmeans-farthest", err);
 
     for (int64_t i = 0; i < n; i++)
         *far_at(table, entry, i) = (sbl_far){.dist = -1};
@@ -163,11 +163,10 @@ static double move_centers(struct run *run, int64_t d)
     return moved;
 }
 
-static sabal_status iterate(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o,
-                            sabal_error *err)
+static sabal_status iterate(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o, sabal_error *err)
 {
     double       limit = o->tol * data->mean_variance, moved;
-    sabal_status st = SABAL_OK;
+    sabal_status st    = SABAL_OK;
 
     data->state.limit = limit;
     while (run->n_iter < o->max_iter && !run->converged && !st) {
@@ -202,8 +201,7 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
         return sbl_error_set(err, SABAL_ESHAPE,
                              "init_centers has %d dimensions, %" PRId64 " rows and %" PRId64
                              " columns: expected (%d, %" PRId64 ")",
-                             given->ndim, sabal_array_extent(given, 0), sabal_array_extent(given, 1), run->k,
-                             data->d);
+                             given->ndim, sabal_array_extent(given, 0), sabal_array_extent(given, 1), run->k, data->d);
     if (given->dtype != SABAL_FLOAT64 && given->dtype != SABAL_FLOAT32)
         return sbl_error_set(err, SABAL_EDTYPE, "init_centers is %s: expected float64 or float32",
                              sabal_dtype_name(given->dtype));
@@ -212,19 +210,17 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
         return st;
     from = sabal_ndarray_data(values);
     for (int64_t i = 0; i < run->k * data->d && !st; i++) {
-        run->centers[i] =
-            given->dtype == SABAL_FLOAT32 ? (double)((const float *)from)[i] : ((const double *)from)[i];
+        run->centers[i] = given->dtype == SABAL_FLOAT32 ? (double)((const float *)from)[i] : ((const double *)from)[i];
         if (!isfinite(run->centers[i]))
             st = sbl_error_set(err, SABAL_EVALUE,
-                               "init_centers holds NaN or infinity in row %" PRId64 ", column %" PRId64,
-                               i / data->d, i % data->d);
+                               "init_centers holds NaN or infinity in row %" PRId64 ", column %" PRId64, i / data->d,
+                               i % data->d);
     }
     sabal_release(values);
     return st;
 }
 
-static sabal_status seed(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o,
-                         sabal_error *err)
+static sabal_status seed(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o, sabal_error *err)
 {
     if (o->init_centers)
         return given_centers(run, data, o->init_centers, err);
@@ -242,13 +238,11 @@ static sabal_status check_options(const sabal_kmeans_options *o, sabal_error *er
 {
     if (o->n_clusters < 1)
         return sbl_error_set(err, SABAL_EINVAL, "n_clusters is %d: expected 1 or more", o->n_clusters);
-    if (!o->init ||
-        (strcmp(o->init, "k-means||") && strcmp(o->init, "k-means++") && strcmp(o->init, "random")))
+    if (!o->init || (strcmp(o->init, "k-means||") && strcmp(o->init, "k-means++") && strcmp(o->init, "random")))
         return sbl_error_set(err, SABAL_EINVAL, "init is '%s': expected k-means||, k-means++ or random",
                              o->init ? o->init : "(NULL)");
     if (o->n_init < 0)
-        return sbl_error_set(err, SABAL_EINVAL, "n_init is %d: expected 1 or more, or 0 for automatic",
-                             o->n_init);
+        return sbl_error_set(err, SABAL_EINVAL, "n_init is %d: expected 1 or more, or 0 for automatic", o->n_init);
     if (o->max_iter < 1)
         return sbl_error_set(err, SABAL_EINVAL, "max_iter is %d: expected 1 or more", o->max_iter);
     if (!(o->tol >= 0))
@@ -302,8 +296,7 @@ static sabal_status fit_runs(struct run *best, sabal_kmeans_times *times, sbl_km
 }
 
 /* The arrays of the model, from the best run. */
-static sabal_status describe(sabal_kmeans *model, const sbl_kmeans_data *data, const struct run *best,
-                             sabal_error *err)
+static sabal_status describe(sabal_kmeans *model, const sbl_kmeans_data *data, const struct run *best, sabal_error *err)
 {
     int64_t        shape[2] = {best->k, data->d};
     sbl_chunks     chunks   = sbl_chunks_make(best->k, best->k, best->k);
@@ -334,8 +327,7 @@ static sabal_status describe(sabal_kmeans *model, const sbl_kmeans_data *data, c
     return SABAL_OK;
 }
 
-static sabal_status fit(sabal_kmeans *model, const sabal_array *x, const sabal_kmeans_options *o,
-                        sabal_error *err)
+static sabal_status fit(sabal_kmeans *model, const sabal_array *x, const sabal_kmeans_options *o, sabal_error *err)
 {
     int64_t         start = sbl_clock_ns(), opened;
     sbl_kmeans_data data  = {0};

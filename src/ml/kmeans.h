@@ -32,14 +32,7 @@ typedef struct sbl_kmeans_data {
 void sbl_kmeans_tell(sbl_kmeans_data *data, const char *phase, int32_t iter, int32_t max_iter);
 
 /* Streams of the random numbers of one seed; the run is mixed in by sbl_kmeans_stream(). */
-enum {
-    SBL_STREAM_FIRST = 16,
-    SBL_STREAM_ROUND,
-    SBL_STREAM_LOCAL,
-    SBL_STREAM_PLUS,
-    SBL_STREAM_RANDOM,
-    SBL_STREAM_FILL
-};
+enum { SBL_STREAM_FIRST = 16, SBL_STREAM_ROUND, SBL_STREAM_LOCAL, SBL_STREAM_PLUS, SBL_STREAM_RANDOM, SBL_STREAM_FILL };
 uint64_t sbl_kmeans_stream(const sbl_kmeans_data *data, int32_t purpose, int32_t round);
 
 /* --- kmeans_stage.c: what tasks do. Values between them are float64 or bytes in the layouts below. --------
@@ -142,16 +135,16 @@ sabal_status sbl_kmeans_check_size(sabal_dtype dtype, int32_t k, int64_t d, cons
 void         sbl_kmeans_data_close(sbl_kmeans_data *data);
 
 /** Points and shift as a value that tasks take; one reference. */
-sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data *data, int64_t m,
-                                    const double *rows, sabal_error *err);
+sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data *data, int64_t m, const double *rows,
+                                    sabal_error *err);
 /** What a pass does to each chunk: [x] [kept] [weights] [points] -> stage. */
 typedef struct sbl_kmeans_pass {
     sbl_stage_fn     *stage;
     sbl_kmeans_params params; /* first_row and weighted are set for each chunk */
     int               without_x;
-    sabal_future    **kept; /* a value for each chunk, of an earlier pass; NULL: none */
+    sabal_future    **kept;     /* a value for each chunk, of an earlier pass; NULL: none */
     int               weighted; /* with the weights, if there are any */
-    sabal_future     *points; /* NULL: none */
+    sabal_future     *points;   /* NULL: none */
     const char       *name;
 } sbl_kmeans_pass;
 /** made has room for a future a chunk; they are the caller's. */
@@ -163,11 +156,11 @@ sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *d
                                sabal_error *err);
 /** Combines n futures of partials (taken over, with their table) in a tree fixed by their order. One
  * reference. */
-sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data, sabal_future **futures,
-                                int64_t n, sabal_error *err);
+sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data, sabal_future **futures, int64_t n,
+                                sabal_error *err);
 /** One assignment pass: what is not NULL is filled: counts (k), sums (k, d), inertia. */
-sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers,
-                                    double *counts, double *sums, double *inertia, sabal_error *err);
+sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers, double *counts,
+                                    double *sums, double *inertia, sabal_error *err);
 /** Sums over blocks of rows, chunk by chunk, and their total; clear with sbl_kmeans_blocks_clear(). */
 typedef struct sbl_kmeans_blocks {
     double **sums;   /* [chunk][block]                     */
@@ -176,8 +169,8 @@ typedef struct sbl_kmeans_blocks {
     int64_t  n;
 } sbl_kmeans_blocks;
 /** Takes over n futures of block sums. */
-sabal_status sbl_kmeans_blocks_take(sbl_kmeans_blocks *blocks, const sbl_kmeans_data *data,
-                                    sabal_future **futures, sabal_error *err);
+sabal_status sbl_kmeans_blocks_take(sbl_kmeans_blocks *blocks, const sbl_kmeans_data *data, sabal_future **futures,
+                                    sabal_error *err);
 void         sbl_kmeans_blocks_clear(sbl_kmeans_blocks *blocks);
 /** Where the running sum passes u, 0 <= u < total: chunk, block in it, and what is left of u there. */
 void sbl_kmeans_blocks_find(int64_t *chunk, sbl_target *target, const sbl_kmeans_blocks *blocks,
@@ -210,7 +203,6 @@ int32_t sbl_kmeans_n_trials(int32_t k);
 
 /** The lazy labels of x (checked: fits the model). points: as packed; retained. Belongs to nobody's scope
  * yet. */
-sabal_array *sbl_kmeans_labels_node(const sabal_array *x, sabal_future *points, int32_t check,
-                                    const char *where);
+sabal_array *sbl_kmeans_labels_node(const sabal_array *x, sabal_future *points, int32_t check, const char *where);
 
 #endif

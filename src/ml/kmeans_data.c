@@ -69,8 +69,8 @@ static sabal_status take_weights(sbl_kmeans_data *data, const sabal_array *w, sa
         room[i] = weight_at(sabal_ndarray_data(given), w->dtype, i);
         total += room[i];
         if (!(room[i] >= 0) || isinf(room[i]))
-            st = sbl_error_set(err, SABAL_EVALUE,
-                               "sample_weight of row %" PRId64 " is %g: expected 0 or more", i, room[i]);
+            st = sbl_error_set(err, SABAL_EVALUE, "sample_weight of row %" PRId64 " is %g: expected 0 or more", i,
+                               room[i]);
     }
     if (!st && !(total > 0))
         st = sbl_error_set(err, SABAL_EVALUE, "all weights of sample_weight are 0");
@@ -79,8 +79,7 @@ static sabal_status take_weights(sbl_kmeans_data *data, const sabal_array *w, sa
         return st;
     data->weight_of = room;
     data->weights   = sbl_array_of_value(data->x->client, data->weight_rows, &data->x->chunks, data->where);
-    return sabal_array_error(data->weights) ? sbl_error_pass(err, sabal_array_error(data->weights))
-                                            : SABAL_OK;
+    return sabal_array_error(data->weights) ? sbl_error_pass(err, sabal_array_error(data->weights)) : SABAL_OK;
 }
 
 static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options *o, sabal_error *err)
@@ -90,16 +89,14 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
     if (st)
         return st;
     if (x->ndim != 2)
-        return sbl_error_set(err, SABAL_ESHAPE, "x has %d dimension%s, not 2", x->ndim,
-                             x->ndim == 1 ? "" : "s");
+        return sbl_error_set(err, SABAL_ESHAPE, "x has %d dimension%s, not 2", x->ndim, x->ndim == 1 ? "" : "s");
     if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64",
-                             sabal_dtype_name(x->dtype));
+        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64", sabal_dtype_name(x->dtype));
     if (x->shape[1] < 1)
         return sbl_error_set(err, SABAL_ESHAPE, "x has no columns");
     if (x->shape[0] < o->n_clusters)
-        return sbl_error_set(err, SABAL_ESHAPE, "%d clusters asked of %" PRId64 " row%s", o->n_clusters,
-                             x->shape[0], x->shape[0] == 1 ? "" : "s");
+        return sbl_error_set(err, SABAL_ESHAPE, "%d clusters asked of %" PRId64 " row%s", o->n_clusters, x->shape[0],
+                             x->shape[0] == 1 ? "" : "s");
     return SABAL_OK;
 }
 

@@ -35,8 +35,8 @@ static void near_done(sbl_near *query)
         sbl_buffer_free(query->scratch, sbl_near_scratch(query->d, query->m));
 }
 
-sabal_status sbl_kmeans_potential_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                        const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_potential_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                        size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p     = params;
     sbl_near                 query = {0};
@@ -57,8 +57,8 @@ sabal_status sbl_kmeans_potential_stage(sbl_value **out, const sbl_value *const 
     return st;
 }
 
-sabal_status sbl_kmeans_near_counts_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                          const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_near_counts_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                          size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p     = params;
     sbl_near                 query = {0};
@@ -98,8 +98,8 @@ static int64_t pick_one(const double *values, int64_t n, double target)
     return last;
 }
 
-sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                   const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                   size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p       = params;
     const sbl_target        *targets = (const sbl_target *)(const void *)(p + 1);

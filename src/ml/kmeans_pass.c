@@ -29,14 +29,13 @@ uint64_t sbl_kmeans_stream(const sbl_kmeans_data *data, int32_t purpose, int32_t
     return (uint64_t)purpose | (uint64_t)(uint32_t)round << 8 | (uint64_t)(uint32_t)data->run << 40;
 }
 
-sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data *data, int64_t m,
-                                    const double *rows, sabal_error *err)
+sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data *data, int64_t m, const double *rows,
+                                    sabal_error *err)
 {
     size_t       row = (size_t)data->d * sizeof(double);
     sbl_value   *value;
     char        *room;
-    sabal_status st =
-        sbl_bytes_create(&value, (void **)&room, sizeof(sbl_points) + (size_t)(m + 1) * row, err);
+    sabal_status st = sbl_bytes_create(&value, (void **)&room, sizeof(sbl_points) + (size_t)(m + 1) * row, err);
 
     if (st)
         return st;
@@ -49,8 +48,7 @@ sabal_status sbl_kmeans_points_pack(sabal_future **points, const sbl_kmeans_data
 }
 
 /* One layer of the tree: n futures become (n + FAN_IN - 1) / FAN_IN, in place. */
-static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_kmeans_data *data,
-                                  sabal_error *err)
+static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_kmeans_data *data, sabal_error *err)
 {
     int64_t        m        = (*n + FAN_IN - 1) / FAN_IN;
     sbl_program   *programs = sbl_calloc((size_t)m, sizeof *programs);
@@ -65,8 +63,7 @@ static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_
         for (int64_t j = i * FAN_IN; j < end && !st; j++)
             st = sbl_program_input(&programs[i], futures[j], err);
         if (!st)
-            st = sbl_program_stage(&programs[i], sbl_kmeans_combine_stage, (int32_t)(end - i * FAN_IN), NULL,
-                                   0, err);
+            st = sbl_program_stage(&programs[i], sbl_kmeans_combine_stage, (int32_t)(end - i * FAN_IN), NULL, 0, err);
     }
     if (!st)
         st = sbl_programs_submit(made, data->x->client, programs, m, "kmeans-combine", data->where, err);
@@ -80,8 +77,8 @@ static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_
     return st;
 }
 
-sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data, sabal_future **futures,
-                                int64_t n, sabal_error *err)
+sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data, sabal_future **futures, int64_t n,
+                                sabal_error *err)
 {
     sabal_status st = SABAL_OK;
 
@@ -129,8 +126,7 @@ sabal_status sbl_kmeans_submit_pass(sabal_future **made, const sbl_kmeans_data *
 {
     int64_t      n        = data->x->chunks.n;
     sbl_program *programs = sbl_calloc((size_t)n, sizeof *programs);
-    sabal_status st =
-        programs ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
+    sabal_status st = programs ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
 
     for (int64_t i = 0; i < n && !st; i++)
         st = write_program(&programs[i], data, pass, i, err);
@@ -162,15 +158,13 @@ sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *d
     return st;
 }
 
-sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers,
-                                    double *counts, double *sums, double *inertia, sabal_error *err)
+sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers, double *counts,
+                                    double *sums, double *inertia, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.weighted = 1,
-                                 .want     = (sums ? SBL_WANT_SUMS : 0) | (inertia ? SBL_WANT_INERTIA : 0)};
+    sbl_kmeans_params p       = {.weighted = 1, .want = (sums ? SBL_WANT_SUMS : 0) | (inertia ? SBL_WANT_INERTIA : 0)};
     sabal_future    **futures = NULL;
     sbl_value        *value   = NULL;
-    sabal_status      st =
-        sbl_kmeans_submit(&futures, data, sbl_kmeans_assign_stage, p, k, centers, "kmeans-pass", err);
+    sabal_status st = sbl_kmeans_submit(&futures, data, sbl_kmeans_assign_stage, p, k, centers, "kmeans-pass", err);
 
     if (!st)
         st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
@@ -187,8 +181,8 @@ sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, cons
     return st;
 }
 
-sabal_status sbl_kmeans_blocks_take(sbl_kmeans_blocks *blocks, const sbl_kmeans_data *data,
-                                    sabal_future **futures, sabal_error *err)
+sabal_status sbl_kmeans_blocks_take(sbl_kmeans_blocks *blocks, const sbl_kmeans_data *data, sabal_future **futures,
+                                    sabal_error *err)
 {
     int64_t      n  = data->x->chunks.n;
     sabal_status st = SABAL_OK;

@@ -22,14 +22,13 @@ static void release_all(sabal_future **futures, int64_t n)
 }
 
 /* Takes a centre into account: closest becomes the distances to it too. */
-static sabal_status come_closer(sabal_future **closest, const sbl_kmeans_data *data, const double *center,
-                                int first, sabal_error *err)
+static sabal_status come_closer(sabal_future **closest, const sbl_kmeans_data *data, const double *center, int first,
+                                sabal_error *err)
 {
     int64_t         n    = data->x->chunks.n;
     sbl_kmeans_pass pass = {.stage = sbl_kmeans_closer_stage, .kept = first ? NULL : closest, .name = "kmeans-closer"};
     sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
-    sabal_status    st =
-        made ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
+    sabal_status    st   = made ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
 
     if (!st)
         st = sbl_kmeans_points_pack(&pass.points, data, 1, center, err);
@@ -51,8 +50,7 @@ static sabal_status pick(int64_t *row, const sbl_kmeans_data *data, sabal_future
     struct {
         sbl_kmeans_params head;
         sbl_target        target;
-    } p                   = {.head   = {.first_row = sbl_chunks_start(&data->x->chunks, chunk), .n_wanted = 1},
-                             .target = *target};
+    } p = {.head = {.first_row = sbl_chunks_start(&data->x->chunks, chunk), .n_wanted = 1}, .target = *target};
     sbl_program   program = {0};
     sabal_future *future  = NULL;
     sbl_value    *value   = NULL;
@@ -82,16 +80,15 @@ static sabal_status pick(int64_t *row, const sbl_kmeans_data *data, sabal_future
 }
 
 /* n_trials rows drawn by distance (evenly if all distances are 0), as trials (n_trials, d). */
-static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sabal_future **closest,
-                                int32_t n_trials, uint64_t stream, int64_t *rows, sabal_error *err)
+static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sabal_future **closest, int32_t n_trials,
+                                uint64_t stream, int64_t *rows, sabal_error *err)
 {
-    int64_t           n       = data->x->chunks.n;
-    sbl_kmeans_pass   pass    = {
-             .stage = sbl_kmeans_blocks_stage, .without_x = 1, .kept = closest, .weighted = 1, .name = "kmeans-blocks"};
+    int64_t         n    = data->x->chunks.n;
+    sbl_kmeans_pass pass = {
+        .stage = sbl_kmeans_blocks_stage, .without_x = 1, .kept = closest, .weighted = 1, .name = "kmeans-blocks"};
     sabal_future    **futures = sbl_calloc((size_t)n, sizeof *futures);
     sbl_kmeans_blocks blocks  = {0};
-    sabal_status      st =
-        futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
+    sabal_status st = futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
 
     if (!st)
         st = sbl_kmeans_submit_pass(futures, data, &pass, err);
@@ -117,16 +114,15 @@ static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sab
 }
 
 /* The trial that leaves least. */
-static sabal_status best_trial(int32_t *best, const sbl_kmeans_data *data, sabal_future **closest,
-                               const double *trials, int32_t n_trials, sabal_error *err)
+static sabal_status best_trial(int32_t *best, const sbl_kmeans_data *data, sabal_future **closest, const double *trials,
+                               int32_t n_trials, sabal_error *err)
 {
     int64_t         n       = data->x->chunks.n;
     sbl_kmeans_pass pass    = {.stage = sbl_kmeans_trial_stage, .kept = closest, .weighted = 1, .name = "kmeans-trial"};
     sabal_future  **futures = sbl_calloc((size_t)n, sizeof *futures);
     sbl_value      *value   = NULL;
     const double   *left;
-    sabal_status    st =
-        futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
+    sabal_status    st = futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
 
     if (!st)
         st = sbl_kmeans_points_pack(&pass.points, data, n_trials, trials, err);
@@ -168,8 +164,7 @@ sabal_status sbl_kmeans_seed_plus(double *centers, sbl_kmeans_data *data, int32_
         sbl_kmeans_tell(data, "seed", c, k);
         st = come_closer(closest, data, centers + (c - 1) * d, c == 1, err);
         if (!st)
-            st = draw_trials(trials, data, closest, n_trials, sbl_kmeans_stream(data, SBL_STREAM_PLUS, c),
-                             rows, err);
+            st = draw_trials(trials, data, closest, n_trials, sbl_kmeans_stream(data, SBL_STREAM_PLUS, c), rows, err);
         if (!st)
             st = best_trial(&best, data, closest, trials, n_trials, err);
         if (!st)

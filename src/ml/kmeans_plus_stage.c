@@ -30,8 +30,8 @@ static sabal_status distances_to(double *out, const sabal_ndarray *x, const doub
     return SABAL_OK;
 }
 
-sabal_status sbl_kmeans_closer_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                     const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_closer_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                     size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_points    *points = sbl_value_data(in[n_in - 1], NULL);
     const double        *before = n_in == 3 ? sbl_value_data(in[1], NULL) : NULL;
@@ -58,8 +58,8 @@ sabal_status sbl_kmeans_closer_stage(sbl_value **out, const sbl_value *const *in
     return st;
 }
 
-sabal_status sbl_kmeans_blocks_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                     const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_blocks_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                     size_t size, sabal_task *task, sabal_error *err)
 {
     size_t        bytes;
     const double *closest  = sbl_value_data(in[0], &bytes);
@@ -84,8 +84,8 @@ sabal_status sbl_kmeans_blocks_stage(sbl_value **out, const sbl_value *const *in
     return SABAL_OK;
 }
 
-sabal_status sbl_kmeans_trial_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                    const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_trial_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                    size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p       = params;
     const sbl_points        *trials  = sbl_value_data(in[n_in - 1], NULL);
@@ -100,9 +100,8 @@ sabal_status sbl_kmeans_trial_stage(sbl_value **out, const sbl_value *const *in,
     if (!st) {
         n    = sabal_ndarray_extent(x, 0);
         dist = sbl_buffer_alloc((size_t)n * sizeof *dist);
-        st   = dist
-                   ? sbl_bytes_create(&value, (void **)&partial, (size_t)(1 + trials->m) * sizeof *partial, err)
-                   : sbl_error_memory(err, (size_t)n * sizeof *dist, "distances of a chunk");
+        st   = dist ? sbl_bytes_create(&value, (void **)&partial, (size_t)(1 + trials->m) * sizeof *partial, err)
+                    : sbl_error_memory(err, (size_t)n * sizeof *dist, "distances of a chunk");
     }
     for (int64_t t = 0; t < trials->m && !st; t++) {
         double sum = 0;
@@ -127,8 +126,7 @@ sabal_status sbl_kmeans_trial_stage(sbl_value **out, const sbl_value *const *in,
 }
 
 sabal_status sbl_kmeans_pick_closest_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                           const void *params, size_t size, sabal_task *task,
-                                           sabal_error *err)
+                                           const void *params, size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p       = params;
     const sbl_target        *targets = (const sbl_target *)(const void *)(p + 1);
@@ -137,7 +135,7 @@ sabal_status sbl_kmeans_pick_closest_stage(sbl_value **out, const sbl_value *con
     const double            *weights = p->weighted ? sbl_value_data(in[1], NULL) : NULL;
     int64_t                  n       = (int64_t)(bytes / sizeof *closest), *rows;
     sbl_value               *value;
-    sabal_status st = sbl_bytes_create(&value, (void **)&rows, (size_t)p->n_wanted * sizeof *rows, err);
+    sabal_status             st = sbl_bytes_create(&value, (void **)&rows, (size_t)p->n_wanted * sizeof *rows, err);
 
     if (st)
         return st;

@@ -24,9 +24,8 @@ static sabal_status model_emit(const sabal_array *a, int64_t i, sbl_program *pro
     if (!st)
         st = sbl_program_input(program, node->points, err);
     if (!st)
-        st =
-            sbl_program_stage(program, node->distances ? sbl_kmeans_distances_stage : sbl_kmeans_labels_stage,
-                              2, &p, sizeof p, err);
+        st = sbl_program_stage(program, node->distances ? sbl_kmeans_distances_stage : sbl_kmeans_labels_stage, 2, &p,
+                               sizeof p, err);
     return st;
 }
 
@@ -65,8 +64,7 @@ static sabal_array *make_node(const sabal_array *x, const sbl_array_op *op, saba
     return a;
 }
 
-sabal_array *sbl_kmeans_labels_node(const sabal_array *x, sabal_future *points, int32_t check,
-                                    const char *where)
+sabal_array *sbl_kmeans_labels_node(const sabal_array *x, sabal_future *points, int32_t check, const char *where)
 {
     struct model_params p = {.points = points, .check = check};
 
@@ -90,8 +88,7 @@ static sabal_status check_rows(const sabal_kmeans *model, const sabal_array *x, 
                              " columns: the model was fitted to 2 dimensions and %" PRId64 " columns",
                              x->ndim, sabal_array_extent(x, 1), model->n_features);
     if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64",
-                             sabal_dtype_name(x->dtype));
+        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64", sabal_dtype_name(x->dtype));
     return SABAL_OK;
 }
 
@@ -114,6 +111,5 @@ sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array
     shape[0] = x->shape[0];
     shape[1] = model->n_clusters;
     return sbl_array_adopt(make_node(x, &DISTANCES, x->dtype, 2, shape,
-                                     (struct model_params){.points = model->points, .distances = 1},
-                                     x->where));
+                                     (struct model_params){.points = model->points, .distances = 1}, x->where));
 }

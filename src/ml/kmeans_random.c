@@ -43,8 +43,7 @@ static sabal_status row_set_create(struct row_set *set, int64_t k, sabal_error *
 
 /* k of n by Floyd's method (Bentley and Floyd, CACM 30(9), 1987): k draws, no repeats to throw away; then
  * shuffled. */
-static void draw_even(int64_t *rows, int64_t n, int64_t k, struct row_set *set, uint64_t seed,
-                      uint64_t stream)
+static void draw_even(int64_t *rows, int64_t n, int64_t k, struct row_set *set, uint64_t seed, uint64_t stream)
 {
     for (int64_t i = 0; i < k; i++) {
         int64_t top = n - k + i, row = sbl_random_below(seed, stream, (uint64_t)i, top + 1);
@@ -108,8 +107,7 @@ static sabal_status draw_weighted(int64_t *rows, const sbl_kmeans_data *data, in
     sbl_free(left);
     sbl_free(sums);
     if (n_positive < k)
-        return sbl_error_set(err, SABAL_EVALUE,
-                             "only %" PRId64 " rows have a weight above 0: %" PRId64 " are needed",
+        return sbl_error_set(err, SABAL_EVALUE, "only %" PRId64 " rows have a weight above 0: %" PRId64 " are needed",
                              n_positive, k);
     return SABAL_OK;
 }

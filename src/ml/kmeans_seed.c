@@ -19,7 +19,7 @@
 #include "kernel/random.h"
 
 #define MOST_DRAWS 1000000 /* a round */
-#define LONG_ROW   128 /* bytes, from which on something is kept for each row */
+#define LONG_ROW   128     /* bytes, from which on something is kept for each row */
 
 struct candidates {
     double  *rows; /* (n, d), room for `room` */
@@ -125,8 +125,8 @@ static sabal_status take_picked(struct candidates *c, sabal_future *future, int6
 }
 
 /* The rows that the draws hit, a task for each chunk that has any. drawn is sorted. */
-static sabal_status take_draws(struct candidates *c, const sbl_kmeans_data *data, const struct drawn *drawn,
-                               int64_t n, sabal_error *err)
+static sabal_status take_draws(struct candidates *c, const sbl_kmeans_data *data, const struct drawn *drawn, int64_t n,
+                               sabal_error *err)
 {
     sabal_future **futures = sbl_calloc((size_t)n, sizeof *futures), *points = NULL;
     int64_t        n_tasks = 0;

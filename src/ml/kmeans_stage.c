@@ -20,8 +20,8 @@ static sbl_kmeans_centers *centers_of(const struct rows *r, const sbl_points *p,
     return c;
 }
 
-sabal_status sbl_kmeans_moments_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                      const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_moments_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                      size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p     = params;
     const sbl_points        *pilot = points_of(in, n_in);
@@ -34,8 +34,7 @@ sabal_status sbl_kmeans_moments_stage(sbl_value **out, const sbl_value *const *i
     if (!st)
         st = doubles_create(&value, &partial, 1 + 2 * r.d, err);
     if (!st) {
-        bad        = sbl_kmeans_moments(r.dtype, r.x, r.n, r.d, sbl_points_rows(pilot), NULL, partial + 1,
-                                        partial + 1 + r.d);
+        bad = sbl_kmeans_moments(r.dtype, r.x, r.n, r.d, sbl_points_rows(pilot), NULL, partial + 1, partial + 1 + r.d);
         partial[0] = bad < 0 ? (double)INFINITY : (double)(p->first_row * r.d + bad);
         *out       = value;
     }
@@ -43,8 +42,8 @@ sabal_status sbl_kmeans_moments_stage(sbl_value **out, const sbl_value *const *i
     return st;
 }
 
-sabal_status sbl_kmeans_assign_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                     const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_assign_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                     size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p            = params;
     const sbl_points        *points       = points_of(in, n_in);
@@ -79,8 +78,8 @@ sabal_status sbl_kmeans_assign_stage(sbl_value **out, const sbl_value *const *in
     return st;
 }
 
-sabal_status sbl_kmeans_gather_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                     const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_gather_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                     size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p    = params;
     const int64_t           *rows = (const int64_t *)(const void *)(p + 1);
@@ -101,8 +100,8 @@ sabal_status sbl_kmeans_gather_stage(sbl_value **out, const sbl_value *const *in
 }
 
 /* Labels and squared distances of all rows of a chunk. */
-static sabal_status assign_rows(const struct rows *r, const sbl_points *points, int32_t *labels,
-                                double *sqdist, sabal_error *err)
+static sabal_status assign_rows(const struct rows *r, const sbl_points *points, int32_t *labels, double *sqdist,
+                                sabal_error *err)
 {
     sbl_kmeans_centers *centers = centers_of(r, points, err);
     size_t              size    = centers ? sbl_kmeans_scratch_size(centers) : 0;
@@ -117,8 +116,8 @@ static sabal_status assign_rows(const struct rows *r, const sbl_points *points, 
 }
 
 /* Puts row i in its place among the n_wanted farthest; farther first, ties by row. */
-static void far_insert(char *room, size_t entry, int64_t n_wanted, const struct rows *r, int64_t i,
-                       int64_t first_row, double dist, int32_t label)
+static void far_insert(char *room, size_t entry, int64_t n_wanted, const struct rows *r, int64_t i, int64_t first_row,
+                       double dist, int32_t label)
 {
     int64_t  at   = n_wanted;
     sbl_far *here = NULL;
@@ -133,8 +132,8 @@ static void far_insert(char *room, size_t entry, int64_t n_wanted, const struct 
     row_out((double *)(void *)(here + 1), r, i);
 }
 
-sabal_status sbl_kmeans_farthest_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                       const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_farthest_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                       size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p      = params;
     const sbl_points        *points = points_of(in, n_in);
@@ -170,8 +169,8 @@ sabal_status sbl_kmeans_farthest_stage(sbl_value **out, const sbl_value *const *
     return st;
 }
 
-sabal_status sbl_kmeans_combine_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                      const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_combine_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                      size_t size, sabal_task *task, sabal_error *err)
 {
     sbl_value   *value;
     double      *room;
@@ -207,8 +206,7 @@ static sabal_status check_rows(const struct rows *r, int64_t first_row, const sb
         return sbl_error_memory(err, 2 * (size_t)r->d * sizeof *moments, "a check of the rows");
     bad = sbl_kmeans_moments(r->dtype, r->x, r->n, r->d, sbl_points_shift(points), NULL, moments, moments + r->d);
     if (bad >= 0)
-        st = sbl_error_set(err, SABAL_EVALUE,
-                           "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64,
+        st = sbl_error_set(err, SABAL_EVALUE, "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64,
                            first_row + bad / r->d, bad % r->d);
     else
         st = sbl_kmeans_check_size(r->dtype, (int32_t)points->m, r->d, moments, err);
@@ -216,8 +214,8 @@ static sabal_status check_rows(const struct rows *r, int64_t first_row, const sb
     return st;
 }
 
-sabal_status sbl_kmeans_labels_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                     const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_labels_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                     size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p = params;
     struct rows              r = {0};
@@ -240,8 +238,8 @@ sabal_status sbl_kmeans_labels_stage(sbl_value **out, const sbl_value *const *in
     return st;
 }
 
-sabal_status sbl_kmeans_distances_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in,
-                                        const void *params, size_t size, sabal_task *task, sabal_error *err)
+sabal_status sbl_kmeans_distances_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                        size_t size, sabal_task *task, sabal_error *err)
 {
     const sbl_kmeans_params *p      = params;
     const sbl_points        *points = points_of(in, n_in);

@@ -84,12 +84,12 @@ int32_t sbl_quota_cores(const char *proc_file, const char *root)
         char *controllers, *group, *name, *rest;
 
         line[strcspn(line, "\n")] = 0;
-        controllers = strchr(line, ':');
-        group = controllers ? strchr(controllers + 1, ':') : NULL;
+        controllers               = strchr(line, ':');
+        group                     = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!group)
             continue;
         *group++ = 0;
-        n = 0;
+        n        = 0;
         if (!controllers[1])
             n = quota_of_group(root, group, 0);
         else

@@ -52,8 +52,8 @@ static uint64_t word_of(uint32_t tail, uint32_t split)
 static void publish(sbl_slot *self, const struct sabal_record *head)
 {
     uint32_t split = split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
-    uint32_t end = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
-    uint32_t n = end > split ? (end - split + 1) / 2 : 0;
+    uint32_t end   = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
+    uint32_t n     = end > split ? (end - split + 1) / 2 : 0;
 
     if (!n)
         return;
@@ -93,8 +93,7 @@ static int can_wake(sbl_pool *pool)
     return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) < pool->threads;
 }
 
-static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
-                       struct sabal_record *record)
+static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, struct sabal_record *record)
 {
     int32_t   in_use = self->in_use;
     uintptr_t before;
@@ -119,7 +118,7 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
 {
     uint64_t             shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
-    uint32_t             tail = tail_of(shared);
+    uint32_t             tail   = tail_of(shared);
     struct sabal_record *record;
 
     if (tail >= split_of(shared)) {
@@ -180,7 +179,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 
     for (;;) {
         for (int i = 0; i < 64; i++) {
-            uintptr_t word = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
+            uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
             if (word & DONE)
@@ -205,7 +204,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 static struct sabal_record *pop_overflow(sbl_slot *self)
 {
     sbl_overflow *block = self->overflow;
-    int64_t       i = --self->n_overflow % PER_BLOCK;
+    int64_t       i     = --self->n_overflow % PER_BLOCK;
 
     if (i == 0 && block->older)
         self->overflow = block->older; /* the newer one stays linked, and its contents as they are */
@@ -217,7 +216,7 @@ static struct sabal_record *pop_overflow(sbl_slot *self)
 struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_record *record)
 {
     sbl_slot *self = (sbl_slot *)place;
-    uint32_t  i = (uint32_t)(record - self->base), tail;
+    uint32_t  i    = (uint32_t)(record - self->base), tail;
     uint64_t  shared;
 
     if (self->n_overflow)
@@ -227,8 +226,8 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
         uint32_t split = tail + (i - tail) / 2; /* half of what lies below stays offered */
 
         sbl_chaos();
-        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(tail, split),
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(tail, split), memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
             place->split = self->base + split;
             return NULL;
         }
@@ -247,13 +246,12 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
 static sbl_overflow *next_block(sbl_slot *self)
 {
     sbl_overflow *block = self->overflow ? self->overflow->newer : NULL;
-    int           told = 0;
+    int           told  = 0;
 
     /* The result of a job that ran must be kept; without memory all that is left is to wait for some. */
     while (!block && !(block = sbl_alloc_aligned(_Alignof(struct sabal_record), sizeof *block))) {
         if (!told++)
-            sbl_log(SABAL_LOG_WARN, "no memory for the results of jobs: more than %d wait for their sync",
-                    SBL_RECORDS);
+            sbl_log(SABAL_LOG_WARN, "no memory for the results of jobs: more than %d wait for their sync", SBL_RECORDS);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     if (!self->overflow || self->overflow->newer != block) {

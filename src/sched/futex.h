@@ -14,8 +14,7 @@
 /** Sleeps while *word is value, at the longest until deadline_ns of sbl_clock_ns() (negative: for ever). */
 static inline void sbl_futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000),
-                             .tv_nsec = (long)(deadline_ns % 1000000000)};
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000), .tv_nsec = (long)(deadline_ns % 1000000000)};
 
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline_ns < 0 ? NULL : &until, NULL,
             FUTEX_BITSET_MATCH_ANY);

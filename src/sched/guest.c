@@ -47,7 +47,7 @@ static int32_t take_free_bit(sbl_pool *pool)
 /* A slot for the calling thread, or NULL: all are taken, or no memory. */
 static sbl_slot *lend_slot(sbl_pool *pool)
 {
-    int32_t   i = take_free_bit(pool);
+    int32_t   i    = take_free_bit(pool);
     sbl_slot *slot = i < 0 ? NULL : sbl_slot_at(pool, i);
 
     if (i < 0)
@@ -94,8 +94,8 @@ static int enter(sbl_entry *entry, sbl_pool *pool)
             atomic_fetch_add_explicit(&pool->state, SBL_GUEST, memory_order_seq_cst);
     }
     entry->slot->in_use = 1;
-    entry->outer = sbl_me.entry;
-    sbl_me.entry = entry;
+    entry->outer        = sbl_me.entry;
+    sbl_me.entry        = entry;
     return 1;
 }
 
@@ -104,8 +104,7 @@ static void leave(sbl_entry *entry)
     sbl_slot *slot = entry->slot;
     sbl_pool *pool = slot->pool;
 
-    assert(slot->place.split == slot->base &&
-           !slot->n_overflow); /* else a job was left with others unsynced */
+    assert(slot->place.split == slot->base && !slot->n_overflow); /* else a job was left with others unsynced */
     sbl_me.entry = entry->outer;
     slot->in_use = 0;
     if (slot == sbl_me.worker)
@@ -128,9 +127,9 @@ __attribute__((noinline)) static void run_alone(struct sabal_record *root)
     sbl_slot            slot;
 
     memset(&slot, 0, sizeof slot);
-    slot.base = records;
+    slot.base        = records;
     slot.place.split = records;
-    slot.place.end = records + SERIAL_RECORDS;
+    slot.place.end   = records + SERIAL_RECORDS;
     root->run(&slot.place, records, root);
     sbl_overflow_free(&slot);
 }

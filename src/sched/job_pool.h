@@ -12,8 +12,7 @@ void sbl_job_run(sbl_pool *pool, struct sabal_record *root);
 /** NULL options: the defaults. */
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options);
-sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end,
-                        sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                        const sabal_reduce_options *options);
+sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end, sabal_leaf_fn *fn,
+                        sabal_combine_fn *combine, void *context, const sabal_reduce_options *options);
 
 #endif

@@ -43,10 +43,9 @@ static uint64_t distance(int64_t begin, int64_t end)
     return (uint64_t)end - (uint64_t)begin;
 }
 
-static void run_range(struct sabal_place *place, struct sabal_record *head, loop *l, int64_t begin,
-                      int64_t end)
+static void run_range(struct sabal_place *place, struct sabal_record *head, loop *l, int64_t begin, int64_t end)
 {
-    struct sabal_record *top = head;
+    struct sabal_record *top   = head;
     uint64_t             grain = (uint64_t)l->grain;
 
     while (begin < end && begin <= atomic_load_explicit(&l->failed_at, memory_order_relaxed)) {
@@ -55,14 +54,14 @@ static void run_range(struct sabal_place *place, struct sabal_record *head, loop
         if (__atomic_load_n(&place->request, __ATOMIC_RELAXED) && left > grain && top < place->end) {
             struct piece *half = (struct piece *)top++;
 
-            half->run = sbl_loop_piece;
-            half->loop = l;
+            half->run   = sbl_loop_piece;
+            half->loop  = l;
             half->begin = (int64_t)((uint64_t)begin + ((left - 1) / grain + 1) / 2 * grain);
-            half->end = end;
-            end = half->begin;
+            half->end   = end;
+            end         = half->begin;
             sabal_job_share(place, top);
         } else {
-            int64_t      stop = left > grain ? (int64_t)((uint64_t)begin + grain) : end;
+            int64_t      stop   = left > grain ? (int64_t)((uint64_t)begin + grain) : end;
             sabal_status status = l->fn(begin, stop, l->context);
 
             if (__builtin_expect(status != SABAL_OK, 0))
@@ -106,7 +105,7 @@ void sabal_for_options_init(sabal_for_options *options)
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options)
 {
-    loop l = {.fn = fn, .context = context, .failed_at = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER};
+    loop         l    = {.fn = fn, .context = context, .failed_at = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct piece root = {.run = sbl_loop_piece, .loop = &l, .begin = begin, .end = end};
 
     if (options && options->grain < 0)

@@ -18,8 +18,8 @@ static sabal_status choose_threads(int32_t *threads, const sbl_pool_options *opt
     sabal_status st;
 
     if (n < 0 || n > SBL_MAX_THREADS)
-        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " threads asked of a pool: 1 to %d are possible",
-                             n, SBL_MAX_THREADS);
+        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " threads asked of a pool: 1 to %d are possible", n,
+                             SBL_MAX_THREADS);
     if (!n) {
         st = sbl_config_int(&n, "threads", 0, SBL_MAX_THREADS, err);
         if (st)
@@ -77,13 +77,13 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
     memset(p, 0, sizeof *p);
     sbl_queue_init(&p->queue);
     pthread_mutex_init(&p->lock, NULL);
-    p->threads = threads;
+    p->threads     = threads;
     p->max_threads = threads + SBL_SPARES;
-    p->max_slots = p->max_threads + SBL_GUESTS;
-    n_words = (p->max_slots + 63) / 64;
-    p->slots = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
-    p->active = sbl_calloc((size_t)n_words, sizeof *p->active);
-    p->sleeping = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
+    p->max_slots   = p->max_threads + SBL_GUESTS;
+    n_words        = (p->max_slots + 63) / 64;
+    p->slots       = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
+    p->active      = sbl_calloc((size_t)n_words, sizeof *p->active);
+    p->sleeping    = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
     if (!p->slots || !p->active || !p->sleeping) {
         st = sbl_error_memory(err, (size_t)p->max_slots * sizeof *p->slots, "a pool");
         goto done;
@@ -153,8 +153,8 @@ void sbl_pool_abandon(sbl_pool *pool)
 
 void sbl_pool_leave_all(void)
 {
-    sbl_me.worker = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
-    sbl_me.entry = NULL;
+    sbl_me.worker   = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
+    sbl_me.entry    = NULL;
     sbl_me.blocking = 0;
 }
 
@@ -185,16 +185,15 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
 
     if (n <= 0)
         return;
-    sbl_queue_push(queue, first, n,
-                   atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
+    sbl_queue_push(queue, first, n, atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
     sbl_wake(pool, 0);
 }
 
 void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters)
 {
-    sbl_pool         *p = (sbl_pool *)pool;
+    sbl_pool         *p   = (sbl_pool *)pool;
     sbl_pool_counters sum = {0};
-    int32_t           n = atomic_load_explicit(&p->n_threads, memory_order_acquire);
+    int32_t           n   = atomic_load_explicit(&p->n_threads, memory_order_acquire);
 
     for (int32_t i = 0; i < p->max_slots; i++) {
         sbl_slot *slot = sbl_slot_at(p, i);
@@ -206,7 +205,7 @@ void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters)
         sum.steals += atomic_load_explicit(&slot->steals, memory_order_relaxed);
         sum.parks += atomic_load_explicit(&slot->parks, memory_order_relaxed);
     }
-    sum.wakes = atomic_load_explicit(&p->wakes, memory_order_relaxed);
+    sum.wakes  = atomic_load_explicit(&p->wakes, memory_order_relaxed);
     sum.spares = n > p->threads ? (uint64_t)(n - p->threads) : 0;
-    *counters = sum;
+    *counters  = sum;
 }

@@ -21,7 +21,7 @@ static sbl_work *meld(sbl_work *a, sbl_work *b)
         b = c;
     }
     b->sibling = a->child;
-    a->child = b;
+    a->child   = b;
     return a;
 }
 
@@ -33,20 +33,20 @@ static sbl_work *meld_children(sbl_work *child)
     while (child) {
         sbl_work *a = child, *b = a->sibling;
 
-        child = b ? b->sibling : NULL;
+        child      = b ? b->sibling : NULL;
         a->sibling = NULL;
         if (b)
             b->sibling = NULL;
-        a = meld(a, b);
+        a          = meld(a, b);
         a->sibling = pairs;
-        pairs = a;
+        pairs      = a;
     }
     while (pairs) {
         sbl_work *a = pairs;
 
-        pairs = a->sibling;
+        pairs      = a->sibling;
         a->sibling = NULL;
-        all = meld(all, a);
+        all        = meld(all, a);
     }
     return all;
 }
@@ -82,15 +82,15 @@ void sbl_queue_push(sbl_queue *queue, sbl_work *first, int64_t n, uint64_t order
     for (int64_t i = 0; i < n; i++) {
         sbl_work *work = first, **recent = recent_of(queue, work->priority);
 
-        first = work->next;
+        first       = work->next;
         work->order = order++;
         work->next = work->child = work->sibling = NULL;
-        work->last = work;
+        work->last                               = work;
         if (*recent && (*recent)->priority == work->priority) {
             (*recent)->last->next = work;
-            (*recent)->last = work;
+            (*recent)->last       = work;
         } else {
-            *recent = work;
+            *recent     = work;
             queue->root = meld(queue->root, work);
         }
     }
@@ -107,11 +107,11 @@ sbl_work *sbl_queue_pop(sbl_queue *queue)
     pthread_mutex_lock(&queue->lock);
     work = queue->root;
     if (work) {
-        recent = recent_of(queue, work->priority);
-        next = work->next;
+        recent      = recent_of(queue, work->priority);
+        next        = work->next;
         queue->root = meld_children(work->child);
         if (next) { /* the rest of the chain takes its place */
-            next->last = work->last;
+            next->last  = work->last;
             queue->root = meld(queue->root, next);
         }
         if (*recent == work)

@@ -13,8 +13,8 @@ typedef struct sbl_queue {
     pthread_mutex_t  lock;                     /* guards root, recent and the links of what is in the queue */
     sbl_work        *root;                     /* a pairing heap of chains of equal priority                */
     sbl_work        *recent[SBL_QUEUE_RECENT]; /* by priority: a chain that more of its kind can join       */
-    _Atomic int64_t  count;        /* may be read without the lock, as a hint                    */
-    _Atomic int32_t  top_priority; /* of the root; likewise                                      */
+    _Atomic int64_t  count;                    /* may be read without the lock, as a hint                    */
+    _Atomic int32_t  top_priority;             /* of the root; likewise                                      */
     _Atomic uint64_t top_order;
 } sbl_queue;
 

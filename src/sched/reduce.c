@@ -20,10 +20,10 @@ typedef struct reduction {
     void             *context;
     int64_t           begin, end, grain;
     size_t            stride;
-    unsigned char  *slots; /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
-    _Atomic int64_t failed_at; /* first leaf that failed; INT64_MAX: none did */
-    sabal_status    status;    /* its status */
-    pthread_mutex_t lock;      /* guards changes of the two */
+    unsigned char    *slots;     /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
+    _Atomic int64_t   failed_at; /* first leaf that failed; INT64_MAX: none did */
+    sabal_status      status;    /* its status */
+    pthread_mutex_t   lock;      /* guards changes of the two */
 } reduction;
 
 struct node {
@@ -38,8 +38,8 @@ _Static_assert(sizeof(struct node) <= sizeof(struct sabal_record), "a node is a 
 static void run_leaf(reduction *r, void *partial, int64_t leaf)
 {
     int64_t      begin = (int64_t)((uint64_t)r->begin + (uint64_t)leaf * (uint64_t)r->grain);
-    uint64_t     left = (uint64_t)r->end - (uint64_t)begin;
-    int64_t      end = left > (uint64_t)r->grain ? (int64_t)((uint64_t)begin + (uint64_t)r->grain) : r->end;
+    uint64_t     left  = (uint64_t)r->end - (uint64_t)begin;
+    int64_t      end   = left > (uint64_t)r->grain ? (int64_t)((uint64_t)begin + (uint64_t)r->grain) : r->end;
     sabal_status status;
 
     status = r->fn(partial, begin, end, r->context);
@@ -53,8 +53,8 @@ static void run_leaf(reduction *r, void *partial, int64_t leaf)
     }
 }
 
-static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial,
-                     int64_t first, int64_t last);
+static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
+                     int64_t last);
 
 static void run_record(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
@@ -63,8 +63,8 @@ static void run_record(struct sabal_place *place, struct sabal_record *head, str
     run_node(place, head, n->reduction, n->partial, n->first, n->last);
 }
 
-static void run_both(struct sabal_place *place, struct sabal_record *head, reduction *r, void *left,
-                     void *right, int64_t first, int64_t middle, int64_t last)
+static void run_both(struct sabal_place *place, struct sabal_record *head, reduction *r, void *left, void *right,
+                     int64_t first, int64_t middle, int64_t last)
 {
     struct node *n = (struct node *)head;
 
@@ -73,11 +73,11 @@ static void run_both(struct sabal_place *place, struct sabal_record *head, reduc
         run_node(place, head, r, right, middle, last);
         return;
     }
-    n->run = run_record;
+    n->run       = run_record;
     n->reduction = r;
-    n->partial = right;
-    n->first = middle;
-    n->last = last;
+    n->partial   = right;
+    n->first     = middle;
+    n->last      = last;
     if (__builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0))
         sabal_job_share(place, head + 1);
     run_node(place, head + 1, r, left, first, middle);
@@ -85,8 +85,8 @@ static void run_both(struct sabal_place *place, struct sabal_record *head, reduc
         run_node(place, head, r, right, middle, last);
 }
 
-static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial,
-                     int64_t first, int64_t last)
+static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
+                     int64_t last)
 {
     _Alignas(16) unsigned char local[SMALL];
     int64_t                    n = last - first, middle;
@@ -99,7 +99,7 @@ static void run_node(struct sabal_place *place, struct sabal_record *head, reduc
         return;
     }
     middle = first + ((int64_t)1 << (63 - __builtin_clzll((uint64_t)n - 1)));
-    right = r->slots ? r->slots + (size_t)middle * r->stride : local;
+    right  = r->slots ? r->slots + (size_t)middle * r->stride : local;
     run_both(place, head, r, partial, right, first, middle, last);
     if (atomic_load_explicit(&r->failed_at, memory_order_relaxed) == INT64_MAX)
         r->combine(partial, right, r->context);
@@ -122,19 +122,18 @@ void sabal_reduce_options_init(sabal_reduce_options *options)
     options->struct_size = sizeof *options;
 }
 
-sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end,
-                        sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                        const sabal_reduce_options *options)
+sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end, sabal_leaf_fn *fn,
+                        sabal_combine_fn *combine, void *context, const sabal_reduce_options *options)
 {
     _Alignas(16) unsigned char local[SMALL];
-    uint64_t                   n = end > begin ? (uint64_t)end - (uint64_t)begin : 0, n_leaves;
-    reduction                  r = {.fn = fn,
-                                    .combine = combine,
-                                    .context = context,
-                                    .begin = begin,
-                                    .end = end,
-                                    .failed_at = INT64_MAX,
-                                    .lock = PTHREAD_MUTEX_INITIALIZER};
+    uint64_t                   n    = end > begin ? (uint64_t)end - (uint64_t)begin : 0, n_leaves;
+    reduction                  r    = {.fn        = fn,
+                                       .combine   = combine,
+                                       .context   = context,
+                                       .begin     = begin,
+                                       .end       = end,
+                                       .failed_at = INT64_MAX,
+                                       .lock      = PTHREAD_MUTEX_INITIALIZER};
     struct node                root = {.run = run_record, .reduction = &r};
     size_t                     bytes;
 
@@ -142,7 +141,7 @@ sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begi
         return SABAL_EINVAL;
     if (!n)
         r.end = begin;
-    r.grain = n ? choose_grain(n, options ? options->grain : 0) : 1;
+    r.grain  = n ? choose_grain(n, options ? options->grain : 0) : 1;
     n_leaves = n ? (n - 1) / (uint64_t)r.grain + 1 : 1;
     r.stride = (out_size + 15) & ~(size_t)15;
     if (out_size > SMALL) {
@@ -153,7 +152,7 @@ sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begi
             return SABAL_ENOMEM;
     }
     root.partial = r.slots ? r.slots : local;
-    root.last = n_leaves > INT64_MAX ? INT64_MAX : (int64_t)n_leaves;
+    root.last    = n_leaves > INT64_MAX ? INT64_MAX : (int64_t)n_leaves;
     sbl_job_run(pool, (struct sabal_record *)&root);
     if (!r.status)
         memcpy(out, root.partial, out_size);

@@ -16,8 +16,8 @@ sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index)
         return SABAL_ENOMEM;
     memset(s, 0, sizeof *s);
     sbl_queue_init(&s->queue);
-    s->pool = pool;
-    s->index = index;
+    s->pool   = pool;
+    s->index  = index;
     s->random = (uint32_t)index * 2654435761u + 1;
     /* Those who sleep raised the flags of all slots there were; on this one it is up from the start. */
     __atomic_store_n(&s->place.request, 1, __ATOMIC_RELAXED);
@@ -31,14 +31,14 @@ int sbl_slot_ready(sbl_slot *slot)
 
     if (slot->base)
         return 1;
-    memory = sbl_alloc_must_fail() ? MAP_FAILED
-                                   : mmap(NULL, DEQUE_BYTES, PROT_READ | PROT_WRITE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    memory = sbl_alloc_must_fail()
+                 ? MAP_FAILED
+                 : mmap(NULL, DEQUE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return 0;
-    slot->base = memory;
+    slot->base        = memory;
     slot->place.split = slot->base;
-    slot->place.end = slot->base + SBL_RECORDS;
+    slot->place.end   = slot->base + SBL_RECORDS;
     return 1;
 }
 

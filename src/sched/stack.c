@@ -6,7 +6,7 @@
 static uintptr_t find_watermark(void)
 {
     pthread_attr_t attributes;
-    void          *low = NULL;
+    void          *low  = NULL;
     size_t         size = 0;
     uintptr_t      mark = 1;
 

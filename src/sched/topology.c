@@ -40,8 +40,7 @@ static void load(void)
     n_cores = cores;
     for (hwloc_obj_type_t type = HWLOC_OBJ_L3CACHE;; type = HWLOC_OBJ_NUMANODE) {
         for (domain = NULL; (domain = hwloc_get_next_obj_by_type(topology, type, domain)); n++)
-            hwloc_bitmap_foreach_begin(core, domain->cpuset) if ((int32_t)core < cores) domain_of_core[core] =
-                n;
+            hwloc_bitmap_foreach_begin(core, domain->cpuset) if ((int32_t)core < cores) domain_of_core[core] = n;
         hwloc_bitmap_foreach_end();
         if (n || type == HWLOC_OBJ_NUMANODE)
             break;

@@ -52,8 +52,7 @@ static int start_spare(sbl_pool *pool)
     int started;
 
     pthread_mutex_lock(&pool->lock);
-    started =
-        !atomic_load_explicit(&pool->quit, memory_order_relaxed) && sbl_worker_start(pool, NULL) == SABAL_OK;
+    started = !atomic_load_explicit(&pool->quit, memory_order_relaxed) && sbl_worker_start(pool, NULL) == SABAL_OK;
     atomic_store_explicit(&pool->no_more, !started, memory_order_relaxed);
     pthread_mutex_unlock(&pool->lock);
     return started;
@@ -102,8 +101,7 @@ void sbl_wake(sbl_pool *pool, int for_records)
 void sbl_request_all(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_slots; w++)
-        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits;
-             bits &= bits - 1) {
+        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits; bits &= bits - 1) {
             sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
 
             if (slot && !__atomic_load_n(&slot->place.request, __ATOMIC_RELAXED))
@@ -127,9 +125,8 @@ int sbl_posted_visible(sbl_pool *pool)
 int sbl_records_visible(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_slots; w++)
-        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits;
-             bits &= bits - 1) {
-            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
+        for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits; bits &= bits - 1) {
+            sbl_slot *slot   = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
             uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
 
             if ((uint32_t)shared < (uint32_t)(shared >> 32))
@@ -151,13 +148,12 @@ void sbl_tell_quiet(sbl_pool *pool)
 void sbl_park(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
-    uint64_t  bit = (uint64_t)1 << (self->index % 64);
+    uint64_t  bit  = (uint64_t)1 << (self->index % 64);
 
     sbl_chaos();
     /* The bit first: who sees the lower count will find it. */
     atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
-    atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + (self->searching ? SBL_SEARCHING : 0),
-                              memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + (self->searching ? SBL_SEARCHING : 0), memory_order_seq_cst);
     self->searching = 0;
     sbl_add(&self->parks, 1);
     sbl_fence(); /* between the count and the look at the work; pairs with that in sbl_wake() */

@@ -72,12 +72,12 @@ static sbl_work *take_posted(sbl_slot *self)
 static sbl_work *take_from_others(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
-    int32_t   n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
+    int32_t   n    = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
     int32_t   from = n ? (int32_t)(next_random(self) % (uint32_t)n) : 0;
 
     for (int32_t i = 0; i < n; i++) {
         sbl_slot *victim = sbl_slot_at(pool, (from + i) % n);
-        sbl_work *work = victim && victim != self ? sbl_queue_pop(&victim->queue) : NULL;
+        sbl_work *work   = victim && victim != self ? sbl_queue_pop(&victim->queue) : NULL;
 
         if (work) {
             sbl_add(&self->steals, 1);
@@ -106,13 +106,13 @@ static int steal_in_word(sbl_slot *self, int32_t w, uint64_t bits, int32_t domai
 /* One round over all slots that may hold jobs, from a random one on; of one domain only, or of any (-1). */
 static int steal_round(sbl_slot *self, int32_t domain)
 {
-    sbl_pool *pool = self->pool;
+    sbl_pool *pool    = self->pool;
     int32_t   n_words = (pool->max_slots + 63) / 64;
-    uint32_t  from = next_random(self) % (uint32_t)(n_words * 64);
-    uint64_t  low = ((uint64_t)1 << (from % 64)) - 1;
+    uint32_t  from    = next_random(self) % (uint32_t)(n_words * 64);
+    uint64_t  low     = ((uint64_t)1 << (from % 64)) - 1;
 
     for (int32_t i = 0; i <= n_words; i++) {
-        int32_t  w = ((int32_t)(from / 64) + i) % n_words;
+        int32_t  w    = ((int32_t)(from / 64) + i) % n_words;
         uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed);
 
         bits &= i == 0 ? ~low : i == n_words ? low : ~(uint64_t)0;
@@ -184,7 +184,7 @@ void *sbl_worker_main(void *arg)
 
     snprintf(name, sizeof name, "sabal-%d", (int)self->index);
     pthread_setname_np(pthread_self(), name);
-    sbl_me.worker = self;
+    sbl_me.worker   = self;
     self->searching = 1; /* so it was counted by who started it */
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
@@ -231,7 +231,7 @@ int sbl_pool_run_one(void)
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
 {
     int32_t        index = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
-    sbl_slot      *slot = sbl_slot_at(pool, index);
+    sbl_slot      *slot  = sbl_slot_at(pool, index);
     sigset_t       all, before;
     pthread_attr_t attributes;
     int            error;
@@ -260,8 +260,7 @@ sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
         char text[96];
 
         atomic_store_explicit(&pool->n_threads, index, memory_order_release);
-        atomic_fetch_and_explicit(&pool->active[index / 64], ~((uint64_t)1 << (index % 64)),
-                                  memory_order_seq_cst);
+        atomic_fetch_and_explicit(&pool->active[index / 64], ~((uint64_t)1 << (index % 64)), memory_order_seq_cst);
         return sbl_error_set(err, SABAL_ENOMEM, "thread %d of the pool could not be started: %s", (int)index,
                              strerror_r(error, text, sizeof text));
     }

@@ -146,8 +146,7 @@ static inline uint64_t sbl_state(sbl_pool *pool)
 /* Counters have one writer each, so they need no locked instruction. */
 static inline void sbl_add(_Atomic uint64_t *counter, uint64_t n)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
 #endif

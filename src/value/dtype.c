@@ -9,12 +9,18 @@ static const struct {
     const char *name;
     size_t      size;
 } TABLE[] = {
-    [SABAL_BOOL] = {"bool", 1},           [SABAL_UINT8] = {"uint8", 1},
-    [SABAL_UINT16] = {"uint16", 2},       [SABAL_UINT32] = {"uint32", 4},
-    [SABAL_UINT64] = {"uint64", 8},       [SABAL_INT8] = {"int8", 1},
-    [SABAL_INT16] = {"int16", 2},         [SABAL_INT32] = {"int32", 4},
-    [SABAL_INT64] = {"int64", 8},         [SABAL_FLOAT32] = {"float32", 4},
-    [SABAL_FLOAT64] = {"float64", 8},     [SABAL_COMPLEX64] = {"complex64", 8},
+    [SABAL_BOOL]       = {"bool", 1},
+    [SABAL_UINT8]      = {"uint8", 1},
+    [SABAL_UINT16]     = {"uint16", 2},
+    [SABAL_UINT32]     = {"uint32", 4},
+    [SABAL_UINT64]     = {"uint64", 8},
+    [SABAL_INT8]       = {"int8", 1},
+    [SABAL_INT16]      = {"int16", 2},
+    [SABAL_INT32]      = {"int32", 4},
+    [SABAL_INT64]      = {"int64", 8},
+    [SABAL_FLOAT32]    = {"float32", 4},
+    [SABAL_FLOAT64]    = {"float64", 8},
+    [SABAL_COMPLEX64]  = {"complex64", 8},
     [SABAL_COMPLEX128] = {"complex128", 16},
 };
 #define N_DTYPES ((int)(sizeof TABLE / sizeof *TABLE))

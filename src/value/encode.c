@@ -21,8 +21,8 @@ struct header {
     uint32_t magic;
     uint16_t version;
     uint8_t  kind;
-    uint8_t  dtype;  /* of an n-d array, else 0 */
-    uint32_t size;   /* of all of the header    */
+    uint8_t  dtype; /* of an n-d array, else 0 */
+    uint32_t size;  /* of all of the header    */
     uint32_t n_pieces;
     uint32_t ndim;        /* of an n-d array, else 0 */
     uint32_t name_length; /* of an object, else 0    */
@@ -31,9 +31,11 @@ _Static_assert(sizeof(struct header) == 24, "the header crosses the wire");
 
 /* One buffer: the pieces, the header, and, of a chunk with gaps, its elements gathered. Returns where the variable
    part of the header begins; NULL (SABAL_ENOMEM) if there is no memory. */
-static char *begin(sbl_encoded *e, struct header *h, size_t variable, size_t gathered, char **elements, sabal_error *err)
+static char *begin(sbl_encoded *e, struct header *h, size_t variable, size_t gathered, char **elements,
+                   sabal_error *err)
 {
-    size_t table = (1 + (size_t)h->n_pieces) * sizeof(sabal_piece), size = sizeof *h + 8 * (size_t)h->n_pieces + variable;
+    size_t table = (1 + (size_t)h->n_pieces) * sizeof(sabal_piece),
+           size  = sizeof *h + 8 * (size_t)h->n_pieces + variable;
     size_t start = (table + size + 63) / 64 * 64;
     char  *own   = sbl_buffer_alloc(start + gathered);
 
@@ -44,7 +46,9 @@ static char *begin(sbl_encoded *e, struct header *h, size_t variable, size_t gat
     h->magic   = MAGIC;
     h->version = VERSION;
     h->size    = (uint32_t)size;
-    *e         = (sbl_encoded){.pieces = (sabal_piece *)(void *)own, .n_pieces = 1 + (int32_t)h->n_pieces, .own = own,
+    *e         = (sbl_encoded){.pieces   = (sabal_piece *)(void *)own,
+                               .n_pieces = 1 + (int32_t)h->n_pieces,
+                               .own      = own,
                                .own_size = start + gathered};
     memcpy(own + table, h, sizeof *h);
     ((sabal_piece *)(void *)own)[0] = (sabal_piece){own + table, size};
@@ -74,8 +78,9 @@ static sabal_status encode_bytes(sbl_encoded *e, const sbl_value *value, sabal_e
 
 static sabal_status encode_ndarray(sbl_encoded *e, const sabal_ndarray *a, sabal_error *err)
 {
-    int32_t        ndim = sabal_ndarray_ndim(a);
-    struct header  h = {.kind = SBL_NDARRAY, .dtype = (uint8_t)sabal_ndarray_dtype(a), .n_pieces = 1, .ndim = (uint32_t)ndim};
+    int32_t       ndim = sabal_ndarray_ndim(a);
+    struct header h    = {
+           .kind = SBL_NDARRAY, .dtype = (uint8_t)sabal_ndarray_dtype(a), .n_pieces = 1, .ndim = (uint32_t)ndim};
     const int64_t *shape = sbl_ndarray_shape(a), *strides = sbl_ndarray_strides(a);
     size_t         item = sabal_dtype_size(sabal_ndarray_dtype(a)), bytes = sbl_ndarray_bytes(a);
     int64_t        low, high, c_strides[SABAL_MAX_NDIM];
@@ -115,7 +120,8 @@ static sabal_status encode_object(sbl_encoded *e, const sbl_value *value, sabal_
 
     if (!type->encode || !type->decode)
         return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "an object of type '%s' can't leave this process: the type has no encode and decode", type->name);
+                             "an object of type '%s' can't leave this process: the type has no encode and decode",
+                             type->name);
     object = sbl_object_get(value, type);
     n      = type->encode(object, NULL, 0);
     if (n < 0 || n > MAX_PIECES)
@@ -130,8 +136,8 @@ static sabal_status encode_object(sbl_encoded *e, const sbl_value *value, sabal_
     pieces = (sabal_piece *)e->own + 1;
     if (n && type->encode(object, pieces, n) != n) {
         sbl_encoded_clear(e);
-        return sbl_error_set(err, SABAL_EINVAL, "encode() of type '%s' told two numbers of pieces: %d, then another", type->name,
-                             n);
+        return sbl_error_set(err, SABAL_EINVAL, "encode() of type '%s' told two numbers of pieces: %d, then another",
+                             type->name, n);
     }
     for (int32_t i = 0; i < n; i++)
         at = put(at, &(uint64_t){pieces[i].size}, 8);
@@ -178,27 +184,31 @@ static sabal_status check_header(struct decoding *d, const sabal_piece *pieces, 
     if (d->h.magic == __builtin_bswap32(MAGIC))
         return sbl_error_set(err, SABAL_EFORMAT, "a value encoded on a machine of the other byte order");
     if (d->h.magic != MAGIC)
-        return sbl_error_set(err, SABAL_EFORMAT, "no encoded value: it begins with 0x%08x, not 0x%08x", d->h.magic, MAGIC);
+        return sbl_error_set(err, SABAL_EFORMAT, "no encoded value: it begins with 0x%08x, not 0x%08x", d->h.magic,
+                             MAGIC);
     if (d->h.version != VERSION)
-        return sbl_error_set(err, SABAL_EFORMAT, "a value encoded in version %u of the format: this is version %u", d->h.version,
-                             VERSION);
+        return sbl_error_set(err, SABAL_EFORMAT, "a value encoded in version %u of the format: this is version %u",
+                             d->h.version, VERSION);
     if (d->h.ndim > SABAL_MAX_NDIM || d->h.name_length > SBL_MAX_TYPE_NAME || d->h.n_pieces > MAX_PIECES ||
         (d->h.kind != SBL_NDARRAY && (d->h.ndim || d->h.dtype)) || (d->h.kind != SBL_OBJECT && d->h.name_length))
-        return sbl_error_set(err, SABAL_EFORMAT, "an encoded value of kind %u with %u dimensions, %u pieces, a name of %u bytes",
-                             d->h.kind, d->h.ndim, d->h.n_pieces, d->h.name_length);
+        return sbl_error_set(err, SABAL_EFORMAT,
+                             "an encoded value of kind %u with %u dimensions, %u pieces, a name of %u bytes", d->h.kind,
+                             d->h.ndim, d->h.n_pieces, d->h.name_length);
     wanted = sizeof d->h + 8 * (size_t)d->h.n_pieces + 16 * (size_t)d->h.ndim + d->h.name_length;
     if (d->h.size != wanted || pieces[0].size != wanted)
-        return sbl_error_set(err, SABAL_EFORMAT, "the header of an encoded value has %zu bytes, says %u and should have %zu",
+        return sbl_error_set(err, SABAL_EFORMAT,
+                             "the header of an encoded value has %zu bytes, says %u and should have %zu",
                              pieces[0].size, d->h.size, wanted);
     if (d->h.n_pieces != (uint32_t)n_pieces - 1)
-        return sbl_error_set(err, SABAL_EFORMAT, "an encoded value of %u pieces came in %d", d->h.n_pieces, n_pieces - 1);
+        return sbl_error_set(err, SABAL_EFORMAT, "an encoded value of %u pieces came in %d", d->h.n_pieces,
+                             n_pieces - 1);
     d->pieces = pieces + 1;
     d->at     = (const char *)pieces[0].data + sizeof d->h;
     for (uint32_t i = 0; i < d->h.n_pieces; i++, d->at += 8) {
         memcpy(&size, d->at, 8);
         if (size != d->pieces[i].size)
-            return sbl_error_set(err, SABAL_EFORMAT, "piece %u of an encoded value should have %llu bytes, and has %zu", i,
-                                 (unsigned long long)size, d->pieces[i].size);
+            return sbl_error_set(err, SABAL_EFORMAT, "piece %u of an encoded value should have %llu bytes, and has %zu",
+                                 i, (unsigned long long)size, d->pieces[i].size);
         if (size && !d->pieces[i].data)
             return sbl_error_set(err, SABAL_EFORMAT, "piece %u of an encoded value is missing (NULL)", i);
     }
@@ -238,12 +248,14 @@ static sabal_status check_strides(const int64_t *shape, const int64_t *strides, 
 
     for (int32_t i = 0; i < ndim; i++)
         if (strides[i] < 0 || strides[i] % (int64_t)item)
-            return sbl_error_set(err, SABAL_EFORMAT, "an encoded array with stride %lld along axis %d, of elements of %zu bytes",
+            return sbl_error_set(err, SABAL_EFORMAT,
+                                 "an encoded array with stride %lld along axis %d, of elements of %zu bytes",
                                  (long long)strides[i], i, item);
     if (size == 0 && have == 0)
         return SABAL_OK;
     if (size == 0 || sbl_strides_span(&low, &high, item, ndim, shape, strides) || (uint64_t)high != have)
-        return sbl_error_set(err, SABAL_EFORMAT, "an encoded array whose shape and strides don't fit its %zu bytes", have);
+        return sbl_error_set(err, SABAL_EFORMAT, "an encoded array whose shape and strides don't fit its %zu bytes",
+                             have);
     return SABAL_OK;
 }
 
@@ -292,8 +304,8 @@ static sabal_status decode_ndarray(sbl_value **value, struct decoding *d, sabal_
     return st;
 }
 
-static sabal_status decode_object(sbl_value **value, struct decoding *d, const sabal_type *const *types, int32_t n_types,
-                                  sabal_error *err)
+static sabal_status decode_object(sbl_value **value, struct decoding *d, const sabal_type *const *types,
+                                  int32_t n_types, sabal_error *err)
 {
     const sabal_type *type = NULL;
     char              name[SBL_MAX_TYPE_NAME + 1];
@@ -321,8 +333,9 @@ static sabal_status decode_object(sbl_value **value, struct decoding *d, const s
     return sbl_object_create(value, object, type, err);
 }
 
-sabal_status sbl_value_decode(sbl_value **value, const sabal_piece *pieces, int32_t n_pieces, const sabal_type *const *types,
-                              int32_t n_types, void (*release)(void *), void *arg, sabal_error *err)
+sabal_status sbl_value_decode(sbl_value **value, const sabal_piece *pieces, int32_t n_pieces,
+                              const sabal_type *const *types, int32_t n_types, void (*release)(void *), void *arg,
+                              sabal_error *err)
 {
     struct decoding d = {.release = release, .arg = arg};
     sabal_status    st;

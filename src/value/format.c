@@ -215,7 +215,11 @@ static size_t write_float(char *text, const sbl_float_format *f, double x)
     int         before;
 
     if (!isfinite(x)) {
-        snprintf(number, sizeof number, "%s%s", isnan(x) ? f->style.plus ? "+" : "" : x < 0 ? "-" : f->style.plus ? "+" : "",
+        snprintf(number, sizeof number, "%s%s",
+                 isnan(x)        ? f->style.plus ? "+" : ""
+                 : x < 0         ? "-"
+                 : f->style.plus ? "+"
+                                 : "",
                  isnan(x) ? "nan" : "inf");
         return (size_t)sprintf(text, "%*s", f->left + f->right + 1, number);
     }

@@ -16,7 +16,7 @@ typedef struct sbl_float_format {
 
 typedef struct sbl_format {
     sabal_dtype      dtype;
-    int              width;       /* of whole numbers */
+    int              width; /* of whole numbers */
     sbl_float_format real, imag;
 } sbl_format;
 

@@ -198,8 +198,8 @@ sabal_status sbl_ndarray_rows(sabal_ndarray **array, const sabal_ndarray *base, 
     if (base->ndim < 1)
         return sbl_error_set(err, SABAL_ESHAPE, "rows of an array without dimensions");
     if (first < 0 || n < 0 || n > base->dims[0] || first > base->dims[0] - n)
-        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " rows from row %" PRId64 " on, of %" PRId64 " there are",
-                             n, first, base->dims[0]);
+        return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " rows from row %" PRId64 " on, of %" PRId64 " there are", n,
+                             first, base->dims[0]);
     memcpy(shape, base->dims, (size_t)base->ndim * sizeof *shape);
     shape[0] = n;
     return sbl_ndarray_view(array, base, n ? base->data + first * base->dims[base->ndim] : base->data, base->ndim,

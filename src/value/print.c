@@ -30,8 +30,8 @@ static void put_spaces(FILE *file, int32_t n)
 /* Adds a word and the space behind it to a row, in a new line if it doesn't fit and that helps. */
 static void put_word(struct printer *p, const char *word, size_t length)
 {
-    int32_t ndim   = sabal_ndarray_ndim(p->array);      /* also the indent of a row */
-    size_t  limit  = (size_t)(LINE_WIDTH - (ndim - 1) - 1), indent = (size_t)ndim;
+    int32_t ndim  = sabal_ndarray_ndim(p->array); /* also the indent of a row */
+    size_t  limit = (size_t)(LINE_WIDTH - (ndim - 1) - 1), indent = (size_t)ndim;
 
     if (p->length && indent + p->length + length > limit) {
         while (p->length && p->line[p->length - 1] == ' ')

@@ -15,14 +15,14 @@ struct axis {
     int64_t n, in, out; /* extent; bytes from one element to the next on either side */
 };
 
-#define COPY_TILE(bytes)                                                                                     \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-        for (int64_t j = 0; j < m; j++)                                                                      \
-            memcpy(out + i * out_i + j * out_j, in + i * in_i + j * in_j, bytes);                            \
+#define COPY_TILE(bytes)                                                                                               \
+    for (int64_t i = 0; i < n; i++)                                                                                    \
+        for (int64_t j = 0; j < m; j++)                                                                                \
+            memcpy(out + i * out_i + j * out_j, in + i * in_i + j * in_j, bytes);                                      \
     break
 
-static void copy_tile(char *out, int64_t out_i, int64_t out_j, const char *in, int64_t in_i, int64_t in_j,
-                      int64_t n, int64_t m, size_t item)
+static void copy_tile(char *out, int64_t out_i, int64_t out_j, const char *in, int64_t in_i, int64_t in_j, int64_t n,
+                      int64_t m, size_t item)
 {
     switch (item) {
     case 1:
@@ -38,8 +38,8 @@ static void copy_tile(char *out, int64_t out_i, int64_t out_j, const char *in, i
     }
 }
 
-void sbl_strided_copy_2d(char *out, int64_t out_i, int64_t out_j, const char *in, int64_t in_i, int64_t in_j,
-                         int64_t n, int64_t m, size_t item)
+void sbl_strided_copy_2d(char *out, int64_t out_i, int64_t out_j, const char *in, int64_t in_i, int64_t in_j, int64_t n,
+                         int64_t m, size_t item)
 {
     for (int64_t i = 0; i < n; i += TILE)
         for (int64_t j = 0; j < m; j += TILE)

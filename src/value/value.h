@@ -42,7 +42,7 @@ sabal_status sbl_ndarray_rows(sabal_ndarray **array, const sabal_ndarray *base, 
 /** 1 if the elements lie in C order without gaps. */
 int sbl_ndarray_is_contiguous(const sabal_ndarray *array);
 /** Copies all elements in C order to out (sbl_ndarray_bytes() of them), whatever the strides. */
-void   sbl_ndarray_copy_out(void *out, const sabal_ndarray *array);
+void sbl_ndarray_copy_out(void *out, const sabal_ndarray *array);
 /** elements * element size */
 size_t sbl_ndarray_bytes(const sabal_ndarray *array);
 /** Its shape and its strides in bytes; ndim entries each. */

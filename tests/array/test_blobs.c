@@ -47,7 +47,9 @@ Test(blobs, are_those_of_the_kernel_in_any_chunks)
     sbl_blobs_rows(x32, NULL, SABAL_FLOAT32, 0, N, N, D, centers, M, 0.5, 9);
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
         SABAL_SCOPE(client);
-        sabal_array *y, *a = sabal_make_blobs(client, .n_samples = N, .n_features = D, .centers = M, .center_values = centers, .cluster_std = 0.5, .seed = 9, .chunk_rows = chunks[i], .labels = &y);
+        sabal_array *y,
+            *a = sabal_make_blobs(client, .n_samples = N, .n_features = D, .centers = M, .center_values = centers,
+                                  .cluster_std = 0.5, .seed = 9, .chunk_rows = chunks[i], .labels = &y);
 
         cr_assert_null(sabal_array_error(a));
         cr_expect_arr_eq(values(a), x, sizeof x);
@@ -55,16 +57,20 @@ Test(blobs, are_those_of_the_kernel_in_any_chunks)
         cr_expect_eq(sabal_array_ndim(y), 1);
         cr_expect_arr_eq(values(y), labels, sizeof labels);
         cr_expect_arr_eq(values(sabal_array_rows(a, 123, -77)), x + 123 * D, (N - 200) * D * sizeof *x);
-        a = sabal_make_blobs(client, .n_samples = N, .n_features = D, .centers = M, .center_values = centers, .cluster_std = 0.5, .seed = 9, .chunk_rows = chunks[i], .dtype = SABAL_FLOAT32);
+        a = sabal_make_blobs(client, .n_samples = N, .n_features = D, .centers = M, .center_values = centers,
+                             .cluster_std = 0.5, .seed = 9, .chunk_rows = chunks[i], .dtype = SABAL_FLOAT32);
         cr_expect_arr_eq(values(a), x32, sizeof x32);
     }
 }
 
 Test(blobs, centers_lie_in_the_box_and_depend_on_the_seed)
 {
-    const double *a = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5, .center_box_max = 6, .seed = 1));
-    const double *b = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5, .center_box_max = 6, .seed = 2));
-    const double *c = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5, .center_box_max = 6, .seed = 1));
+    const double *a = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5,
+                                              .center_box_max = 6, .seed = 1));
+    const double *b = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5,
+                                              .center_box_max = 6, .seed = 2));
+    const double *c = values(sabal_make_blobs(client, .n_samples = 300, .cluster_std = 0.0, .center_box_min = 5,
+                                              .center_box_max = 6, .seed = 1));
 
     for (int i = 0; i < 600; i++)
         cr_expect(a[i] >= 5 && a[i] < 6);
@@ -84,11 +90,14 @@ Test(blobs, what_is_no_blob_is_refused_by_name)
 {
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = -1)), SABAL_EINVAL, "n_samples");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_features = -1)), SABAL_EINVAL, "n_features");
-    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = INT64_MAX / 2, .n_features = 8)), SABAL_ESHAPE, "");
+    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .n_samples = INT64_MAX / 2, .n_features = 8)),
+                  SABAL_ESHAPE, "");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .centers = 0)), SABAL_EINVAL, "centers");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .cluster_std = -1.0)), SABAL_EINVAL, "cluster_std");
-    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .cluster_std = __builtin_nan(""))), SABAL_EINVAL, "cluster_std");
-    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .center_box_min = 3, .center_box_max = 2)), SABAL_EINVAL, "center_box");
+    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .cluster_std = __builtin_nan(""))), SABAL_EINVAL,
+                  "cluster_std");
+    EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .center_box_min = 3, .center_box_max = 2)), SABAL_EINVAL,
+                  "center_box");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .dtype = SABAL_INT32)), SABAL_EDTYPE, "int32");
     EXPECT_FAILED(sabal_array_error(sabal_make_blobs(client, .chunk_rows = -1)), SABAL_EINVAL, "chunk_rows");
 }

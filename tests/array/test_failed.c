@@ -107,7 +107,8 @@ static sabal_status fails_without_a_word(void *out, const sabal_chunk *chunk, co
 
 Test(failed, a_status_alone_is_a_failure_too)
 {
-    sabal_error err = compute_error(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails_without_a_word));
+    sabal_error err =
+        compute_error(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails_without_a_word));
 
     cr_expect_eq(err.status, SABAL_EVALUE);
     cr_expect_neq(err.message[0], 0);
@@ -117,15 +118,17 @@ Test(failed, other_work_goes_on_after_a_failure)
 {
     int64_t from = 0;
 
-    compute_error(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails, .arg = &from, .arg_size = sizeof from));
+    compute_error(
+        sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails, .arg = &from, .arg_size = sizeof from));
     cr_expect_arr_eq(values(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), copy)), x, sizeof x);
 }
 
 Test(failed, a_persisted_failure_is_told_when_it_is_asked_for)
 {
     int64_t      from = 8;
-    sabal_array *a    = sabal_persist(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails, .arg = &from, .arg_size = sizeof from));
-    sabal_error  err  = compute_error(a);
+    sabal_array *a    = sabal_persist(
+           sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 20, 4), fails, .arg = &from, .arg_size = sizeof from));
+    sabal_error err = compute_error(a);
 
     cr_expect(strstr(err.message, "row 8 is odd") != NULL);
     cr_expect_eq(sabal_ndarray_extent(computed(sabal_array_rows(a, 0, 8)), 0), 8); /* the good chunks are good */
@@ -148,7 +151,9 @@ Test(failed, a_client_that_could_not_open_gives_failed_arrays)
     sabal_error   err    = SABAL_ERROR_INIT;
     sabal_client *failed = sabal_open("rehearse:", &err);
     double        y[2]   = {0};
-    sabal_array  *made[] = {sabal_array_from_memory(failed, y, SABAL_FLOAT64, 1, ((const int64_t[]){2})), sabal_array_read_npy(failed, "/no.npy"), sabal_array_read_hdf5(failed, "/no.h5", NULL), sabal_make_blobs(failed)};
+    sabal_array  *made[] = {sabal_array_from_memory(failed, y, SABAL_FLOAT64, 1, ((const int64_t[]){2})),
+                            sabal_array_read_npy(failed, "/no.npy"), sabal_array_read_hdf5(failed, "/no.h5", NULL),
+                            sabal_make_blobs(failed)};
 
     cr_expect_eq(err.status, SABAL_EUNSUPPORTED);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
@@ -192,12 +197,12 @@ Test(failed, a_null_client_is_told_by_whatever_is_made_with_it)
     const int64_t shape[1]  = {20};
     sabal_array  *labels    = NULL;
     sabal_array  *arrays[6] = {
-        sabal_array_from_memory(NULL, x, SABAL_FLOAT64, 1, shape, .release = release),
-        sabal_make_blobs(NULL, .labels = &labels),
-        sabal_array_read(NULL, "points.npy"),
-        sabal_array_read_npy(NULL, "points.npy"),
-        sabal_array_read_hdf5(NULL, "points.h5", "x"),
-        labels,
+         sabal_array_from_memory(NULL, x, SABAL_FLOAT64, 1, shape, .release = release),
+         sabal_make_blobs(NULL, .labels = &labels),
+         sabal_array_read(NULL, "points.npy"),
+         sabal_array_read_npy(NULL, "points.npy"),
+         sabal_array_read_hdf5(NULL, "points.h5", "x"),
+         labels,
     };
 
     for (int i = 0; i < 6; i++) {

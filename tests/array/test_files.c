@@ -68,8 +68,8 @@ static void stored(sabal_status status, const sabal_error *err)
 
 Test(files, numpys_file_is_read_as_numpy_wrote_it)
 {
-    double      *x = npy_doubles("kmeans", "iris_x", 600), *labels = npy_doubles("kmeans", "iris_labels", 150);
-    sabal_array *a = sabal_array_read_npy(client, SBL_TEST_DATA "/kmeans/iris_x.npy", .chunk_rows = 40);
+    double        *x = npy_doubles("kmeans", "iris_x", 600), *labels = npy_doubles("kmeans", "iris_labels", 150);
+    sabal_array   *a = sabal_array_read_npy(client, SBL_TEST_DATA "/kmeans/iris_x.npy", .chunk_rows = 40);
     const uint8_t *mine;
 
     cr_assert_null(sabal_array_error(a));
@@ -154,8 +154,8 @@ static sabal_status fails_late(void *out, const sabal_chunk *chunk, const void *
 
 Test(files, a_store_that_fails_leaves_nothing)
 {
-    double       x[50]  = {0};
-    sabal_array *a      = sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 50, 10), fails_late);
+    double       x[50]   = {0};
+    sabal_array *a       = sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 50, 10), fails_late);
     const char  *names[] = {"f.npy", "f.h5:/x"};
 
     for (int i = 0; i < (sabal_has("hdf5") ? 2 : 1); i++) {
@@ -175,7 +175,9 @@ Test(files, a_store_that_fails_leaves_the_old_file_as_it_was)
     for (int i = 0; i < 50; i++)
         x[i] = i;
     stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 50, 10), in_folder("o.npy"), &err), &err);
-    cr_expect_eq(sabal_store_npy(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 50, 10), fails_late), in_folder("o.npy"), &err), SABAL_EVALUE);
+    cr_expect_eq(sabal_store_npy(sabal_array_map_chunks(vector(client, x, SABAL_FLOAT64, 50, 10), fails_late),
+                                 in_folder("o.npy"), &err),
+                 SABAL_EVALUE);
     cr_expect_arr_eq(values(sabal_array_read_npy(client, in_folder("o.npy"))), x, sizeof x);
     cr_expect_eq(clear_folder(), 1);
 }
@@ -280,9 +282,11 @@ Test(files, what_cannot_be_read_is_refused_by_name)
     EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, folder)), SABAL_EINVAL, "folder");
     EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, NULL)), SABAL_EINVAL, "NULL");
     write_bytes("bad.npy", "\x93NUMPY\4\0\0\0\0\0", 12);
-    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"))), SABAL_EUNSUPPORTED, "version 4.0");
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"))), SABAL_EUNSUPPORTED,
+                  "version 4.0");
     write_npy("bad.npy", "'<f8'", "False", "(4,)", 32);
-    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"), .chunk_rows = -1)), SABAL_EINVAL, "chunk_rows is -1");
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_npy(client, in_folder("bad.npy"), .chunk_rows = -1)), SABAL_EINVAL,
+                  "chunk_rows is -1");
     EXPECT_FAILED(sabal_array_error(sabal_array_read(client, in_folder("bad.csv"))), SABAL_EINVAL, "bad.csv");
 }
 
@@ -327,7 +331,8 @@ Test(files, a_file_that_changed_is_told_with_what_differs)
     a = sabal_array_read_npy(client, in_folder("c.npy"), .chunk_rows = 100);
     cr_assert_eq(utimensat(AT_FDCWD, in_folder("c.npy"), later, 0), 0);
     err = compute_error(a);
-    EXPECT_FAILED(&err, SABAL_EIO, "c.npy changed since the array was made: it was written to (its modification time differs)");
+    EXPECT_FAILED(&err, SABAL_EIO,
+                  "c.npy changed since the array was made: it was written to (its modification time differs)");
     err = (sabal_error)SABAL_ERROR_INIT;
     stored(sabal_store_npy(vector(client, x, SABAL_FLOAT64, 900, 0), in_folder("c.npy"), &err), &err);
     err = compute_error(a);
@@ -339,8 +344,8 @@ Test(files, a_relative_path_stays_where_it_was_when_the_program_changes_its_fold
 {
     double       x[100], y[100] = {0};
     char         here[4096];
-    sabal_error  err   = SABAL_ERROR_INIT;
-    const char  *hdf5  = sabal_has("hdf5") ? "r.h5:x" : "r.npy";
+    sabal_error  err  = SABAL_ERROR_INIT;
+    const char  *hdf5 = sabal_has("hdf5") ? "r.h5:x" : "r.npy";
     sabal_array *a, *b;
 
     for (int i = 0; i < 100; i++)
@@ -403,12 +408,15 @@ Test(files, hdf5_brings_every_real_dtype_back)
             char         name[32];
 
             snprintf(name, sizeof name, "x%d%d.h5", t, layout);
-            stored(sabal_store_hdf5(a, in_folder(name), "/data", &err, .chunk_rows = layout ? 5 : 0, .gzip = layout > 1 ? 4 : 0, .shuffle = layout > 2), &err);
+            stored(sabal_store_hdf5(a, in_folder(name), "/data", &err, .chunk_rows = layout ? 5 : 0,
+                                    .gzip = layout > 1 ? 4 : 0, .shuffle = layout > 2),
+                   &err);
             a = sabal_array_read_hdf5(client, in_folder(name), "/data", .chunk_rows = 6);
             cr_assert_null(sabal_array_error(a));
             cr_expect_eq((int)sabal_array_dtype(a), t);
             cr_expect_arr_eq(values(a), x, 39 * sabal_dtype_size((sabal_dtype)t));
-            cr_expect_arr_eq(values(sabal_array_rows(a, 4, 11)), x + 12 * sabal_dtype_size((sabal_dtype)t), 21 * sabal_dtype_size((sabal_dtype)t));
+            cr_expect_arr_eq(values(sabal_array_rows(a, 4, 11)), x + 12 * sabal_dtype_size((sabal_dtype)t),
+                             21 * sabal_dtype_size((sabal_dtype)t));
         }
 }
 
@@ -420,11 +428,15 @@ Test(files, hdf5_chunks_are_multiples_of_the_files)
 
     if (!sabal_has("hdf5"))
         cr_skip_test("built without HDF5");
-    stored(sabal_store_hdf5(matrix(client, x, SABAL_FLOAT64, 500, 2, 0), in_folder("c.h5"), "/x", &err, .chunk_rows = 7), &err);
+    stored(
+        sabal_store_hdf5(matrix(client, x, SABAL_FLOAT64, 500, 2, 0), in_folder("c.h5"), "/x", &err, .chunk_rows = 7),
+        &err);
     a = sabal_array_read_hdf5(client, in_folder("c.h5"), NULL); /* the only data set */
     cr_assert_null(sabal_array_error(a));
     cr_expect(sabal_array_n_chunks(a, 0) == 1 || sabal_array_chunk_extent(a, 0, 0) % 7 == 0);
-    stored(sabal_store_hdf5(matrix(client, x, SABAL_FLOAT64, 500, 2, INT64_MAX), in_folder("c.h5"), "/y", &err, .chunk_rows = INT64_MAX), &err);
+    stored(sabal_store_hdf5(matrix(client, x, SABAL_FLOAT64, 500, 2, INT64_MAX), in_folder("c.h5"), "/y", &err,
+                            .chunk_rows = INT64_MAX),
+           &err);
     a = sabal_array_read_hdf5(client, in_folder("c.h5"), "/y", .chunk_rows = INT64_MAX);
     cr_expect_eq(sabal_array_n_chunks(a, 0), 1);
     cr_expect_arr_eq(values(a), x, sizeof x);
@@ -443,10 +455,13 @@ Test(files, hdf5_data_sets_are_added_but_not_replaced)
     cr_expect(strstr(err.message, "/a") != NULL);
     cr_expect_arr_eq(values(sabal_array_read_hdf5(client, in_folder("m.h5"), "/a")), x, sizeof x);
     cr_expect_arr_eq(values(sabal_array_read_hdf5(client, in_folder("m.h5"), "/group/b")), x, 3 * sizeof *x);
-    EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("m.h5"), "/group/c")), SABAL_ENOENT, "/group/b");
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("m.h5"), "/group/c")), SABAL_ENOENT,
+                  "/group/b");
     cr_assert_not_null(sabal_array_error(sabal_array_read_hdf5(client, in_folder("m.h5"), NULL))); /* two: which? */
     cr_expect_arr_eq(values(sabal_array_read(client, in_folder("m.h5:/a"))), x, sizeof x);
-    stored(sabal_store(vector(client, x, SABAL_FLOAT64, 4, 2), in_folder("m.h5"), (err = (sabal_error)SABAL_ERROR_INIT, &err)), &err);
+    stored(sabal_store(vector(client, x, SABAL_FLOAT64, 4, 2), in_folder("m.h5"),
+                       (err = (sabal_error)SABAL_ERROR_INIT, &err)),
+           &err);
     cr_expect_arr_eq(values(sabal_array_read(client, in_folder("m.h5:data"))), x, 4 * sizeof *x);
 }
 
@@ -456,20 +471,22 @@ Test(files, an_hdf5_file_that_is_none_is_refused)
         cr_skip_test("built without HDF5");
     write_bytes("n.h5", "not HDF5", 8);
     EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("n.h5"), "/x")), SABAL_EFORMAT, "n.h5");
-    EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("none.h5"), "/x")), SABAL_ENOENT, "none.h5");
+    EXPECT_FAILED(sabal_array_error(sabal_array_read_hdf5(client, in_folder("none.h5"), "/x")), SABAL_ENOENT,
+                  "none.h5");
 }
 
 static int32_t note(void *user, const sabal_file_entry *entry)
 {
-    snprintf(user, 200, "%s %s %d %ld %d", entry->name ? entry->name : "-", entry->dtype, entry->ndim, (long)entry->shape[0], entry->readable);
+    snprintf(user, 200, "%s %s %d %ld %d", entry->name ? entry->name : "-", entry->dtype, entry->ndim,
+             (long)entry->shape[0], entry->readable);
     return 0;
 }
 
 Test(files, a_listing_tells_what_was_stored)
 {
-    double      x[6] = {0};
+    double      x[6]      = {0};
     char        text[200] = "";
-    sabal_error err = SABAL_ERROR_INIT;
+    sabal_error err       = SABAL_ERROR_INIT;
 
     stored(sabal_store_npy(matrix(client, x, SABAL_FLOAT64, 3, 2, 0), in_folder("l.npy"), &err), &err);
     cr_expect_eq(sabal_file_list(in_folder("l.npy"), note, text, &err), SABAL_OK);

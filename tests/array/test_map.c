@@ -65,21 +65,23 @@ static sabal_status spread(void *out, const sabal_chunk *chunk, const void *arg,
     for (int64_t i = 0; i < chunk->shape[0]; i++)
         for (int j = 0; j < 3; j++)
             for (int k = 0; k < 2; k++)
-                y[(i * 3 + j) * 2 + k] = s->factor * (float)(j + 1) * (float)x[i * 2 + k] + s->shift + (float)(chunk->first_row + i);
+                y[(i * 3 + j) * 2 + k] =
+                    s->factor * (float)(j + 1) * (float)x[i * 2 + k] + s->shift + (float)(chunk->first_row + i);
     return SABAL_OK;
 }
 
 Test(map, may_change_dtype_and_the_shape_of_a_row)
 {
-    double        x[20];
-    struct scale  s      = {2, 0.5f};
-    int64_t       row[2] = {3, 2};
-    sabal_array  *a;
-    const float  *y;
+    double       x[20];
+    struct scale s      = {2, 0.5f};
+    int64_t      row[2] = {3, 2};
+    sabal_array *a;
+    const float *y;
 
     for (int i = 0; i < 20; i++)
         x[i] = i;
-    a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 10, 2, 4), spread, .arg = &s, .arg_size = sizeof s, .dtype = SABAL_FLOAT32, .row_ndim = 2, .row_shape = row);
+    a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 10, 2, 4), spread, .arg = &s, .arg_size = sizeof s,
+                               .dtype = SABAL_FLOAT32, .row_ndim = 2, .row_shape = row);
     cr_assert_null(sabal_array_error(a));
     s      = (struct scale){0, 0}; /* arguments were copied */
     row[0] = row[1] = 0;
@@ -145,7 +147,8 @@ Test(map, chunks_are_dense_whatever_the_strides)
 
     for (int i = 0; i < 24; i++)
         x[i] = i;
-    y = values(sabal_array_map_chunks(sabal_array_from_memory(client, x + 18, SABAL_FLOAT64, 2, shape, .strides = strides, .chunk_rows = 3), twice));
+    y = values(sabal_array_map_chunks(
+        sabal_array_from_memory(client, x + 18, SABAL_FLOAT64, 2, shape, .strides = strides, .chunk_rows = 3), twice));
     for (int i = 0; i < 8; i++)
         cr_expect_eq(y[i], 2.0 * (18 - (i / 2) * 6 + (i % 2) * 3));
 }
@@ -154,7 +157,8 @@ Test(map, of_an_empty_array_is_empty)
 {
     double x[2] = {0};
 
-    cr_expect_eq(sabal_ndarray_size(computed(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 0, 2, 0), twice))), 0);
+    cr_expect_eq(sabal_ndarray_size(computed(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 0, 2, 0), twice))),
+                 0);
 }
 
 Test(map, what_is_no_result_is_refused)
@@ -162,15 +166,17 @@ Test(map, what_is_no_result_is_refused)
     double        x[2]   = {0};
     const int64_t bad[1] = {-1};
     int64_t       many[SABAL_MAX_NDIM];
-    sabal_array  *a      = matrix(client, x, SABAL_FLOAT64, 1, 2, 0);
+    sabal_array  *a = matrix(client, x, SABAL_FLOAT64, 1, 2, 0);
 
     for (int i = 0; i < SABAL_MAX_NDIM; i++)
         many[i] = 1;
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, NULL)), SABAL_EINVAL, "");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .dtype = (sabal_dtype)55)), SABAL_EDTYPE, "55");
-    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1, .row_shape = bad)), SABAL_ESHAPE, "-1");
+    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1, .row_shape = bad)), SABAL_ESHAPE,
+                  "-1");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = 1)), SABAL_EINVAL, "row_shape");
-    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = SABAL_MAX_NDIM, .row_shape = many)), SABAL_EINVAL, "32");
+    EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = SABAL_MAX_NDIM, .row_shape = many)),
+                  SABAL_EINVAL, "32");
     EXPECT_FAILED(sabal_array_error(sabal_array_map_chunks(a, twice, .row_ndim = -2)), SABAL_EINVAL, "row_ndim");
 }
 
@@ -209,7 +215,8 @@ Test(map, results_go_when_their_last_reference_goes)
     sabal_memory_get(&before);
     {
         SABAL_SCOPE(client);
-        sabal_array *a = sabal_persist(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, MANY / 2, 2, 1000), twice));
+        sabal_array *a =
+            sabal_persist(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, MANY / 2, 2, 1000), twice));
 
         cr_assert_not_null(computed(sabal_array_rows(a, -1, MANY)));
         computed(a);
@@ -227,7 +234,7 @@ struct own {
 
 static void *compute_there(void *arg)
 {
-    struct own   *own = arg;
+    struct own *own = arg;
     SABAL_SCOPE(client);
     const double *y = values(sabal_array_rows(own->array, 5, 15));
 
@@ -253,11 +260,12 @@ Test(map, arrays_may_be_shared_between_threads)
 
 static sabal_status compute_inside(sabal_task *task)
 {
-    static const double x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const double x[8]     = {1, 2, 3, 4, 5, 6, 7, 8};
     const int64_t       shape[2] = {4, 2};
-    sabal_array        *a = sabal_array_map_chunks(sabal_array_from_memory(sabal_task_client(task), x, SABAL_FLOAT64, 2, shape, .chunk_rows = 1), twice);
-    sabal_ndarray      *out;
-    sabal_error         err = SABAL_ERROR_INIT;
+    sabal_array        *a        = sabal_array_map_chunks(
+                      sabal_array_from_memory(sabal_task_client(task), x, SABAL_FLOAT64, 2, shape, .chunk_rows = 1), twice);
+    sabal_ndarray *out;
+    sabal_error    err = SABAL_ERROR_INIT;
 
     if (sabal_compute(&out, a, &err))
         return sabal_task_fail(task, err.status, "%s", err.message);
@@ -292,9 +300,10 @@ Test(map, a_status_that_is_no_failure_is_one_and_names_the_call)
     double x[40] = {0};
 
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        sabal_array *a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early,
-                                                .arg = &CASES[i].returned, .arg_size = sizeof(int), .where = "here.c:7");
-        sabal_error  err = compute_error(a);
+        sabal_array *a =
+            sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &CASES[i].returned,
+                                   .arg_size = sizeof(int), .where = "here.c:7");
+        sabal_error err = compute_error(a);
 
         EXPECT_FAILED(&err, SABAL_EINVAL, CASES[i].says);
         cr_expect_str_eq(err.where, "here.c:7");
@@ -308,9 +317,9 @@ Test(map, a_failure_without_a_message_names_the_call_that_mapped)
 {
     const int    status = SABAL_EVALUE;
     double       x[40]  = {0};
-    sabal_array *a = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &status,
-                                            .arg_size = sizeof status, .where = "here.c:7");
-    sabal_error  err = compute_error(sabal_array_map_chunks(a, twice, .where = "there.c:8"));
+    sabal_array *a      = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &status,
+                                                 .arg_size = sizeof status, .where = "here.c:7");
+    sabal_error  err    = compute_error(sabal_array_map_chunks(a, twice, .where = "there.c:8"));
 
     EXPECT_FAILED(&err, SABAL_EVALUE, "the function mapped over chunks returned SABAL_EVALUE");
     cr_expect_str_eq(err.where, "here.c:7");

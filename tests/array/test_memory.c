@@ -86,8 +86,8 @@ Test(memory, automatic_chunks_depend_on_shape_and_dtype_alone)
     static const struct {
         int64_t     rows, columns;
         sabal_dtype dtype;
-    } shapes[] = {{100000000, 2, SABAL_FLOAT64}, {100000000, 2, SABAL_FLOAT32}, {1000000, 16, SABAL_FLOAT64},
-                  {10, 100000000, SABAL_FLOAT64}, {3, 2, SABAL_FLOAT64}, {2000000000, 1, SABAL_UINT8}};
+    } shapes[] = {{100000000, 2, SABAL_FLOAT64},  {100000000, 2, SABAL_FLOAT32}, {1000000, 16, SABAL_FLOAT64},
+                  {10, 100000000, SABAL_FLOAT64}, {3, 2, SABAL_FLOAT64},         {2000000000, 1, SABAL_UINT8}};
     static double one;
     sabal_client *other = open_engine(7);
 
@@ -124,7 +124,8 @@ Test(memory, strides_pick_elements_as_numpy_does)
     v = values(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .strides = every_other, .chunk_rows = 2));
     for (int i = 0; i < 6; i++)
         cr_expect_eq(v[i], (i / 2) * 2 * COLUMNS + (i % 2) * 2);
-    v = values(sabal_array_from_memory(client, x + ROWS * COLUMNS - 1, SABAL_FLOAT64, 2, shape, .strides = backwards, .chunk_rows = 1));
+    v = values(sabal_array_from_memory(client, x + ROWS * COLUMNS - 1, SABAL_FLOAT64, 2, shape, .strides = backwards,
+                                       .chunk_rows = 1));
     for (int i = 0; i < 6; i++)
         cr_expect_eq(v[i], ROWS * COLUMNS - 1 - (i / 2) * COLUMNS - i % 2);
     v = values(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, fortran, .strides = transposed, .chunk_rows = 4));
@@ -138,7 +139,8 @@ Test(memory, strides_pick_elements_as_numpy_does)
 Test(memory, a_copy_does_not_see_later_changes)
 {
     double       x[6] = {1, 2, 3, 4, 5, 6};
-    sabal_array *a    = sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, ((const int64_t[]){3, 2}), .copy = 1, .release = count_release, .release_arg = &releases);
+    sabal_array *a    = sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, ((const int64_t[]){3, 2}), .copy = 1,
+                                                .release = count_release, .release_arg = &releases);
 
     memset(x, 0, sizeof x);
     cr_expect_eq(releases, 1); /* the data is the caller's again when the call returns */
@@ -153,8 +155,9 @@ Test(memory, release_is_called_once_when_the_last_user_is_gone)
     {
         SABAL_SCOPE(client);
         const int64_t shape[2] = {500, 2};
-        sabal_array  *a = sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .chunk_rows = 100, .release = count_release, .release_arg = &released);
-        sabal_array  *b = sabal_array_rows(a, 10, 300);
+        sabal_array  *a        = sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .chunk_rows = 100,
+                                                         .release = count_release, .release_arg = &released);
+        sabal_array  *b        = sabal_array_rows(a, 10, 300);
 
         computed(b);
         sabal_release(a);
@@ -169,9 +172,11 @@ Test(memory, release_is_called_on_failure_too)
     const int64_t shape[2] = {2, -2};
     _Atomic int   released = 0;
 
-    cr_assert_not_null(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .release = count_release, .release_arg = &released)));
+    cr_assert_not_null(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape,
+                                                                 .release = count_release, .release_arg = &released)));
     cr_expect_eq(released, 1);
-    cr_assert_not_null(sabal_array_error(sabal_array_from_memory(client, x, (sabal_dtype)99, 2, shape, .release = count_release, .release_arg = &released)));
+    cr_assert_not_null(sabal_array_error(sabal_array_from_memory(client, x, (sabal_dtype)99, 2, shape,
+                                                                 .release = count_release, .release_arg = &released)));
     cr_expect_eq(released, 2);
 }
 
@@ -181,7 +186,8 @@ Test(memory, release_is_called_when_the_client_closes)
     _Atomic int   released = 0;
     sabal_client *other    = open_engine(1);
 
-    (void)sabal_array_from_memory(other, x, SABAL_FLOAT64, 1, ((const int64_t[]){4}), .release = count_release, .release_arg = &released);
+    (void)sabal_array_from_memory(other, x, SABAL_FLOAT64, 1, ((const int64_t[]){4}), .release = count_release,
+                                  .release_arg = &released);
     sabal_close(other);
     cr_expect_eq(released, 1);
 }
@@ -194,7 +200,8 @@ Test(memory, a_computed_result_outlives_the_memory_it_came_from)
 
     for (int i = 0; i < 6; i++)
         x[i] = i;
-    out = sabal_retain(computed(sabal_array_from_memory(other, x, SABAL_FLOAT64, 2, ((const int64_t[]){3, 2}), .release = free, .release_arg = x)));
+    out = sabal_retain(computed(sabal_array_from_memory(other, x, SABAL_FLOAT64, 2, ((const int64_t[]){3, 2}),
+                                                        .release = free, .release_arg = x)));
     sabal_close(other);
     cr_expect_eq(((const double *)sabal_ndarray_data(out))[5], 5);
     sabal_release(out);
@@ -226,9 +233,11 @@ Test(memory, what_is_no_array_is_refused_by_name)
     EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, huge)), SABAL_ESHAPE, "");
     EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 0, good)), SABAL_ESHAPE, "0");
     EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, (sabal_dtype)77, 2, good)), SABAL_EDTYPE, "77");
-    EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, SABAL_MAX_NDIM + 1, ones)), SABAL_ESHAPE, "33");
+    EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, SABAL_MAX_NDIM + 1, ones)),
+                  SABAL_ESHAPE, "33");
     EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, -1, good)), SABAL_ESHAPE, "-1");
     EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, NULL, SABAL_FLOAT64, 2, good)), SABAL_EINVAL, "");
-    EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, good, .chunk_rows = -1)), SABAL_EINVAL, "chunk_rows");
+    EXPECT_FAILED(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, good, .chunk_rows = -1)),
+                  SABAL_EINVAL, "chunk_rows");
     cr_expect_null(sabal_array_error(sabal_array_from_memory(client, x, SABAL_FLOAT64, SABAL_MAX_NDIM, ones)));
 }

@@ -41,8 +41,8 @@ Test(rows, agree_with_the_naive_loop_for_every_start_stop_and_chunk)
         for (int64_t start = -N - 2; start <= N + 2; start++)
             for (int64_t stop = -N - 2; stop <= N + 2; stop++) {
                 SABAL_SCOPE(client);
-                int64_t      first = start, last = stop, sum = 0;
-                sabal_array *a = sabal_array_rows(matrix(client, x, SABAL_INT32, N, 2, chunk), start, stop);
+                int64_t        first = start, last = stop, sum = 0;
+                sabal_array   *a = sabal_array_rows(matrix(client, x, SABAL_INT32, N, 2, chunk), start, stop);
                 sabal_ndarray *out;
 
                 bounds(&first, &last);
@@ -67,7 +67,8 @@ Test(rows, of_rows_of_rows)
 
     for (int i = 0; i < 100; i++)
         x[i] = i;
-    a = sabal_array_rows(sabal_array_rows(sabal_array_rows(vector(client, x, SABAL_INT32, 100, 7), 3, -2), 10, 60), -20, -1);
+    a = sabal_array_rows(sabal_array_rows(sabal_array_rows(vector(client, x, SABAL_INT32, 100, 7), 3, -2), 10, 60), -20,
+                         -1);
     cr_expect_eq(sabal_array_extent(a, 0), 19);
     cr_expect_arr_eq(values(a), x + 3 + 10 + 30, 19 * sizeof *x);
 }
@@ -112,10 +113,10 @@ Test(rows, only_the_chunks_they_touch_are_computed)
 Test(rows, of_a_result_in_memory_take_no_memory)
 {
     enum { MANY = 1 << 20 };
-    double       *x = calloc(MANY, sizeof *x);
-    sabal_memory  before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
-    sabal_array  *whole, *part;
-    sabal_error   err = SABAL_ERROR_INIT;
+    double      *x      = calloc(MANY, sizeof *x);
+    sabal_memory before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
+    sabal_array *whole, *part;
+    sabal_error  err = SABAL_ERROR_INIT;
 
     whole = sabal_persist(vector(client, x, SABAL_FLOAT64, MANY, MANY / 4));
     cr_assert_not_null(computed(sabal_array_rows(whole, 0, 1)));

@@ -89,8 +89,8 @@ Test(buffer, what_is_told_of_memory_is_as_long_as_the_caller_says)
 {
     struct {
         size_t struct_size, in_use, guard;
-    } old = {.struct_size = offsetof(sabal_memory, peak), .guard = 4711};
-    sabal_memory now = {.struct_size = sizeof now};
+    } old               = {.struct_size = offsetof(sabal_memory, peak), .guard = 4711};
+    sabal_memory now    = {.struct_size = sizeof now};
     void        *buffer = sbl_buffer_alloc(1000);
 
     cr_expect_eq(sabal_memory_get((sabal_memory *)(void *)&old), SABAL_OK);

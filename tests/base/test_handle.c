@@ -44,7 +44,7 @@ TestSuite(handle, .init = init, .fini = fini);
 Test(handle, belongs_to_the_client_until_it_is_cleared)
 {
     static struct thing a;
-    static int ended;
+    static int          ended;
 
     make(&a, &ended);
     sbl_owner_clear(&owner);
@@ -54,7 +54,7 @@ Test(handle, belongs_to_the_client_until_it_is_cleared)
 Test(handle, a_block_releases_what_was_made_in_it)
 {
     static struct thing a, b, c;
-    static int in_a, in_b, in_c;
+    static int          in_a, in_b, in_c;
 
     make(&a, &in_a);
     {
@@ -73,7 +73,7 @@ Test(handle, a_block_releases_what_was_made_in_it)
 Test(handle, keep_moves_out_by_one_scope)
 {
     static struct thing a;
-    static int ended;
+    static int          ended;
     {
         SABAL_SCOPE(client());
         {
@@ -89,7 +89,7 @@ Test(handle, keep_moves_out_by_one_scope)
 Test(handle, a_retained_one_outlives_its_scope)
 {
     static struct thing a;
-    static int ended;
+    static int          ended;
     {
         SABAL_SCOPE(client());
         make(&a, &ended);
@@ -103,7 +103,7 @@ Test(handle, a_retained_one_outlives_its_scope)
 Test(handle, release_ends_the_users_reference_first)
 {
     static struct thing a;
-    static int ended;
+    static int          ended;
 
     make(&a, &ended);
     sabal_retain(&a);
@@ -116,9 +116,9 @@ Test(handle, release_ends_the_users_reference_first)
 
 Test(handle, a_scope_of_another_client_does_not_take_it)
 {
-    sbl_owner    other;
+    sbl_owner           other;
     static struct thing a;
-    static int ended;
+    static int          ended;
 
     sbl_owner_init(&other);
     {
@@ -131,7 +131,7 @@ Test(handle, a_scope_of_another_client_does_not_take_it)
 
 Test(handle, an_immortal_one_is_never_counted)
 {
-    static const sbl_handle_class CLASS = {.name = "failed", .immortal = 1};
+    static const sbl_handle_class CLASS  = {.name = "failed", .immortal = 1};
     static sbl_handle             failed = SBL_IMMORTAL(&CLASS);
 
     sbl_handle_adopt(&failed, &owner);

@@ -59,29 +59,29 @@ struct share {
 };
 
 /* Eight vectors in flight hide the latency of the additions, so that memory is what it waits for. */
-#define SUM_BODY                                                                                             \
-    {                                                                                                        \
-        typedef double vector __attribute__((vector_size(64), aligned(8)));                                  \
-        vector         s[8] = {0};                                                                           \
-        double         sum  = 0;                                                                             \
-        size_t         i    = 0;                                                                             \
-        for (; i + 64 <= count; i += 64)                                                                     \
-            for (int j = 0; j < 8; j++)                                                                      \
-                s[j] += *(const vector *)(from + i + 8 * j);                                                 \
-        for (int j = 0; j < 8; j++)                                                                          \
-            for (int k = 0; k < 8; k++)                                                                      \
-                sum += s[j][k];                                                                              \
-        for (; i < count; i++)                                                                               \
-            sum += from[i];                                                                                  \
-        return sum;                                                                                          \
+#define SUM_BODY                                                                                                       \
+    {                                                                                                                  \
+        typedef double vector __attribute__((vector_size(64), aligned(8)));                                            \
+        vector         s[8] = {0};                                                                                     \
+        double         sum  = 0;                                                                                       \
+        size_t         i    = 0;                                                                                       \
+        for (; i + 64 <= count; i += 64)                                                                               \
+            for (int j = 0; j < 8; j++)                                                                                \
+                s[j] += *(const vector *)(from + i + 8 * j);                                                           \
+        for (int j = 0; j < 8; j++)                                                                                    \
+            for (int k = 0; k < 8; k++)                                                                                \
+                sum += s[j][k];                                                                                        \
+        for (; i < count; i++)                                                                                         \
+            sum += from[i];                                                                                            \
+        return sum;                                                                                                    \
     }
 static double sum_plain(const double *from, size_t count) SUM_BODY
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static double   sum_avx2(const double *from, size_t count) SUM_BODY
-__attribute__((target("avx512f"))) static double sum_avx512(const double *from, size_t count) SUM_BODY
+    __attribute__((target("avx2"))) static double sum_avx2(const double *from, size_t count) SUM_BODY
+    __attribute__((target("avx512f"))) static double sum_avx512(const double *from, size_t count) SUM_BODY
 #endif
 
-static void *sum_share(void *arg)
+    static void *sum_share(void *arg)
 {
     struct share *s = arg;
 
@@ -100,20 +100,20 @@ static void *sum_share(void *arg)
 #define FMA_CHAINS 12 /* two units of four cycles' latency need eight */
 #if defined(__x86_64__)
 /* Named one by one, so that each stays in a register: gcc leaves an array in memory. */
-#define FMA_FUNCTION(name, isa, vector, set, fma)                                                            \
-    __attribute__((target(isa))) static double name(void)                                                    \
-    {                                                                                                        \
-        vector x = set(0.999999), y = set(1e-6);                                                             \
-        vector a0 = y, a1 = y, a2 = y, a3 = y, a4 = y, a5 = y, a6 = y, a7 = y, a8 = y, a9 = y, a10 = y, a11 = y; \
-        for (long i = 0; i < FMA_ROUNDS; i++) {                                                              \
-            a0 = fma(a0, x, y), a1 = fma(a1, x, y), a2 = fma(a2, x, y), a3 = fma(a3, x, y);                  \
-            a4 = fma(a4, x, y), a5 = fma(a5, x, y), a6 = fma(a6, x, y), a7 = fma(a7, x, y);                  \
-            a8 = fma(a8, x, y), a9 = fma(a9, x, y), a10 = fma(a10, x, y), a11 = fma(a11, x, y);              \
-            __asm__ volatile("" : "+v"(a0), "+v"(a1), "+v"(a2), "+v"(a3), "+v"(a4), "+v"(a5)); /* keep them all */ \
-            __asm__ volatile("" : "+v"(a6), "+v"(a7), "+v"(a8), "+v"(a9), "+v"(a10), "+v"(a11));             \
-        }                                                                                                    \
-        a0 += a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;                                        \
-        return a0[0];                                                                                        \
+#define FMA_FUNCTION(name, isa, vector, set, fma)                                                                      \
+    __attribute__((target(isa))) static double name(void)                                                              \
+    {                                                                                                                  \
+        vector x = set(0.999999), y = set(1e-6);                                                                       \
+        vector a0 = y, a1 = y, a2 = y, a3 = y, a4 = y, a5 = y, a6 = y, a7 = y, a8 = y, a9 = y, a10 = y, a11 = y;       \
+        for (long i = 0; i < FMA_ROUNDS; i++) {                                                                        \
+            a0 = fma(a0, x, y), a1 = fma(a1, x, y), a2 = fma(a2, x, y), a3 = fma(a3, x, y);                            \
+            a4 = fma(a4, x, y), a5 = fma(a5, x, y), a6 = fma(a6, x, y), a7 = fma(a7, x, y);                            \
+            a8 = fma(a8, x, y), a9 = fma(a9, x, y), a10 = fma(a10, x, y), a11 = fma(a11, x, y);                        \
+            __asm__ volatile("" : "+v"(a0), "+v"(a1), "+v"(a2), "+v"(a3), "+v"(a4), "+v"(a5)); /* keep them all */     \
+            __asm__ volatile("" : "+v"(a6), "+v"(a7), "+v"(a8), "+v"(a9), "+v"(a10), "+v"(a11));                       \
+        }                                                                                                              \
+        a0 += a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;                                                  \
+        return a0[0];                                                                                                  \
     }
 FMA_FUNCTION(fma_avx2, "avx2,fma", __m256d, _mm256_set1_pd, _mm256_fmadd_pd)
 FMA_FUNCTION(fma_avx512, "avx512f", __m512d, _mm512_set1_pd, _mm512_fmadd_pd)
@@ -151,8 +151,8 @@ static double in_parallel(void *(*run)(void *))
 {
     struct share shares[MAX_THREADS];
     int32_t      threads = sabal_client_threads(client);
-    size_t       count   = (size_t)(n * d), each = count / (size_t)threads;
-    double       start   = now();
+    size_t       count = (size_t)(n * d), each = count / (size_t)threads;
+    double       start = now();
 
     for (int32_t i = 0; i < threads; i++) {
         shares[i].from  = data + (size_t)i * each;
@@ -170,12 +170,12 @@ static double in_parallel(void *(*run)(void *))
 /* Reads the .npy header itself, so that the library's reader has no part in what is measured. */
 static void load(const char *path)
 {
-    FILE          *file = fopen(path, "rb");
-    unsigned char  head[10];
-    char           text[65536];
-    const char    *shape;
-    size_t         size;
-    long long      rows = 0, columns = 0;
+    FILE         *file = fopen(path, "rb");
+    unsigned char head[10];
+    char          text[65536];
+    const char   *shape;
+    size_t        size;
+    long long     rows = 0, columns = 0;
 
     if (!file || fread(head, 1, 10, file) != 10 || memcmp(head, "\x93NUMPY\x01", 7))
         die(path);
@@ -184,7 +184,8 @@ static void load(const char *path)
         die(path);
     text[size - 1] = 0;
     shape          = strstr(text, "'shape': (");
-    if (!strstr(text, "'<f8'") || strstr(text, "True") || !shape || sscanf(shape + 10, "%lld, %lld", &rows, &columns) != 2)
+    if (!strstr(text, "'<f8'") || strstr(text, "True") || !shape ||
+        sscanf(shape + 10, "%lld, %lld", &rows, &columns) != 2)
         die("not a two-dimensional little-endian float64 array in C order");
     n    = rows;
     d    = columns;
@@ -236,8 +237,9 @@ static void tell_fit(const sabal_kmeans *km, double start, const struct passes *
     seconds = now() - start;
     sabal_kmeans_times_get(km, &times);
     printf("{\"seconds\": %.9g, \"seed\": %.9g, \"iterate\": %.9g, \"pass\": %.9g, \"n_iter\": %d, \"inertia\": %.17g, "
-           "\"centers\": [", seconds, times.seed, times.iterate, passes->seconds / passes->n,
-           (int)sabal_kmeans_n_iter(km), sabal_kmeans_inertia(km));
+           "\"centers\": [",
+           seconds, times.seed, times.iterate, passes->seconds / passes->n, (int)sabal_kmeans_n_iter(km),
+           sabal_kmeans_inertia(km));
     c = sabal_ndarray_data(centers);
     for (int64_t i = 0; i < sabal_ndarray_size(centers); i++)
         printf("%s%.17g", i ? ", " : "", c[i]);
@@ -313,8 +315,8 @@ int main(void)
         else if (!strcmp(line, "read\n"))
             printf("{\"seconds\": %.9g}\n", in_parallel(sum_share));
         else if (!strcmp(line, "peak\n"))
-            printf("{\"flops\": %.9g}\n", 2.0 * FMA_ROUNDS * FMA_CHAINS * lanes() * sabal_client_threads(client)
-                                              / in_parallel(fma_share));
+            printf("{\"flops\": %.9g}\n",
+                   2.0 * FMA_ROUNDS * FMA_CHAINS * lanes() * sabal_client_threads(client) / in_parallel(fma_share));
         else if (!strcmp(line, "rss\n"))
             rss();
         else

@@ -40,10 +40,10 @@ static void *blob_decode(const sabal_piece *pieces, int32_t n)
         memcpy(b->data, pieces[0].data, b->size);
     return b;
 }
-static const sabal_type BLOB = {.struct_size = sizeof BLOB, .name = "blob", .destroy = free, .encode = blob_encode,
-                                .decode = blob_decode};
+static const sabal_type BLOB = {
+    .struct_size = sizeof BLOB, .name = "blob", .destroy = free, .encode = blob_encode, .decode = blob_decode};
 
-static int n_releases;
+static int  n_releases;
 static void released(void *arg)
 {
     n_releases++;
@@ -93,8 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const sabal_type *types[] = {&BLOB};
     static FILE      *sink;
     sabal_piece       pieces[MOST_PIECES];
-    sabal_error       err = SABAL_ERROR_INIT;
-    sbl_value        *v   = NULL;
+    sabal_error       err      = SABAL_ERROR_INIT;
+    sbl_value        *v        = NULL;
     int32_t           n_pieces = 0;
     void             *blocks[MOST_PIECES];
 
@@ -103,10 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     while (n_pieces < MOST_PIECES && n >= 2) {
         size_t size = bytes[0] | (size_t)bytes[1] << 8;
 
-        size                = size < n - 2 ? size : n - 2;
-        blocks[n_pieces]    = malloc(size + !size); /* exactly: what is read beyond is seen */
+        size             = size < n - 2 ? size : n - 2;
+        blocks[n_pieces] = malloc(size + !size); /* exactly: what is read beyond is seen */
         memcpy(blocks[n_pieces], bytes + 2, size);
-        pieces[n_pieces]    = (sabal_piece){blocks[n_pieces], size};
+        pieces[n_pieces] = (sabal_piece){blocks[n_pieces], size};
         n_pieces++;
         bytes += 2 + size;
         n -= 2 + size;

@@ -77,7 +77,7 @@ const char *__asan_default_options(void)
 static int is_sanitizers(void *pc)
 {
 #ifdef SANITIZED
-    static const char *const PARTS[] = {"__asan", "asan::", "__interceptor", "sanitizer::", "__sanitizer"};
+    static const char *const PARTS[]   = {"__asan", "asan::", "__interceptor", "sanitizer::", "__sanitizer"};
     char                     name[256] = "";
 
     __sanitizer_symbolize_pc(pc, "%f", name, sizeof name);
@@ -126,7 +126,7 @@ static void on_report(void)
 
 static int32_t read_one(void *user, const sabal_file_entry *entry)
 {
-    sbl_reader *r = NULL;
+    sbl_reader *r   = NULL;
     sabal_error err = SABAL_ERROR_INIT;
 
     if (sbl_reader_open(&r, "hdf5", user, entry->name, &err))
@@ -204,7 +204,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     n_runs++;
     n_crashes += WIFEXITED(status) && WEXITSTATUS(status) == IN_LIBRARY;
     if (WIFSIGNALED(status) || (WEXITSTATUS(status) && WEXITSTATUS(status) != IN_LIBRARY)) {
-        fprintf(stderr, "fuzz_hdf5: the child ended with %s %d; FUZZ_VERBOSE=1 shows why\n", WIFSIGNALED(status) ? "signal" : "status",
+        fprintf(stderr, "fuzz_hdf5: the child ended with %s %d; FUZZ_VERBOSE=1 shows why\n",
+                WIFSIGNALED(status) ? "signal" : "status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         abort();
     }

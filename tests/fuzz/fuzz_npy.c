@@ -71,7 +71,7 @@ static void write_and_compare(const sbl_reader *r, const char *data, size_t size
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     static char path[64], copy[64];
-    static int  fd = -1;
+    static int  fd  = -1;
     sabal_error err = SABAL_ERROR_INIT;
     sbl_reader *r   = NULL;
     size_t      size;

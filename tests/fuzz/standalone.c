@@ -54,8 +54,19 @@ static void read_seeds(const char *folder)
 /* One change: a byte, a number, a part taken out, doubled, or brought from another seed. */
 static size_t mutate(uint8_t *bytes, size_t n)
 {
-    static const uint64_t NUMBERS[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                       0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
+    static const uint64_t NUMBERS[] = {0,
+                                       1,
+                                       0x7f,
+                                       0x80,
+                                       0xff,
+                                       0x7fff,
+                                       0xffff,
+                                       0x7fffffff,
+                                       0x80000000,
+                                       0xffffffff,
+                                       0x7fffffffffffffff,
+                                       0x8000000000000000,
+                                       0xffffffffffffffff};
     size_t                at = below(n), length = 1 + below(16), seed = below(n_seeds), from;
 
     length = length < n - at ? length : n - at;

@@ -73,8 +73,8 @@ Test(cancel, has_no_effect_on_what_has_ended)
 
 static sabal_status return_a_held_one(sabal_task *t)
 {
-    return sabal_task_return_future(t, sabal_submit(sabal_task_client(t), task_hold, sabal_task_arg(t),
-                                                    sabal_task_arg_size(t)));
+    return sabal_task_return_future(
+        t, sabal_submit(sabal_task_client(t), task_hold, sabal_task_arg(t), sabal_task_arg_size(t)));
 }
 
 Test(cancel, a_task_that_waits_for_the_future_it_returned_ends_without_it)
@@ -103,8 +103,9 @@ Test(cancel, in_the_middle_of_a_storm_every_future_ends)
         int ended = 0;
 
         for (int i = 0; i < N; i++) {
-            f[i] = i < 10 ? submit_double(client, i)
-                          : sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f[i - 1], f[i - 7], f[i - 10]));
+            f[i] = i < 10
+                       ? submit_double(client, i)
+                       : sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f[i - 1], f[i - 7], f[i - 10]));
             if (i % 50 == 49)
                 sabal_future_cancel(f[i - 20]);
         }
@@ -185,7 +186,7 @@ Test(cancel, a_failure_is_tried_again_as_often_as_told)
         double        out;
 
         a.value = b.value = c.value = 3;
-        f = sabal_submit(client, succeed_at_last, &a, sizeof a, .retries = 2);
+        f                           = sabal_submit(client, succeed_at_last, &a, sizeof a, .retries = 2);
         cr_expect_eq(sabal_future_get(&out, sizeof out, f, &err), SABAL_OK);
         cr_expect_eq(out, 3);
         f = sabal_submit(client, succeed_at_last, &b, sizeof b, .retries = 1);
@@ -229,7 +230,7 @@ Test(cancel, higher_priorities_run_first_among_the_ready)
         static const struct {
             char mark;
             int  priority;
-        } TASKS[] = {{'c', 0}, {'e', -5}, {'a', 7}, {'d', 0}, {'b', 2}};
+        } TASKS[]          = {{'c', 0}, {'e', -5}, {'a', 7}, {'d', 0}, {'b', 2}};
         marks         gate = marks_make(), order = marks_make();
         sabal_future *held = sabal_submit(client, task_hold, &gate, sizeof gate), *f[5];
         char          text[16];
@@ -237,7 +238,7 @@ Test(cancel, higher_priorities_run_first_among_the_ready)
         marks_wait(&gate, 1);
         for (int i = 0; i < 5; i++) {
             order.value = TASKS[i].mark;
-            f[i] = sabal_submit(client, task_mark, &order, sizeof order, .priority = TASKS[i].priority);
+            f[i]        = sabal_submit(client, task_mark, &order, sizeof order, .priority = TASKS[i].priority);
         }
         marks_add(&gate, 'g');
         sabal_future_wait(held, NULL);

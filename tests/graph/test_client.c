@@ -62,7 +62,7 @@ static void expect_failed(sabal_client *client, sabal_status st, const char *par
 {
     sabal_future       *f, *g, *got;
     sabal_as_completed *it;
-    sabal_client_stats  stats = {.struct_size = sizeof stats};
+    sabal_client_stats  stats   = {.struct_size = sizeof stats};
     double              args[2] = {0}, out;
 
     cr_assert_not_null(client);
@@ -169,7 +169,7 @@ Test(client, close_releases_every_handle_and_plain_results_that_were_retained_st
     sabal_future  *f;
     sabal_ndarray *array;
     sabal_memory   memory = {.struct_size = sizeof memory};
-    double         v[2] = {1, 2};
+    double         v[2]   = {1, 2};
 
     sabal_scatter(client, v, sizeof v);
     f = sabal_scatter(client, v, sizeof v);
@@ -241,7 +241,7 @@ Test(client, a_scope_releases_the_futures_made_in_it)
     for_each_engine(client, 1)
     {
         sabal_client_stats stats = {.struct_size = sizeof stats};
-        sabal_future      *kept = NULL;
+        sabal_future      *kept  = NULL;
         {
             SABAL_SCOPE(client);
             sabal_scatter(client, "a", 1);
@@ -361,7 +361,7 @@ static int child(sabal_client *client, sabal_future *done, sabal_future *pending
 
 Test(client, in_a_forked_child_every_call_says_so_and_the_parent_goes_on)
 {
-    marks         m = marks_make();
+    marks         m      = marks_make();
     sabal_client *client = sabal_open("local:", &err, .threads = 2);
     sabal_future *done = submit_double(client, 3), *pending = sabal_submit(client, task_hold, &m, sizeof m);
     int           status = -1;
@@ -412,10 +412,10 @@ static sabal_status wait_for_input_of_another(sabal_task *t)
 Test(client, a_loop_in_a_forked_child_runs_on_its_thread_alone)
 {
     sabal_client *client = sabal_open("local:", &err, .threads = 2), *other = sabal_open("local:", &err, .threads = 1);
-    marks         m = marks_make();
-    sabal_future *held = sabal_submit(other, task_hold, &m, sizeof m);
-    sabal_future *f    = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
-    sabal_future *g    = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
+    marks         m      = marks_make();
+    sabal_future *held   = sabal_submit(other, task_hold, &m, sizeof m);
+    sabal_future *f      = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
+    sabal_future *g      = sabal_submit(client, wait_for_input_of_another, &held, sizeof held);
     int           status = -1;
     pid_t         pid;
 

@@ -28,7 +28,7 @@ Test(futures, results_go_from_task_to_task)
 
 static sabal_status look_at_arg(sabal_task *t)
 {
-    const char *arg = sabal_task_arg(t);
+    const char *arg     = sabal_task_arg(t);
     int64_t     seen[3] = {(int64_t)sabal_task_arg_size(t), (int64_t)((uintptr_t)arg % 16), arg ? arg[0] : -1};
 
     return sabal_task_return(t, seen, sizeof seen);
@@ -43,8 +43,8 @@ Test(futures, an_argument_is_copied_and_aligned_to_16)
             int64_t       seen[3];
             sabal_future *f, *input = submit_double(client, 1);
 
-            f = sabal_submit(client, look_at_arg, arg, size, .name = size % 2 ? "odd" : NULL,
-                             .inputs = SABAL_LIST(input), .retries = (int32_t)(size % 3));
+            f      = sabal_submit(client, look_at_arg, arg, size, .name = size % 2 ? "odd" : NULL,
+                                  .inputs = SABAL_LIST(input), .retries = (int32_t)(size % 3));
             arg[0] = 1;
             sabal_future_get(seen, sizeof seen, f, &err);
             cr_expect_eq(seen[0], (int64_t)size);
@@ -139,8 +139,8 @@ static sabal_status return_twice(sabal_task *t)
     seen[3] = sabal_task_return_future(t, sabal_scatter(sabal_task_client(t), v, sizeof v));
     sabal_release(array);
     if (seen[0] != SABAL_EINVAL || seen[1] != SABAL_EINVAL || seen[2] || seen[3] != SABAL_EINVAL)
-        return sabal_task_fail(t, SABAL_EINTERNAL, "a second result was taken: %d %d %d %d", seen[0], seen[1],
-                               seen[2], seen[3]);
+        return sabal_task_fail(t, SABAL_EINTERNAL, "a second result was taken: %d %d %d %d", seen[0], seen[1], seen[2],
+                               seen[3]);
     return SABAL_OK;
 }
 
@@ -215,7 +215,7 @@ Test(futures, an_array_comes_out_as_it_went_in)
 
 static sabal_status look_at_input(sabal_task *t)
 {
-    const double *v = sabal_task_input(t, 0);
+    const double *v       = sabal_task_input(t, 0);
     double        seen[4] = {*v, (double)sabal_task_input_size(t, 0), sabal_task_input_ndarray(t, 0) != NULL,
                              sabal_task_n_inputs(t)};
 
@@ -343,7 +343,7 @@ Test(futures, a_failure_has_status_text_key_and_line)
     for_each_engine(client, 2)
     {
         const char   *here;
-        sabal_future *f = NOTING(here, sabal_submit(client, task_fail, (&(int){7}), sizeof(int)));
+        sabal_future *f   = NOTING(here, sabal_submit(client, task_fail, (&(int){7}), sizeof(int)));
         double        out = -1;
 
         cr_expect_eq(sabal_future_get(&out, sizeof out, f, &err), SABAL_EVALUE);
@@ -430,7 +430,7 @@ Test(futures, an_error_stops_what_depends_on_it_and_nothing_else)
     for_each_engine(client, 2)
     {
         sabal_future *good = submit_double(client, 2), *bad = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
-        sabal_future *on_bad = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(good, bad));
+        sabal_future *on_bad  = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(good, bad));
         sabal_future *on_that = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(on_bad));
         sabal_future *on_good = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(good));
         sabal_future *late;
@@ -533,7 +533,7 @@ Test(futures, a_task_returns_the_result_of_another)
 {
     for_each_engine(client, 2)
     {
-        sabal_future *f = sabal_submit(client, countdown, (&(int){10000}), sizeof(int)), *g;
+        sabal_future *f   = sabal_submit(client, countdown, (&(int){10000}), sizeof(int)), *g;
         double        out = 0;
 
         g = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f));

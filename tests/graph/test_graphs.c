@@ -50,7 +50,7 @@ Test(graphs, a_long_chain_that_waits_fails_with_its_beginning)
 {
     for_each_engine(client, 1)
     {
-        marks         m = marks_make();
+        marks         m    = marks_make();
         sabal_future *held = sabal_submit(client, task_hold, &m, sizeof m), *last = chain(held, LONG);
 
         sabal_future_cancel(held);
@@ -141,7 +141,8 @@ Test(graphs, a_task_waits_for_a_long_chain_that_has_not_begun)
 
     for_each_engine(client, 1)
     {
-        cr_expect_eq(sabal_future_get(&out, sizeof out, sabal_submit(client, wait_for_a_chain, NULL, 0), &err), SABAL_OK);
+        cr_expect_eq(sabal_future_get(&out, sizeof out, sabal_submit(client, wait_for_a_chain, NULL, 0), &err),
+                     SABAL_OK);
         cr_expect_eq(out, LONG / 50);
     }
 }
@@ -150,7 +151,7 @@ Test(graphs, a_task_waits_for_a_long_chain_that_has_not_begun)
 
 static void *submit_many(void *arg)
 {
-    double       *sum = arg, out;
+    double       *sum  = arg, out;
     sabal_future *last = submit_double(client, 1);
 
     for (int i = 0; i < 2000; i++)
@@ -228,9 +229,7 @@ Test(graphs, cancelling_races_with_running_and_every_future_ends_once)
 {
     sabal_future *f[1000];
 
-    for_each_engine(client, 3)
-        for (int round = 0; round < 5; round++)
-            race(f);
+    for_each_engine(client, 3) for (int round = 0; round < 5; round++) race(f);
 }
 
 /* On this node: the naps are in this process. */
@@ -238,7 +237,7 @@ Test(graphs, pauses_at_the_worst_moments_lose_nothing)
 {
     sabal_future *f[1000];
     double        sums[2] = {0}, out;
-    int           n = 12;
+    int           n       = 12;
     pthread_t     threads[2];
 
     client = sabal_open("local:", &err, .threads = 3);
@@ -260,7 +259,7 @@ Test(graphs, pauses_at_the_worst_moments_lose_nothing)
 /* --- cycles: futures smuggled through memory, so on this node only ------------------------------------------------ */
 
 struct smuggled {
-    marks         gate;
+    marks                   gate;
     _Atomic(sabal_future *) future; /* what to return: the sanitizer does not see the gate's file */
 };
 
@@ -322,7 +321,7 @@ Test(graphs, tasks_cannot_return_each_other)
 
 Test(graphs, a_future_of_another_client_is_not_returned)
 {
-    struct smuggled s     = {.gate = marks_make()}, *arg = &s;
+    struct smuggled s = {.gate = marks_make()}, *arg = &s;
     sabal_client   *other = sabal_open("local:", &err, .threads = 1);
 
     client   = sabal_open("local:", &err, .threads = 1);

@@ -68,9 +68,9 @@ Test(memory, a_result_stays_for_those_who_take_it_as_input_and_goes_when_they_ha
 {
     client = sabal_open("local:", &err, .threads = 2);
     for (int i = 0; i < 200; i++) {
-        marks         m = marks_make();
+        marks         m    = marks_make();
         sabal_future *held = sabal_submit(client, task_hold, &m, sizeof m), *f = sabal_scatter(client, &(double){1}, 8);
-        sabal_future *sum  = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f, held));
+        sabal_future *sum = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f, held));
 
         sabal_release(f);
         sabal_release(held);
@@ -199,7 +199,7 @@ Test(memory, an_object_is_borrowed_and_destroyed_once_a_second_one_at_once)
 
 static sabal_status make_static_things(sabal_task *t)
 {
-    static const sabal_type type = {.struct_size = sizeof(sabal_type), .name = "static thing"};
+    static const sabal_type type  = {.struct_size = sizeof(sabal_type), .name = "static thing"};
     static int              first = 1, second = 2;
     sabal_status            st = sabal_task_return_object(t, &first, &type);
 
@@ -220,11 +220,11 @@ Test(memory, a_second_object_of_a_type_without_destroy_is_refused)
 
 Test(memory, the_door_submits_waits_fetches_and_scatters)
 {
-    sbl_value     *value, *fetched;
-    sabal_future  *input, *f[2];
-    void          *room;
-    double         one = 3;
-    sbl_task_spec  specs[2];
+    sbl_value    *value, *fetched;
+    sabal_future *input, *f[2];
+    void         *room;
+    double        one = 3;
+    sbl_task_spec specs[2];
 
     client = sabal_open("local:", &err, .threads = 2);
     cr_assert_eq(sbl_bytes_create(&value, &room, sizeof one, &err), SABAL_OK);
@@ -244,9 +244,9 @@ Test(memory, the_door_submits_waits_fetches_and_scatters)
     sbl_handle_release(f[0]);
     sbl_handle_release(f[1]);
     expect_held(0, 0, __LINE__);
-    specs[0].inputs = NULL;
+    specs[0].inputs   = NULL;
     specs[0].n_inputs = 0;
-    specs[1].retries = -1;
+    specs[1].retries  = -1;
     cr_expect_eq(sbl_engine_submit(client, specs, 2, f, &err), SABAL_EINVAL);
     expect_held(0, 0, __LINE__);
     sabal_close(client);
@@ -264,13 +264,14 @@ static sabal_status get(double *out, const sabal_future *f, sabal_error *e)
 
 static sabal_status returns_another(sabal_task *t)
 {
-    return sabal_task_return_future(t, sabal_submit(sabal_task_client(t), task_square, sabal_task_arg(t), sizeof(double)));
+    return sabal_task_return_future(t,
+                                    sabal_submit(sabal_task_client(t), task_square, sabal_task_arg(t), sizeof(double)));
 }
 
 /* A little of everything. Returns the first failure; what did not fail must be right. */
 static sabal_status everything(sabal_client *c)
 {
-    sabal_error         e    = SABAL_ERROR_INIT;
+    sabal_error         e       = SABAL_ERROR_INIT;
     double              args[3] = {1, 2, 3}, out = 0;
     sabal_future       *f[3], *g, *got;
     sabal_as_completed *it;

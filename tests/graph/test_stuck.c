@@ -4,7 +4,8 @@
 static sabal_error   err = SABAL_ERROR_INIT;
 static sabal_client *client;
 
-static const sabal_future *_Atomic handed; /* what the test tells a task that runs; not for engines in other processes */
+static const sabal_future
+    *_Atomic handed; /* what the test tells a task that runs; not for engines in other processes */
 
 static const sabal_future *take_handed(void)
 {
@@ -65,14 +66,14 @@ static sabal_status wait_some_way(sabal_task *t)
 
 Test(stuck, no_way_of_waiting_for_oneself_hangs)
 {
-    for_each_engine(client, 2)
-        for (int way = 0; way < 6; way++) {
-            sabal_future *f = sabal_submit(client, wait_some_way, &way, sizeof way);
+    for_each_engine(client, 2) for (int way = 0; way < 6; way++)
+    {
+        sabal_future *f = sabal_submit(client, wait_some_way, &way, sizeof way);
 
-            handed = f;
-            cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
-            handed = NULL;
-        }
+        handed = f;
+        cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
+        handed = NULL;
+    }
 }
 
 static sabal_status return_at_once(sabal_task *t)
@@ -86,7 +87,8 @@ Test(stuck, a_task_that_waits_for_what_takes_it_as_input_fails)
     {
         sabal_future *f = sabal_submit(client, wait_for_handed, NULL, 0);
         sabal_future *g = sabal_submit(client, return_at_once, NULL, 0, .inputs = SABAL_LIST(f));
-        sabal_future *h = sabal_submit(client, return_at_once, NULL, 0, .inputs = SABAL_LIST(sabal_scatter(client, "", 0), g));
+        sabal_future *h =
+            sabal_submit(client, return_at_once, NULL, 0, .inputs = SABAL_LIST(sabal_scatter(client, "", 0), g));
 
         handed = h;
         cr_expect_eq(sabal_future_wait(f, NULL), SABAL_EINVAL);
@@ -98,7 +100,7 @@ Test(stuck, a_task_that_waits_for_what_takes_it_as_input_fails)
 
 static sabal_status spawn_waiter(sabal_task *t)
 {
-    sabal_future *f = sabal_submit(sabal_task_client(t), wait_for_handed, NULL, 0);
+    sabal_future *f   = sabal_submit(sabal_task_client(t), wait_for_handed, NULL, 0);
     sabal_error   own = SABAL_ERROR_INIT;
     sabal_status  st  = sabal_future_wait(f, &own);
 
@@ -129,12 +131,12 @@ static sabal_status until_cancelled(sabal_task *t)
 /* The first to end wins, the other is cancelled. */
 static sabal_status race(sabal_task *t)
 {
-    const int          *with_iterator = sabal_task_arg(t);
-    sabal_client       *c             = sabal_task_client(t);
-    sabal_future       *slow = sabal_submit(c, until_cancelled, NULL, 0), *fast = sabal_submit(c, return_at_once, NULL, 0);
-    sabal_future       *won = NULL;
-    int64_t             index = -1;
-    sabal_status        st;
+    const int    *with_iterator = sabal_task_arg(t);
+    sabal_client *c             = sabal_task_client(t);
+    sabal_future *slow = sabal_submit(c, until_cancelled, NULL, 0), *fast = sabal_submit(c, return_at_once, NULL, 0);
+    sabal_future *won   = NULL;
+    int64_t       index = -1;
+    sabal_status  st;
 
     if (*with_iterator) {
         st = sabal_as_completed_next(&won, sabal_as_completed_create(c, SABAL_LIST(slow, fast)), NULL);
@@ -150,9 +152,8 @@ static sabal_status race(sabal_task *t)
 
 Test(stuck, the_loser_of_a_race_can_be_cancelled_by_the_task_that_started_it)
 {
-    for_each_engine(client, 2)
-        for (int with_iterator = 0; with_iterator < 2; with_iterator++)
-            cr_expect_eq(sabal_future_wait(sabal_submit(client, race, &with_iterator, sizeof with_iterator), NULL), SABAL_OK);
+    for_each_engine(client, 2) for (int with_iterator = 0; with_iterator < 2; with_iterator++) cr_expect_eq(
+        sabal_future_wait(sabal_submit(client, race, &with_iterator, sizeof with_iterator), NULL), SABAL_OK);
 }
 
 /* --- more waits than threads ------------------------------------------------------------------------------------- */
@@ -164,12 +165,12 @@ struct deep {
 /* Each waits for the next, in a way that runs nothing on its own stack as long as there are threads. */
 static sabal_status deeper(sabal_task *t)
 {
-    const struct deep  *d = sabal_task_arg(t);
-    sabal_client       *c = sabal_task_client(t);
-    sabal_error         own = SABAL_ERROR_INIT;
-    sabal_future       *f, *held, *got;
-    int64_t             index;
-    sabal_status        st;
+    const struct deep *d   = sabal_task_arg(t);
+    sabal_client      *c   = sabal_task_client(t);
+    sabal_error        own = SABAL_ERROR_INIT;
+    sabal_future      *f, *held, *got;
+    int64_t            index;
+    sabal_status       st;
 
     if (!d->n)
         return SABAL_OK;
@@ -191,10 +192,9 @@ static sabal_status deeper(sabal_task *t)
 
 Test(stuck, waits_that_take_all_the_threads_there_may_be_still_end)
 {
-    for_each_engine(client, 1)
-        for (int way = 0; way < 3; way++)
-            cr_expect_eq(sabal_future_wait(sabal_submit(client, deeper, (&(struct deep){150, way}), sizeof(struct deep)), &err),
-                         SABAL_OK);
+    for_each_engine(client, 1) for (int way = 0; way < 3; way++) cr_expect_eq(
+        sabal_future_wait(sabal_submit(client, deeper, (&(struct deep){150, way}), sizeof(struct deep)), &err),
+        SABAL_OK);
 }
 
 /* Waits for the next, which it runs on its own stack, of which each takes a good deal. */
@@ -205,7 +205,7 @@ static sabal_status wide(sabal_task *t)
     sabal_status  st;
 
     room[0] = 1;
-    st = sabal_future_wait(sabal_submit(sabal_task_client(t), wide, NULL, 0), &own);
+    st      = sabal_future_wait(sabal_submit(sabal_task_client(t), wide, NULL, 0), &own);
     return st ? sabal_task_fail(t, st, "%s", own.message) : (sabal_status)(room[0] - 1);
 }
 

@@ -59,8 +59,8 @@ Test(wait, all_gives_the_first_error_of_the_list_and_waits_for_the_rest)
 {
     for_each_engine(client, 2)
     {
-        sabal_future *good = submit_double(client, 2);
-        sabal_future *bad  = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
+        sabal_future *good  = submit_double(client, 2);
+        sabal_future *bad   = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
         sabal_future *worse = sabal_submit(client, task_fail, (&(int){2}), sizeof(int));
 
         cr_expect_eq(sabal_wait_all(SABAL_LIST(good, bad, worse), &err), SABAL_EVALUE);
@@ -76,7 +76,7 @@ Test(wait, any_tells_which_has_ended_well_or_badly)
 {
     for_each_engine(client, 2)
     {
-        marks         m = marks_make();
+        marks         m    = marks_make();
         sabal_future *held = hold(&m, 1), *bad = sabal_submit(client, task_fail, (&(int){1}), sizeof(int));
         int64_t       which = -1;
 
@@ -150,8 +150,8 @@ Test(wait, futures_may_be_added_while_iterating_and_failed_ones_come_too)
         while (sabal_as_completed_next(&got, it, &err) == SABAL_OK) {
             failed += sabal_future_state_get(got) == SABAL_FAILED;
             if (++n < 100)
-                sabal_as_completed_add(it, n % 2 ? submit_double(client, n)
-                                                 : sabal_submit(client, task_fail, &n, sizeof n), &err);
+                sabal_as_completed_add(
+                    it, n % 2 ? submit_double(client, n) : sabal_submit(client, task_fail, &n, sizeof n), &err);
         }
         cr_expect_eq(n, 100);
         cr_expect_eq(failed, 49);
@@ -163,9 +163,9 @@ Test(wait, an_iterator_keeps_what_nobody_else_holds_and_may_end_early)
 {
     for_each_engine(client, 2)
     {
-        marks               m    = marks_make();
-        sabal_future       *f    = submit_double(client, 3), *held = hold(&m, 1), *got;
-        sabal_as_completed *it   = sabal_as_completed_create(client, SABAL_LIST(f, held));
+        marks               m = marks_make();
+        sabal_future       *f = submit_double(client, 3), *held = hold(&m, 1), *got;
+        sabal_as_completed *it = sabal_as_completed_create(client, SABAL_LIST(f, held));
         double              out;
 
         sabal_release(f);
@@ -240,8 +240,9 @@ Test(wait, a_task_waits_for_its_own_tasks_on_a_single_thread)
 
     for_each_engine(client, 1)
     {
-        cr_expect_eq(sabal_future_get(&out, sizeof out, sabal_submit(client, nested, (&(int){1000}), sizeof(int)), &err),
-                     SABAL_OK);
+        cr_expect_eq(
+            sabal_future_get(&out, sizeof out, sabal_submit(client, nested, (&(int){1000}), sizeof(int)), &err),
+            SABAL_OK);
         cr_expect_eq(out, 1000);
     }
 }
@@ -259,7 +260,8 @@ static sabal_status wait_every_way(sabal_task *t)
         f = sabal_submit(c, task_sum, NULL, 0, .inputs = SABAL_LIST(f, first));
     sabal_future_get(&v[0], sizeof v[0], f, NULL);
     sabal_wait_any(&which, SABAL_LIST(sabal_submit(c, task_sum, NULL, 0), f), NULL);
-    it = sabal_as_completed_create(c, SABAL_LIST(sabal_submit(c, task_sum, NULL, 0), sabal_submit(c, task_sum, NULL, 0)));
+    it = sabal_as_completed_create(c,
+                                   SABAL_LIST(sabal_submit(c, task_sum, NULL, 0), sabal_submit(c, task_sum, NULL, 0)));
     while (sabal_as_completed_next(&got, it, NULL) == SABAL_OK)
         v[1]++;
     v[2] = sabal_future_wait(sabal_submit(c, task_sum, NULL, 0), NULL, .timeout_ns = 60000000000);
@@ -361,8 +363,8 @@ Test(wait, the_descriptor_of_a_future_becomes_readable_at_its_end_and_stays_so)
 {
     for_each_engine(client, 1)
     {
-        marks         m = marks_make();
-        sabal_future *f = hold(&m, 1);
+        marks         m  = marks_make();
+        sabal_future *f  = hold(&m, 1);
         int           fd = sabal_future_fd(f), late;
 
         cr_expect_geq(fd, 0);
@@ -382,24 +384,24 @@ Test(wait, the_descriptor_of_a_future_becomes_readable_at_its_end_and_stays_so)
 
 Test(wait, the_descriptor_of_a_client_tells_of_futures_that_ended_at_once)
 {
-    for_each_engine(client, 1)
-        for (int late = 0; late < 2; late++) {
-            int fd = late ? -1 : sabal_client_fd(client);
+    for_each_engine(client, 1) for (int late = 0; late < 2; late++)
+    {
+        int fd = late ? -1 : sabal_client_fd(client);
 
-            cr_expect(fd < 0 || !is_readable(fd, 0));
-            cr_expect_eq(sabal_future_state_get(sabal_submit(client, NULL, NULL, 0)), SABAL_FAILED);
-            fd = sabal_client_fd(client);
-            cr_expect(is_readable(fd, 0));
-            sabal_client_drain(client);
-            cr_expect_not(is_readable(fd, 0));
-            sabal_scatter(client, "x", 1);
-            cr_expect(is_readable(fd, 0));
-            sabal_client_drain(client);
-            if (!late) {
-                sabal_close(client);
-                walk_.client = client = sabal_open("local:", &err, .threads = 1);
-            }
+        cr_expect(fd < 0 || !is_readable(fd, 0));
+        cr_expect_eq(sabal_future_state_get(sabal_submit(client, NULL, NULL, 0)), SABAL_FAILED);
+        fd = sabal_client_fd(client);
+        cr_expect(is_readable(fd, 0));
+        sabal_client_drain(client);
+        cr_expect_not(is_readable(fd, 0));
+        sabal_scatter(client, "x", 1);
+        cr_expect(is_readable(fd, 0));
+        sabal_client_drain(client);
+        if (!late) {
+            sabal_close(client);
+            walk_.client = client = sabal_open("local:", &err, .threads = 1);
         }
+    }
 }
 
 Test(wait, the_descriptor_of_a_client_is_readable_until_it_is_drained)

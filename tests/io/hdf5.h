@@ -79,11 +79,11 @@ static inline int64_t row_elements(const sbl_reader *r)
 /* 1 if rows first .. first + n are as the formula has them. */
 static inline int rows_are_right(sbl_reader *r, int64_t first, int64_t n)
 {
-    size_t       size   = sabal_dtype_size(r->dtype);
-    int64_t      row    = row_elements(r);
-    char        *out    = malloc((size_t)(n * row) * size + 1), want[16];
-    sabal_error  err    = SABAL_ERROR_INIT;
-    int          right  = out != NULL && sbl_reader_rows(r, first, n, out, &err) == SABAL_OK;
+    size_t      size  = sabal_dtype_size(r->dtype);
+    int64_t     row   = row_elements(r);
+    char       *out   = malloc((size_t)(n * row) * size + 1), want[16];
+    sabal_error err   = SABAL_ERROR_INIT;
+    int         right = out != NULL && sbl_reader_rows(r, first, n, out, &err) == SABAL_OK;
 
     if (err.status)
         fprintf(stderr, "%s\n", err.message);
@@ -109,8 +109,8 @@ static inline int all_is_right(sbl_reader *r)
 /* NULL, with a line on stderr, if it can't be opened. */
 static inline sbl_reader *opened(const char *path, const char *dataset)
 {
-    sbl_reader  *r   = NULL;
-    sabal_error  err = SABAL_ERROR_INIT;
+    sbl_reader *r   = NULL;
+    sabal_error err = SABAL_ERROR_INIT;
 
     if (sbl_reader_open(&r, "hdf5", path, dataset, &err))
         fprintf(stderr, "%s\n", err.message);

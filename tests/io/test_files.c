@@ -122,7 +122,8 @@ Test(files, no_permission_is_told)
     chmod(files_folder, 0755);
     if (geteuid() == 0)
         cr_assert_eq(seteuid(65534), 0);
-    expect_open_error(in_folder("a.npy"), SABAL_EACCES, "no permission to read it: ask its owner (ls -l shows who that is)");
+    expect_open_error(in_folder("a.npy"), SABAL_EACCES,
+                      "no permission to read it: ask its owner (ls -l shows who that is)");
     if (getuid() == 0)
         cr_assert_eq(seteuid(0), 0);
 }

@@ -82,17 +82,18 @@ static sbl_h5_grid grid_of(int32_t ndim, const int64_t *shape, const int64_t *ch
 /* Element (i, j, k) of a (a, b, c) array is its number; each chunk holds the right numbers, 0xdead beyond the edge. */
 static int placed(const int64_t *shape, const int64_t *chunk, int64_t first, int64_t n)
 {
-    sbl_h5_grid g     = grid_of(3, shape, chunk);
-    int64_t     row   = shape[1] * shape[2], cells = chunk[0] * chunk[1] * chunk[2];
-    int32_t    *out   = malloc((size_t)(n * row) * 4), *data = malloc((size_t)cells * 4), *again = malloc((size_t)cells * 4);
-    int         right = 1;
+    sbl_h5_grid g   = grid_of(3, shape, chunk);
+    int64_t     row = shape[1] * shape[2], cells = chunk[0] * chunk[1] * chunk[2];
+    int32_t *out = malloc((size_t)(n * row) * 4), *data = malloc((size_t)cells * 4), *again = malloc((size_t)cells * 4);
+    int      right = 1;
 
     memset(out, 0xee, (size_t)(n * row) * 4);
     for (int64_t c = 0; c < g.n_chunks; c++) {
         int64_t at[3] = {c / g.n_inner * chunk[0], c / g.count[2] % g.count[1] * chunk[1], c % g.count[2] * chunk[2]};
 
         for (int64_t e = 0; e < cells; e++) {
-            int64_t i = at[0] + e / (chunk[1] * chunk[2]), j = at[1] + e / chunk[2] % chunk[1], k = at[2] + e % chunk[2];
+            int64_t i = at[0] + e / (chunk[1] * chunk[2]), j = at[1] + e / chunk[2] % chunk[1],
+                    k = at[2] + e % chunk[2];
 
             data[e] = i < shape[0] && j < shape[1] && k < shape[2] ? (int32_t)(i * row + j * shape[2] + k) : 0xdead;
         }
@@ -135,7 +136,7 @@ Test(hdf5_chunk, chunks_of_any_shape_are_placed_as_the_naive_loop_does)
 Test(hdf5_chunk, a_chunk_that_is_not_there_is_filled)
 {
     const int64_t shape[] = {5, 3}, chunk[] = {2, 2};
-    sbl_h5_grid   g       = grid_of(2, shape, chunk);
+    sbl_h5_grid   g = grid_of(2, shape, chunk);
     char          out[5][3][4];
 
     memset(out, '.', sizeof out);
@@ -147,8 +148,8 @@ Test(hdf5_chunk, a_chunk_that_is_not_there_is_filled)
 
 Test(hdf5_chunk, grids_beyond_reason_are_refused)
 {
-    const int64_t big[]  = {INT64_MAX, INT64_MAX, INT64_MAX}, one[] = {1, 1, 1}, wide[] = {1 << 20, 1 << 20, 1};
-    sbl_h5_grid   g      = {.ndim = 3, .form = {.size = 4}};
+    const int64_t big[] = {INT64_MAX, INT64_MAX, INT64_MAX}, one[] = {1, 1, 1}, wide[] = {1 << 20, 1 << 20, 1};
+    sbl_h5_grid   g = {.ndim = 3, .form = {.size = 4}};
 
     memcpy(g.shape, big, sizeof big);
     memcpy(g.chunk, one, sizeof one);
@@ -163,14 +164,14 @@ Test(hdf5_chunk, grids_beyond_reason_are_refused)
 /* A chunk of 64 elements through shuffle, gzip and checksum, spoiled in one way at a time. */
 static sabal_status decoded(sabal_error *err, size_t keep, long flip, size_t cells)
 {
-    const int64_t               shape[] = {64}, chunk[] = {(int64_t)cells};
-    sbl_h5_grid                 g       = grid_of(1, shape, chunk);
-    sbl_h5_scratch              scratch = {0};
-    struct libdeflate_compressor *c     = libdeflate_alloc_compressor(6);
-    unsigned char               data[256], shuffled[256], packed[512], *out = malloc(g.chunk_bytes);
-    uint32_t                    sum;
-    size_t                      n;
-    sabal_status                st;
+    const int64_t                 shape[] = {64}, chunk[] = {(int64_t)cells};
+    sbl_h5_grid                   g       = grid_of(1, shape, chunk);
+    sbl_h5_scratch                scratch = {0};
+    struct libdeflate_compressor *c       = libdeflate_alloc_compressor(6);
+    unsigned char                 data[256], shuffled[256], packed[512], *out = malloc(g.chunk_bytes);
+    uint32_t                      sum;
+    size_t                        n;
+    sabal_status                  st;
 
     for (int i = 0; i < 256; i++)
         data[i] = (unsigned char)(i * i / 7);

@@ -116,9 +116,9 @@ Test(hdf5_errors, a_filter_that_the_library_lacks_is_named)
 
 Test(hdf5_errors, a_file_cut_short_anywhere_is_refused_or_right)
 {
-    static const char *const FILES[]  = {"userblock.h5", "v110.h5", "one.h5"};
-    static const char *const NAMES[]  = {"chunked", "x", "deep/er/only"};
-    char                    *folder = make_folder(), path[64];
+    static const char *const FILES[] = {"userblock.h5", "v110.h5", "one.h5"};
+    static const char *const NAMES[] = {"chunked", "x", "deep/er/only"};
+    char                    *folder  = make_folder(), path[64];
 
     snprintf(path, sizeof path, "%s/a.h5", folder);
     for (int i = 0; i < 3; i++) {
@@ -248,7 +248,8 @@ Test(hdf5_errors, a_listing_has_every_data_set_with_its_type_shape_and_layout)
                                                    ? "/lzf float64 (40, 3) chunks of (16, 3), lzf\n"
                                                    : "/lzf float64 (40, 3) chunks of (16, 3), lzf !\n");
     cr_expect_str_eq(listed(DATA "none.h5", 0), "");
-    cr_expect_not_null(strstr(listed(DATA "layouts.h5", 0), "/5/all float64 (23) chunks of (5,), shuffle, gzip(4), fletcher32\n"));
+    cr_expect_not_null(
+        strstr(listed(DATA "layouts.h5", 0), "/5/all float64 (23) chunks of (5,), shuffle, gzip(4), fletcher32\n"));
     cr_expect_not_null(strstr(listed(DATA "library.h5", 0), "/compact int32 (40, 3) compact\n"));
     cr_expect_not_null(strstr(listed(DATA "library.h5", 0), "/virtual int32 (40, 3) virtual\n"));
     cr_expect_not_null(strstr(listed(DATA "library.h5", 0), "/external int32 (40, 3) contiguous, in other files\n"));
@@ -278,7 +279,7 @@ Test(hdf5_errors, the_function_of_a_listing_may_read_the_file)
 Test(hdf5_errors, every_failed_allocation_of_a_listing_is_reported)
 {
     for (int64_t nth = 1;; nth++) {
-        struct listing l   = {0};
+        struct listing l = {0};
         sabal_status   st;
 
         sbl_alloc_fail(nth, 0);

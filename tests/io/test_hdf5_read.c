@@ -5,7 +5,7 @@
 
 #include "io/hdf5.h"
 
-static const char *const DTYPES[] = {"bool",  "uint8", "uint16", "uint32",  "uint64",  "int8",      "int16",
+static const char *const DTYPES[] = {"bool",  "uint8", "uint16",  "uint32",  "uint64",    "int8",      "int16",
                                      "int32", "int64", "float32", "float64", "complex64", "complex128"};
 
 static int each_dtype(const char *group)
@@ -91,8 +91,8 @@ Test(hdf5_read, the_newest_format_is_read_alike)
 
 Test(hdf5_read, every_kind_of_chunk_index_is_read)
 {
-    static const char *const KINDS[] = {"extensible", "extensible_gzip", "tree",  "tree_gzip", "single",
-                                        "single_gzip", "implicit",       "paged", "contiguous"};
+    static const char *const KINDS[] = {"extensible",  "extensible_gzip", "tree",  "tree_gzip", "single",
+                                        "single_gzip", "implicit",        "paged", "contiguous"};
 
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
         cr_expect(is_right(DATA "latest.h5", KINDS[i]));
@@ -118,8 +118,8 @@ Test(hdf5_read, offsets_count_the_user_block)
 
 Test(hdf5_read, what_we_can_not_read_ourselves_is_read_by_the_library)
 {
-    static const char *const NAMES[] = {"scaleoffset", "compact", "narrow", "three_bytes", "odd_float", "odd_complex",
-                                        "enum",        "virtual", "soft"};
+    static const char *const NAMES[] = {"scaleoffset", "compact", "narrow",  "three_bytes", "odd_float",
+                                        "odd_complex", "enum",    "virtual", "soft"};
 
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         cr_expect(is_right(DATA "library.h5", NAMES[i]));

@@ -97,10 +97,10 @@ static int stored(const char *path, const char *name, sabal_dtype dtype, int32_t
 /* Read by the library, whole, into memory of the machine's own types. */
 static int library_agrees(const char *path, const char *name, sabal_dtype dtype, int64_t n)
 {
-    size_t size  = sabal_dtype_size(dtype);
-    char  *out   = malloc((size_t)n * size + 1), want[16];
-    hid_t  file  = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
-    hid_t  type  = H5Dget_type(set), memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
+    size_t size = sabal_dtype_size(dtype);
+    char  *out  = malloc((size_t)n * size + 1), want[16];
+    hid_t  file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
+    hid_t  type = H5Dget_type(set), memory = H5Tget_native_type(type, H5T_DIR_ASCEND);
     int    right = H5Tget_size(memory) == size && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
 
     for (int64_t i = 0; right && i < n; i++) {
@@ -116,7 +116,11 @@ static int library_agrees(const char *path, const char *name, sabal_dtype dtype,
 }
 
 static const sbl_writer_options OPTIONS[] = {
-    {0}, {.chunk_rows = 3}, {.chunk_rows = 5, .gzip = 4}, {.gzip = 9, .shuffle = 1}, {.chunk_rows = 100, .shuffle = 1},
+    {0},
+    {.chunk_rows = 3},
+    {.chunk_rows = 5, .gzip = 4},
+    {.gzip = 9, .shuffle = 1},
+    {.chunk_rows = 100, .shuffle = 1},
     {.chunk_rows = 1, .gzip = 1, .shuffle = 1},
 };
 #define N_OPTIONS (sizeof OPTIONS / sizeof *OPTIONS)
@@ -180,17 +184,18 @@ Test(hdf5_write, without_a_name_the_data_set_is_called_data)
 
 Test(hdf5_write, incompressible_chunks_are_stored_as_they_are)
 {
-    const int64_t        shape[] = {4096};
-    uint64_t             data[4096], back[4096], x = 88172645463325252u;
-    sbl_writer          *w = NULL;
-    sbl_reader          *r;
-    struct stat          s;
-    hid_t                file, set;
+    const int64_t shape[] = {4096};
+    uint64_t      data[4096], back[4096], x = 88172645463325252u;
+    sbl_writer   *w = NULL;
+    sbl_reader   *r;
+    struct stat   s;
+    hid_t         file, set;
 
     for (int i = 0; i < 4096; i++)
         data[i] = (x ^= x << 13, x ^= x >> 7, x ^= x << 17);
     cr_assert_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_UINT64, 1, shape,
-                                 &(sbl_writer_options){.gzip = 9, .chunk_rows = 1024}, NULL), SABAL_OK);
+                                 &(sbl_writer_options){.gzip = 9, .chunk_rows = 1024}, NULL),
+                 SABAL_OK);
     cr_expect_eq(sbl_writer_rows(w, 0, 4096, data, NULL), SABAL_OK);
     cr_expect_eq(sbl_writer_finish(w, NULL), SABAL_OK);
     r = opened(in_folder("a.h5"), "x");
@@ -232,7 +237,7 @@ Test(hdf5_write, rows_may_come_from_eight_threads_at_once)
     const int64_t shape[] = {8 * 40, 6};
 
     for (int chunked = 0; chunked < 2; chunked++) {
-        const sbl_writer_options o = {.chunk_rows = chunked ? 4 : 0, .gzip = chunked ? 1 : 0};
+        const sbl_writer_options o    = {.chunk_rows = chunked ? 4 : 0, .gzip = chunked ? 1 : 0};
         const char              *name = chunked ? "b.h5" : "a.h5";
         sbl_writer              *w    = NULL;
         pthread_t                threads[8];
@@ -352,12 +357,15 @@ Test(hdf5_write, bad_arguments_are_refused_by_name)
     cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 0, shape, NULL, NULL), SABAL_ESHAPE);
     cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 2, shape, NULL, NULL), SABAL_ESHAPE);
     cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 2, rows, NULL, NULL), SABAL_ESHAPE);
-    cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 1, shape, &(sbl_writer_options){.gzip = 10},
-                                 NULL), SABAL_EINVAL);
+    cr_expect_eq(
+        sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 1, shape, &(sbl_writer_options){.gzip = 10}, NULL),
+        SABAL_EINVAL);
     cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_INT8, 1, shape,
-                                 &(sbl_writer_options){.chunk_rows = -1}, NULL), SABAL_EINVAL);
+                                 &(sbl_writer_options){.chunk_rows = -1}, NULL),
+                 SABAL_EINVAL);
     cr_expect_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_FLOAT32, 2, wide,
-                                 &(sbl_writer_options){.chunk_rows = 2}, &err), SABAL_EINVAL);
+                                 &(sbl_writer_options){.chunk_rows = 2}, &err),
+                 SABAL_EINVAL);
     cr_expect_not_null(strstr(err.message, "4 GiB"));
     cr_expect_eq(sbl_hdf5_create(&w, "no/such/folder/a.h5", "x", SABAL_INT8, 1, shape, NULL, NULL), SABAL_ENOENT);
     cr_expect_null(w);
@@ -366,9 +374,9 @@ Test(hdf5_write, bad_arguments_are_refused_by_name)
 
 Test(hdf5_write, rows_that_are_no_whole_chunks_are_refused)
 {
-    const int64_t shape[] = {20};
+    const int64_t shape[]  = {20};
     float         data[20] = {0};
-    sbl_writer   *w = NULL;
+    sbl_writer   *w        = NULL;
 
     cr_assert_eq(sbl_hdf5_create(&w, in_folder("a.h5"), "x", SABAL_FLOAT32, 1, shape, &OPTIONS[1], NULL), SABAL_OK);
     cr_expect_eq(w->natural_rows, 3);
@@ -405,7 +413,8 @@ static void expect_full(const char *path, int files)
         sabal_error err = SABAL_ERROR_INIT;
 
         cr_expect_eq(store(path, "x", SABAL_FLOAT64, 2, shape,
-                           &(sbl_writer_options){.chunk_rows = o ? 1 << 12 : 0, .shuffle = o == 2, .gzip = o == 3}, &err),
+                           &(sbl_writer_options){.chunk_rows = o ? 1 << 12 : 0, .shuffle = o == 2, .gzip = o == 3},
+                           &err),
                      SABAL_ENOSPC);
         cr_expect_not_null(strstr(err.message, path));
         cr_expect_eq(n_files(), files);

@@ -131,8 +131,8 @@ Test(npy, every_spelling_of_a_dtype_is_taken_for_what_numpy_takes_it_for)
     all = fixtures(&n);
     for (int i = 0; i < n; i++) {
         int         is_named = starts(all[i].name, "named "), is_unknown = starts(all[i].name, "unknown ");
-        sabal_error err      = SABAL_ERROR_INIT;
-        sbl_reader *r        = NULL;
+        sabal_error err = SABAL_ERROR_INIT;
+        sbl_reader *r   = NULL;
         char        what[100];
 
         spelled += starts(all[i].name, "spelled ");
@@ -159,17 +159,39 @@ Test(npy, what_is_not_read_is_refused_by_name_with_what_to_do)
         const char  *name, *message;
         sabal_status status;
     } wanted[] = {
-        {"float16", "its elements are float16 (dtype '<f2'), and only numbers are read: in NumPy, save a.astype('float32')", SABAL_EDTYPE},
-        {"longdouble", "its elements are extended precision floats (dtype '<f16'), and only numbers are read: in NumPy, save a.astype('float64')", SABAL_EDTYPE},
-        {"clongdouble", "its elements are extended precision complex numbers (dtype '<c32'), and only numbers are read: in NumPy, save a.astype('complex128')", SABAL_EDTYPE},
-        {"bytes", "its elements are byte strings (dtype '|S2'), and only numbers are read: in NumPy, save numbers, such as np.unique(a, return_inverse=True)[1]", SABAL_EDTYPE},
-        {"str", "its elements are strings (dtype '<U2'), and only numbers are read: in NumPy, save numbers, such as np.unique(a, return_inverse=True)[1]", SABAL_EDTYPE},
-        {"datetime", "its elements are dates (datetime64) (dtype '<M8[ns]'), and only numbers are read: in NumPy, save a.astype('int64')", SABAL_EDTYPE},
-        {"timedelta", "its elements are durations (timedelta64) (dtype '<m8[s]'), and only numbers are read: in NumPy, save a.astype('int64')", SABAL_EDTYPE},
-        {"object", "its elements are Python objects (dtype '|O'), and only numbers are read: in NumPy, save a.astype('float64') if they are numbers", SABAL_EDTYPE},
-        {"void", "its elements are raw bytes (void) (dtype '|V3'), and only numbers are read: in NumPy, save a.view('uint8')", SABAL_EDTYPE},
-        {"structure", "its elements are a structure (dtype '[('x', '<f8'), ('y', '<i4', (2,))]'), and only numbers are read: in NumPy, save each field on its own, a['name']", SABAL_EDTYPE},
-        {"names", "its elements are a structure (dtype '[('?]}', '<f8'), (\"it's\", '<f8')]'), and only numbers are read: in NumPy, save each field on its own, a['name']", SABAL_EDTYPE},
+        {"float16",
+         "its elements are float16 (dtype '<f2'), and only numbers are read: in NumPy, save a.astype('float32')",
+         SABAL_EDTYPE},
+        {"longdouble",
+         "its elements are extended precision floats (dtype '<f16'), and only numbers are read: in NumPy, save a.astype('float64')",
+         SABAL_EDTYPE},
+        {"clongdouble",
+         "its elements are extended precision complex numbers (dtype '<c32'), and only numbers are read: in NumPy, save a.astype('complex128')",
+         SABAL_EDTYPE},
+        {"bytes",
+         "its elements are byte strings (dtype '|S2'), and only numbers are read: in NumPy, save numbers, such as np.unique(a, return_inverse=True)[1]",
+         SABAL_EDTYPE},
+        {"str",
+         "its elements are strings (dtype '<U2'), and only numbers are read: in NumPy, save numbers, such as np.unique(a, return_inverse=True)[1]",
+         SABAL_EDTYPE},
+        {"datetime",
+         "its elements are dates (datetime64) (dtype '<M8[ns]'), and only numbers are read: in NumPy, save a.astype('int64')",
+         SABAL_EDTYPE},
+        {"timedelta",
+         "its elements are durations (timedelta64) (dtype '<m8[s]'), and only numbers are read: in NumPy, save a.astype('int64')",
+         SABAL_EDTYPE},
+        {"object",
+         "its elements are Python objects (dtype '|O'), and only numbers are read: in NumPy, save a.astype('float64') if they are numbers",
+         SABAL_EDTYPE},
+        {"void",
+         "its elements are raw bytes (void) (dtype '|V3'), and only numbers are read: in NumPy, save a.view('uint8')",
+         SABAL_EDTYPE},
+        {"structure",
+         "its elements are a structure (dtype '[('x', '<f8'), ('y', '<i4', (2,))]'), and only numbers are read: in NumPy, save each field on its own, a['name']",
+         SABAL_EDTYPE},
+        {"names",
+         "its elements are a structure (dtype '[('?]}', '<f8'), (\"it's\", '<f8')]'), and only numbers are read: in NumPy, save each field on its own, a['name']",
+         SABAL_EDTYPE},
         {"0-d", "it holds a single number (0 dimensions), and rows are read: save np.atleast_1d(a)", SABAL_ESHAPE},
         {"33 dimensions", "it has 33 dimensions, and at most 32 are read: save a.reshape(len(a), -1)", SABAL_ESHAPE},
     };
@@ -262,7 +284,8 @@ Test(npy, a_malformed_header_is_told_with_its_offset)
          "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}",
          "a shape of more than 64 dimensions"},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (6,)} x", "nothing more expected at offset 66, found 'x'"},
-        {"{'descr': '<i8', 'fortran_order': False, 'shape': (4611686018427387904, 2)}", "a shape of more than 2^63 bytes"},
+        {"{'descr': '<i8', 'fortran_order': False, 'shape': (4611686018427387904, 2)}",
+         "a shape of more than 2^63 bytes"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -273,8 +296,9 @@ Test(npy, a_malformed_header_is_told_with_its_offset)
         expect_open_error(in_folder("a.npy"), SABAL_EFORMAT, message);
     }
     put_npy(in_folder("a.npy"), "{'descr': '<q9', 'fortran_order': False, 'shape': (6,)}");
-    expect_open_error(in_folder("a.npy"), SABAL_EDTYPE,
-                      "its elements are an unknown type (dtype '<q9'), and only numbers are read: in NumPy, save a.astype('float64')");
+    expect_open_error(
+        in_folder("a.npy"), SABAL_EDTYPE,
+        "its elements are an unknown type (dtype '<q9'), and only numbers are read: in NumPy, save a.astype('float64')");
 }
 
 Test(npy, other_files_are_recognised)
@@ -286,14 +310,18 @@ Test(npy, other_files_are_recognised)
         const char  *message;
     } cases[] = {
         {"", 0, SABAL_EFORMAT, "the file is empty: no .npy file"},
-        {"\x89HDF\r\n\x1a\n....", 12, SABAL_EFORMAT, "this is an HDF5 file: give it the ending .h5, or read it as HDF5"},
+        {"\x89HDF\r\n\x1a\n....", 12, SABAL_EFORMAT,
+         "this is an HDF5 file: give it the ending .h5, or read it as HDF5"},
         {"PK\3\4", 4, SABAL_EFORMAT, "this is a .npz or zip archive: unpack it (unzip), and name one of its files"},
         {"\x1f\x8b\1\2", 4, SABAL_EFORMAT, "this is compressed with gzip: unpack it first (gunzip)"},
         {"x,y\n1,2\n3", 9, SABAL_EFORMAT, "no .npy file: it begins with \"x,y\\x0a1,2\\x0a\", not with \"\\x93NUMPY\""},
         {"\x93NUM", 4, SABAL_EFORMAT, "cut short: the file ends at offset 4, within the header: copy or save it again"},
-        {"\x93NUMPY\4\0....", 12, SABAL_EUNSUPPORTED, "version 4.0 of the .npy format: 1.0, 2.0 and 3.0 are read: save it again with np.save"},
-        {"\x93NUMPY\1\0\xff\xff..", 12, SABAL_EFORMAT, "cut short: the header ends at offset 65545, the file at 12: copy or save it again"},
-        {"\x93NUMPY\2\0\xff\xff\xff\xff", 12, SABAL_EFORMAT, "a header of 4294967295 bytes (offset 8): at most 1048576 are believed"},
+        {"\x93NUMPY\4\0....", 12, SABAL_EUNSUPPORTED,
+         "version 4.0 of the .npy format: 1.0, 2.0 and 3.0 are read: save it again with np.save"},
+        {"\x93NUMPY\1\0\xff\xff..", 12, SABAL_EFORMAT,
+         "cut short: the header ends at offset 65545, the file at 12: copy or save it again"},
+        {"\x93NUMPY\2\0\xff\xff\xff\xff", 12, SABAL_EFORMAT,
+         "a header of 4294967295 bytes (offset 8): at most 1048576 are believed"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -314,9 +342,10 @@ Test(npy, a_file_cut_anywhere_is_an_error)
         put_file(in_folder("a.npy"), all[0].file.data, size);
         cr_expect_eq(open_status(&err, in_folder("a.npy")), SABAL_EFORMAT);
         if (size == 130) {
-            cr_expect_str_eq(err.message + strlen(in_folder("a.npy: ")),
-                             "cut short: 5 elements of bool from offset 128 on take 5 bytes, but the file has only 2 there: "
-                             "copy or save it again");
+            cr_expect_str_eq(
+                err.message + strlen(in_folder("a.npy: ")),
+                "cut short: 5 elements of bool from offset 128 on take 5 bytes, but the file has only 2 there: "
+                "copy or save it again");
         }
     }
 }
@@ -337,7 +366,8 @@ Test(npy, a_file_that_shrinks_while_it_is_read_is_an_error)
         cr_assert_eq(truncate(in_folder("a.npy"), 77), 0);
         cr_expect_eq(sbl_reader_rows(r, 0, 3, out, &err), SABAL_EFORMAT);
         cr_expect(strstr(err.message, "a.npy: cut short: bytes ") != NULL);
-        cr_expect(strstr(err.message, "were expected, but the file ends at 77 now: was it changed while it was read?") != NULL);
+        cr_expect(strstr(err.message,
+                         "were expected, but the file ends at 77 now: was it changed while it was read?") != NULL);
         sbl_reader_release(r);
     }
 }
@@ -402,7 +432,8 @@ Test(npy, threads_read_parts_of_a_file_in_fortran_order_at_once)
     fclose(file);
     cr_assert_eq(sbl_reader_open(&r, NULL, in_folder("a.npy"), NULL, NULL), SABAL_OK);
     for (int i = 0; i < 8; i++) {
-        const int64_t firsts[] = {0, 1, 17, 2500, 4999, 0, 3000, 4000}, counts[] = {5000, 1, 3000, 2500, 1, 2048, 2000, 999};
+        const int64_t firsts[] = {0, 1, 17, 2500, 4999, 0, 3000, 4000},
+                      counts[] = {5000, 1, 3000, 2500, 1, 2048, 2000, 999};
 
         parts[i] = (struct reading){.reader = r, .first = firsts[i], .n = counts[i]};
         cr_assert_eq(pthread_create(&threads[i], NULL, read_some, &parts[i]), 0);

@@ -120,7 +120,8 @@ Test(store, no_permission_is_told)
     int   status;
     pid_t child;
 
-    snprintf(message, sizeof message, "no permission to write in folder %s: name another, or ask its owner", files_folder);
+    snprintf(message, sizeof message, "no permission to write in folder %s: name another, or ask its owner",
+             files_folder);
     put_file(in_folder("a.npy"), "", 0);
     chmod(in_folder("a.npy"), 0444);
     chmod(files_folder, 0555);
@@ -171,7 +172,7 @@ Test(store, a_relative_path_stays_where_it_was_when_the_program_changes_its_fold
 
 Test(store, partial_files_can_be_removed_and_finishing_one_is_an_error_then)
 {
-    sbl_writer *w   = create(in_folder("a.npy")), *v = create(in_folder("b.npy"));
+    sbl_writer *w = create(in_folder("a.npy")), *v = create(in_folder("b.npy"));
     sabal_error err = SABAL_ERROR_INIT;
 
     cr_expect_eq(count_files(files_folder), 2);

@@ -33,18 +33,18 @@ static double now(void)
 
 #if defined(__x86_64__)
 /* 12 chains keep two units of latency 4 busy, on registers alone. */
-#define PEAK(name, target_, type, all, fma)                                                                 \
-    __attribute__((target(target_), noinline)) static double name(int64_t turns)                            \
-    {                                                                                                       \
-        type b = all(0.999), c = all(1e-3), a0 = all(0), a1 = all(1), a2 = all(2), a3 = all(3), a4 = all(4),\
-             a5 = all(5), a6 = all(6), a7 = all(7), a8 = all(8), a9 = all(9), a10 = all(10), a11 = all(11); \
-        for (int64_t i = 0; i < turns; i++) {                                                               \
-            a0 = fma(a0, b, c), a1 = fma(a1, b, c), a2 = fma(a2, b, c), a3 = fma(a3, b, c);                 \
-            a4 = fma(a4, b, c), a5 = fma(a5, b, c), a6 = fma(a6, b, c), a7 = fma(a7, b, c);                 \
-            a8 = fma(a8, b, c), a9 = fma(a9, b, c), a10 = fma(a10, b, c), a11 = fma(a11, b, c);             \
-        }                                                                                                   \
-        a0 = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;                                   \
-        return (double)a0[0];                                                                               \
+#define PEAK(name, target_, type, all, fma)                                                                            \
+    __attribute__((target(target_), noinline)) static double name(int64_t turns)                                       \
+    {                                                                                                                  \
+        type b = all(0.999), c = all(1e-3), a0 = all(0), a1 = all(1), a2 = all(2), a3 = all(3), a4 = all(4),           \
+             a5 = all(5), a6 = all(6), a7 = all(7), a8 = all(8), a9 = all(9), a10 = all(10), a11 = all(11);            \
+        for (int64_t i = 0; i < turns; i++) {                                                                          \
+            a0 = fma(a0, b, c), a1 = fma(a1, b, c), a2 = fma(a2, b, c), a3 = fma(a3, b, c);                            \
+            a4 = fma(a4, b, c), a5 = fma(a5, b, c), a6 = fma(a6, b, c), a7 = fma(a7, b, c);                            \
+            a8 = fma(a8, b, c), a9 = fma(a9, b, c), a10 = fma(a10, b, c), a11 = fma(a11, b, c);                        \
+        }                                                                                                              \
+        a0 = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;                                              \
+        return (double)a0[0];                                                                                          \
     }
 PEAK(peak_avx2_f64, "avx2,fma", __m256d, _mm256_set1_pd, _mm256_fmadd_pd)
 PEAK(peak_avx2_f32, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps)
@@ -75,7 +75,7 @@ static double peak_second(sabal_dtype dtype)
 }
 
 typedef double vector __attribute__((vector_size(16)));
-static void plain_sum(const void *x, size_t size)
+static void    plain_sum(const void *x, size_t size)
 {
     const vector *v = x;
     vector        a = {0}, b = {0}, c = {0}, d = {0}, e = {0}, f = {0}, g = {0}, h = {0};
@@ -89,8 +89,8 @@ static void plain_sum(const void *x, size_t size)
 }
 
 enum what { ASSIGN, INERTIA, LABELS, WEIGHTS, MOMENTS, POTENTIAL, COUNTS, DISTANCES };
-static const char *const WHAT[] = {"assign", "assign+inertia", "labels", "assign,weights", "moments", "potential", "counts",
-                                   "distances"};
+static const char *const WHAT[] = {"assign",  "assign+inertia", "labels", "assign,weights",
+                                   "moments", "potential",      "counts", "distances"};
 
 static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32_t k, const char *part)
 {
@@ -101,8 +101,8 @@ static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32
     int32_t     *labels;
     double      *out;
 
-    snprintf(name, sizeof name, "%s %s n%lld k%d d%d", WHAT[what], dtype == SABAL_FLOAT64 ? "f64" : "f32",
-             (long long)n, k, (int)d);
+    snprintf(name, sizeof name, "%s %s n%lld k%d d%d", WHAT[what], dtype == SABAL_FLOAT64 ? "f64" : "f32", (long long)n,
+             k, (int)d);
     if (part && !strstr(name, part))
         return;
     x = mmap(NULL, size + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -129,19 +129,26 @@ static void bench(enum what what, sabal_dtype dtype, int64_t n, int64_t d, int32
     sbl_kmeans_centers *c      = sbl_kmeans_centers_create(dtype, k, d, centers, shift);
     const size_t        need_a = sbl_kmeans_scratch_size(c), need_p = sbl_near_scratch(d, k);
 
-    scratch = sbl_alloc_aligned(64, need_a > need_p ? need_a : need_p);
-    sbl_near near = {.dtype = dtype, .x = x, .n = n, .d = d, .candidates = centers, .m = k, .shift = shift, .scale = 1,
-                     .scratch = scratch};
+    scratch       = sbl_alloc_aligned(64, need_a > need_p ? need_a : need_p);
+    sbl_near near = {.dtype      = dtype,
+                     .x          = x,
+                     .n          = n,
+                     .d          = d,
+                     .candidates = centers,
+                     .m          = k,
+                     .shift      = shift,
+                     .scale      = 1,
+                     .scratch    = scratch};
     for (int round = 0; round < ROUNDS; round++) {
         const int repeat = size < 1 << 24 ? (int)((1 << 24) / size) : 1;
-        double    begin = now(), took;
+        double    begin  = now(), took;
 
         for (int i = 0; i < repeat; i++)
             plain_sum(x, size);
-        took = (now() - begin) / repeat;
-        read = took < read ? took : read;
-        took = peak_second(dtype);
-        peak = took < peak ? took : peak;
+        took  = (now() - begin) / repeat;
+        read  = took < read ? took : read;
+        took  = peak_second(dtype);
+        peak  = took < peak ? took : peak;
         begin = now();
         for (int i = 0; i < repeat; i++)
             switch (what) {
@@ -201,7 +208,7 @@ int main(int argc, char **argv)
         static const struct {
             int32_t k;
             int64_t d;
-        } FEW[] = {{2, 2}, {3, 2}, {4, 2}, {8, 2}, {16, 2}, {100, 2}, {3, 1}, {3, 3}, {3, 4}, {8, 4}, {8, 8}, {16, 8}},
+        } FEW[]  = {{2, 2}, {3, 2}, {4, 2}, {8, 2}, {16, 2}, {100, 2}, {3, 1}, {3, 3}, {3, 4}, {8, 4}, {8, 8}, {16, 8}},
           MANY[] = {{8, 16}, {8, 64}, {8, 128}, {100, 16}, {100, 64}, {100, 128}, {20, 10}, {10, 784}};
 
         for (int i = 0; i < (int)(sizeof FEW / sizeof *FEW); i++) {

@@ -71,9 +71,9 @@ static inline struct rows rows_create(sabal_dtype dtype, int64_t n, int64_t d, i
     for (int64_t i = 0; i < n; i++)
         rows.weights[i] = mix(seed ^ (uint64_t)i) % 7 ? uniform(seed * 3 + (uint64_t)i) * 2 : 0;
     for (int64_t i = 0; i < n * d; i++) {
-        double v   = rows.centers[(int64_t)(mix((uint64_t)(i / d) + seed) % (uint64_t)k) * d + i % d] +
-                     2 * bell(seed + (uint64_t)i);
-        float  v32 = (float)v;
+        double v = rows.centers[(int64_t)(mix((uint64_t)(i / d) + seed) % (uint64_t)k) * d + i % d] +
+                   2 * bell(seed + (uint64_t)i);
+        float v32 = (float)v;
 
         memcpy((char *)rows.x + (size_t)i * size, dtype == SABAL_FLOAT64 ? (void *)&v : (void *)&v32, size);
     }

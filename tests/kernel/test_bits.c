@@ -23,17 +23,24 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 
 static uint64_t hash_case(uint64_t hash, const struct rows *rows, int weighted)
 {
-    const size_t k = (size_t)rows->k, d = (size_t)rows->d, n = (size_t)rows->n;
-    const size_t size    = rows->dtype == SABAL_FLOAT64 ? 8 : 4, scratch_p = sbl_near_scratch(rows->d, rows->k);
+    const size_t        k = (size_t)rows->k, d = (size_t)rows->d, n = (size_t)rows->n;
+    const size_t        size = rows->dtype == SABAL_FLOAT64 ? 8 : 4, scratch_p = sbl_near_scratch(rows->d, rows->k);
     sbl_kmeans_centers *c = sbl_kmeans_centers_create(rows->dtype, rows->k, rows->d, rows->centers, rows->shift);
     const size_t        scratch_a = sbl_kmeans_scratch_size(c);
     void               *scratch   = sbl_alloc_aligned(64, scratch_a > scratch_p ? scratch_a : scratch_p);
-    double             *out       = calloc(k * d + k + 1 + n + n * k + 2 * d + 8 + k, sizeof *out), *next = out;
-    int32_t            *labels    = malloc(sizeof *labels * n);
-    const double       *weights   = weighted ? rows->weights : NULL;
-    sbl_near            near      = {.dtype = rows->dtype, .x = rows->x, .n = rows->n, .d = rows->d, .weights = weights,
-                                     .candidates = rows->centers, .m = rows->k, .shift = rows->shift, .scale = 1,
-                                     .scratch = scratch};
+    double             *out = calloc(k * d + k + 1 + n + n * k + 2 * d + 8 + k, sizeof *out), *next = out;
+    int32_t            *labels  = malloc(sizeof *labels * n);
+    const double       *weights = weighted ? rows->weights : NULL;
+    sbl_near            near    = {.dtype      = rows->dtype,
+                                   .x          = rows->x,
+                                   .n          = rows->n,
+                                   .d          = rows->d,
+                                   .weights    = weights,
+                                   .candidates = rows->centers,
+                                   .m          = rows->k,
+                                   .shift      = rows->shift,
+                                   .scale      = 1,
+                                   .scratch    = scratch};
 
     sbl_kmeans_assign(c, rows->x, rows->n, weights, next, next + k * d, next + k * d + k, labels, next + k * d + k + 1,
                       scratch);
@@ -65,8 +72,9 @@ struct shape {
     int32_t k;
     int64_t d;
 };
-static const struct shape SHAPES[] = {{1, 1}, {3, 1}, {2, 2}, {3, 2},  {4, 2},  {8, 2},   {3, 3},  {4, 4},    {8, 8},
-                                      {1, 9}, {3, 9}, {8, 16}, {5, 17}, {20, 3}, {12, 31}, {37, 64}, {2, 301}, {7, 520}};
+static const struct shape SHAPES[] = {{1, 1},  {3, 1},  {2, 2},   {3, 2},   {4, 2},   {8, 2},
+                                      {3, 3},  {4, 4},  {8, 8},   {1, 9},   {3, 9},   {8, 16},
+                                      {5, 17}, {20, 3}, {12, 31}, {37, 64}, {2, 301}, {7, 520}};
 
 static uint64_t hash_all(sbl_isa isa, sabal_dtype dtype, int shift_bytes)
 {

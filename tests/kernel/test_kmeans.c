@@ -13,26 +13,26 @@
 #include "base/isa.h"
 #include "support/test.h"
 
-static const int64_t N[]     = {0, 1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 255, 256, 1023, 1024, 1025, 2100};
+static const int64_t     N[] = {0, 1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 255, 256, 1023, 1024, 1025, 2100};
 static const sabal_dtype T[] = {SABAL_FLOAT64, SABAL_FLOAT32};
 struct shape {
     int32_t k;
     int64_t d;
 };
-static const struct shape SHAPES[] = {{1, 1},  {2, 1}, {3, 1},  {4, 1},  {9, 1},  {1, 2},  {2, 2},   {3, 2},   {4, 2},
-                                      {5, 2},  {2, 3}, {3, 3},  {4, 3},  {2, 4},  {3, 4},  {7, 4},   {16, 5},  {3, 6},
-                                      {8, 7},  {5, 8}, {17, 8}, {1, 9},  {3, 9},  {4, 12}, {8, 16},  {13, 17}, {40, 3},
-                                      {30, 31}, {5, 64}, {9, 65}, {100, 16}, {2, 300}, {11, 513}};
+static const struct shape SHAPES[] = {
+    {1, 1}, {2, 1},  {3, 1},  {4, 1},   {9, 1},  {1, 2},   {2, 2},  {3, 2},  {4, 2},    {5, 2},   {2, 3},
+    {3, 3}, {4, 3},  {2, 4},  {3, 4},   {7, 4},  {16, 5},  {3, 6},  {8, 7},  {5, 8},    {17, 8},  {1, 9},
+    {3, 9}, {4, 12}, {8, 16}, {13, 17}, {40, 3}, {30, 31}, {5, 64}, {9, 65}, {100, 16}, {2, 300}, {11, 513}};
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 
 struct result {
-    double *sums, *counts, *sqdist, inertia;
+    double  *sums, *counts, *sqdist, inertia;
     int32_t *labels;
 };
 
 static struct result result_create(const struct rows *rows)
 {
-    return (struct result){.sums = malloc(sizeof(double) * (size_t)(rows->k * rows->d)),
+    return (struct result){.sums   = malloc(sizeof(double) * (size_t)(rows->k * rows->d)),
                            .counts = malloc(sizeof(double) * (size_t)rows->k),
                            .sqdist = malloc(sizeof(double) * (size_t)(rows->n + 1)),
                            .labels = malloc(sizeof(int32_t) * (size_t)(rows->n + 1))};
@@ -49,7 +49,7 @@ static void result_clear(struct result *r)
 /* With all != 0 every output at once, else sums, counts and inertia alone. */
 static void assign(struct result *r, const struct rows *rows, int weighted, int all)
 {
-    sbl_kmeans_centers *c = sbl_kmeans_centers_create(rows->dtype, rows->k, rows->d, rows->centers, rows->shift);
+    sbl_kmeans_centers *c       = sbl_kmeans_centers_create(rows->dtype, rows->k, rows->d, rows->centers, rows->shift);
     void               *scratch = sbl_alloc_aligned(64, sbl_kmeans_scratch_size(c));
 
     sbl_kmeans_assign(c, rows->x, rows->n, weighted ? rows->weights : NULL, r->sums, r->counts, &r->inertia,
@@ -229,7 +229,8 @@ static void check_moments(const struct rows *rows, int weighted)
     int     bad = 0;
 
     cr_expect_eq(sbl_kmeans_moments(rows->dtype, rows->x, rows->n, rows->d, rows->shift,
-                                    weighted ? rows->weights : NULL, sum, sumsq), -1);
+                                    weighted ? rows->weights : NULL, sum, sumsq),
+                 -1);
     for (int64_t f = 0; f < rows->d; f++) {
         long double s = 0, ss = 0, slack = 0;
 
@@ -265,8 +266,8 @@ Test(kmeans, moments_agree_with_the_naive_loop)
 
 Test(kmeans, moments_find_the_first_number_that_is_not_finite)
 {
-    static const double ODD[] = {NAN, INFINITY, -INFINITY};
-    static const int64_t D[]  = {1, 2, 3, 16, 100};
+    static const double  ODD[] = {NAN, INFINITY, -INFINITY};
+    static const int64_t D[]   = {1, 2, 3, 16, 100};
 
     for (int t = 0; t < COUNT(T); t++)
         for (int d = 0; d < COUNT(D); d++)
@@ -297,26 +298,26 @@ Test(kmeans, finite_numbers_whose_sum_overflows_are_not_taken_for_infinite)
 /* size multiplies everything: seeding must work on galaxies and on atoms. */
 static void check_near(const struct rows *rows, int weighted, double size_of_all)
 {
-    const int64_t blocks  = (rows->n + SBL_NEAR_ROWS - 1) / SBL_NEAR_ROWS;
-    double       *sums    = malloc(sizeof(double) * (size_t)(blocks + 1));
-    double       *out     = malloc(sizeof(double) * (size_t)(rows->n + 1));
-    double       *counts  = malloc(sizeof(double) * (size_t)rows->k);
-    double       *right   = calloc((size_t)rows->k, sizeof(double));
-    sbl_near      query   = {.dtype      = rows->dtype,
-                             .x          = rows->x,
-                             .n          = rows->n,
-                             .d          = rows->d,
-                             .weights    = weighted ? rows->weights : NULL,
-                             .candidates = rows->centers,
-                             .m          = rows->k,
-                             .shift      = rows->shift,
-                             .scale      = sbl_near_scale(size_of_all * size_of_all),
-                             .block_sums = sums,
-                             .scratch    = sbl_alloc_aligned(64, sbl_near_scratch(rows->d, rows->k))};
-    sbl_near      block   = query;
-    const size_t  size    = rows->dtype == SABAL_FLOAT64 ? 8 : 4;
+    const int64_t blocks   = (rows->n + SBL_NEAR_ROWS - 1) / SBL_NEAR_ROWS;
+    double       *sums     = malloc(sizeof(double) * (size_t)(blocks + 1));
+    double       *out      = malloc(sizeof(double) * (size_t)(rows->n + 1));
+    double       *counts   = malloc(sizeof(double) * (size_t)rows->k);
+    double       *right    = calloc((size_t)rows->k, sizeof(double));
+    sbl_near      query    = {.dtype      = rows->dtype,
+                              .x          = rows->x,
+                              .n          = rows->n,
+                              .d          = rows->d,
+                              .weights    = weighted ? rows->weights : NULL,
+                              .candidates = rows->centers,
+                              .m          = rows->k,
+                              .shift      = rows->shift,
+                              .scale      = sbl_near_scale(size_of_all * size_of_all),
+                              .block_sums = sums,
+                              .scratch    = sbl_alloc_aligned(64, sbl_near_scratch(rows->d, rows->k))};
+    sbl_near      block    = query;
+    const size_t  size     = rows->dtype == SABAL_FLOAT64 ? 8 : 4;
     int           bad_sums = 0, bad_rows = 0, bad_counts = 0;
-    double        unsure  = 0;
+    double        unsure = 0;
 
     sbl_near_look(&query);
     query.block_sums = NULL;

@@ -120,7 +120,7 @@ Test(random, seeds_streams_and_indices_all_matter)
 Test(random, normals_are_normal)
 {
     enum { N = 100000 };
-    double *x    = malloc(N * sizeof *x), mean = 0, square = 0, cube = 0, fourth = 0, next = 0;
+    double *x = malloc(N * sizeof *x), mean = 0, square = 0, cube = 0, fourth = 0, next = 0;
 
     sbl_random_normal(x, 42, 5, 0, N);
     for (int i = 0; i < N; i++) {
@@ -260,9 +260,9 @@ Test(random, the_order_of_rows_is_a_permutation_that_looks_random)
     }
     for (int b = 0; b < BINS * BINS; b++)
         chi2 += (count[b] - expected) * (count[b] - expected) / expected;
-    cr_expect(fixed < 8);                                       /* Poisson with mean 1 */
+    cr_expect(fixed < 8); /* Poisson with mean 1 */
     cr_expect(fabs(rising - N / 2.0) < 4 * sqrt(N / 12.0));
-    cr_expect(chi2 > 61.1 && chi2 < 149.4);                     /* 99 degrees of freedom, one in a thousand */
+    cr_expect(chi2 > 61.1 && chi2 < 149.4); /* 99 degrees of freedom, one in a thousand */
 }
 
 /* Neighbouring rows of a large array: pairs of blobs are as frequent as chance has it. */

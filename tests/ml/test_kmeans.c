@@ -100,18 +100,18 @@ Test(kmeans, agrees_with_the_naive_loop)
     static const struct {
         int64_t n, d;
         int32_t k;
-    } shapes[] = {{100, 1, 2}, {333, 2, 3}, {500, 3, 8}, {257, 5, 4}, {400, 7, 11}, {300, 17, 5}, {600, 33, 20},
-                  {300, 100, 3}};
+    } shapes[] = {{100, 1, 2},  {333, 2, 3},  {500, 3, 8},   {257, 5, 4},
+                  {400, 7, 11}, {300, 17, 5}, {600, 33, 20}, {300, 100, 3}};
 
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int weighted = 0; weighted < 2; weighted++) {
             SABAL_SCOPE(client);
-            int64_t       n = shapes[s].n, d = shapes[s].d;
-            int32_t       k = shapes[s].k, iter, wrong = 0;
-            double       *x = malloc((size_t)(n * d) * 8), *centers = malloc((size_t)(k * d) * 8);
-            double       *w = malloc((size_t)n * 8), inertia = 0, worst = 0;
-            sabal_kmeans *km;
-            const double *mine;
+            int64_t        n = shapes[s].n, d = shapes[s].d;
+            int32_t        k = shapes[s].k, iter, wrong = 0;
+            double        *x = malloc((size_t)(n * d) * 8), *centers = malloc((size_t)(k * d) * 8);
+            double        *w = malloc((size_t)n * 8), inertia = 0, worst = 0;
+            sabal_kmeans  *km;
+            const double  *mine;
             const int32_t *labels;
 
             scatter(x, n * d);
@@ -175,8 +175,8 @@ Test(kmeans, groups_far_apart_are_found_whatever_the_start)
 
     groups(x, N, D, K);
     for (int i = 0; i < 3; i++) {
-        sabal_kmeans *km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, D, 70), .n_clusters = K,
-                                            .init = inits[i]);
+        sabal_kmeans *km =
+            sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, D, 70), .n_clusters = K, .init = inits[i]);
 
         cr_assert_null(sabal_kmeans_error(km));
         labels = values(sabal_kmeans_labels(km));
@@ -203,7 +203,7 @@ Test(kmeans, centers_of_float32_data_are_float64_and_exact)
 Test(kmeans, one_cluster_is_the_mean)
 {
     double        x[5] = {1, 2, 3, 4, 10}, w[5] = {1, 1, 1, 1, 6};
-    sabal_kmeans *km   = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 5, 1, 2), .n_clusters = 1);
+    sabal_kmeans *km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 5, 1, 2), .n_clusters = 1);
 
     cr_expect_float_eq(*(const double *)values(sabal_kmeans_centers(km)), 4.0, 1e-15);
     cr_expect_float_eq(sabal_kmeans_inertia(km), 9.0 + 4 + 1 + 0 + 36, 1e-13);
@@ -218,7 +218,9 @@ Test(kmeans, as_many_clusters_as_rows_leave_no_inertia)
 
     for (int i = 0; i < 3; i++) {
         sabal_kmeans *km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 8, 1, 3), .n_clusters = 8,
-                                            .init = i == 0 ? "k-means||" : i == 1 ? "k-means++" : "random");
+                                            .init = i == 0   ? "k-means||"
+                                                    : i == 1 ? "k-means++"
+                                                             : "random");
 
         cr_assert_null(sabal_kmeans_error(km));
         cr_expect_eq(sabal_kmeans_inertia(km), 0);
@@ -235,7 +237,9 @@ Test(kmeans, identical_rows_make_one_cluster_and_its_copies)
         x[i] = 3.25;
     for (int i = 0; i < 3; i++) {
         sabal_kmeans *km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 10, 2, 4), .n_clusters = 3,
-                                            .init = i == 0 ? "k-means||" : i == 1 ? "k-means++" : "random");
+                                            .init = i == 0   ? "k-means||"
+                                                    : i == 1 ? "k-means++"
+                                                             : "random");
 
         cr_assert_null(sabal_kmeans_error(km));
         cr_expect_eq(sabal_kmeans_inertia(km), 0);
@@ -260,7 +264,8 @@ Test(kmeans, labels_fit_the_returned_centers_when_max_iter_is_used_up)
 
     scatter(x, N * 2);
     for (int32_t max_iter = 1; max_iter <= 3; max_iter++) {
-        km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 2, 100), .n_clusters = 7, .max_iter = max_iter, .tol = 0);
+        km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 2, 100), .n_clusters = 7, .max_iter = max_iter,
+                              .tol = 0);
         cr_assert_null(sabal_kmeans_error(km));
         cr_expect_eq(sabal_kmeans_n_iter(km), max_iter);
         cr_expect_eq(sabal_kmeans_converged(km), 0);
@@ -314,9 +319,12 @@ Test(kmeans, weights_of_any_real_dtype_will_do)
         x[i]   = i * i;
         w64[i] = w32[i] = (float)(wi[i] = 1 + i % 3);
     }
-    a = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2, .sample_weight = vector(client, w64, SABAL_FLOAT64, N, 4));
-    b = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2, .sample_weight = vector(client, w32, SABAL_FLOAT32, N, 0));
-    c = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2, .sample_weight = vector(client, wi, SABAL_INT64, N, 0));
+    a = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
+                         .sample_weight = vector(client, w64, SABAL_FLOAT64, N, 4));
+    b = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
+                         .sample_weight = vector(client, w32, SABAL_FLOAT32, N, 0));
+    c = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
+                         .sample_weight = vector(client, wi, SABAL_INT64, N, 0));
     cr_assert_null(sabal_kmeans_error(a));
     cr_assert_null(sabal_kmeans_error(b));
     cr_expect_eq(sabal_kmeans_inertia(a), sabal_kmeans_inertia(b));
@@ -436,7 +444,8 @@ Test(kmeans, a_persisted_array_is_computed_once)
     sabal_kmeans *km;
 
     groups(x, N, 2, 3);
-    km = sabal_kmeans_fit(sabal_persist(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, N, 2, 10), counted)), .n_clusters = 3);
+    km = sabal_kmeans_fit(sabal_persist(sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, N, 2, 10), counted)),
+                          .n_clusters = 3);
     computed(sabal_kmeans_labels(km));
     cr_expect_eq(calls, before + 3);
 }
@@ -444,16 +453,18 @@ Test(kmeans, a_persisted_array_is_computed_once)
 Test(kmeans, labels_keep_the_rows_alive_and_a_retained_model_outlives_its_scope)
 {
     enum { N = 30 };
-    double               *x = malloc(N * 2 * sizeof *x);
-    const sabal_kmeans   *km;
-    const int32_t        *labels;
+    double             *x = malloc(N * 2 * sizeof *x);
+    const sabal_kmeans *km;
+    const int32_t      *labels;
 
     groups(x, N, 2, 3);
     {
         SABAL_SCOPE(client);
         const int64_t shape[2] = {N, 2};
 
-        km = sabal_retain(sabal_kmeans_fit(sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .release = free, .release_arg = x), .n_clusters = 3));
+        km = sabal_retain(sabal_kmeans_fit(
+            sabal_array_from_memory(client, x, SABAL_FLOAT64, 2, shape, .release = free, .release_arg = x),
+            .n_clusters = 3));
     }
     labels = values(sabal_kmeans_labels(km));
     for (int i = 0; i < N; i++)
@@ -564,5 +575,6 @@ Test(kmeans, a_task_may_fit)
         f[i] = sabal_submit(client, fit_inside, NULL, 0);
     cr_assert_eq(sabal_gather(inertia, sizeof *inertia, SABAL_LIST(f[0], f[1], f[2], f[3]), &err), SABAL_OK);
     for (int i = 0; i < 4; i++)
-        cr_expect_eq(inertia[i], sabal_kmeans_inertia(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 30, 2, 5), .n_clusters = 3)));
+        cr_expect_eq(inertia[i], sabal_kmeans_inertia(
+                                     sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 30, 2, 5), .n_clusters = 3)));
 }

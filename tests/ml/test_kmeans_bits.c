@@ -34,9 +34,10 @@ static uint64_t mix(uint64_t h, const void *data, size_t n)
 /* Fits and hashes centres, labels, distances, inertia and number of iterations. */
 static uint64_t run(const struct job *job, int32_t threads)
 {
-    sabal_client *client  = open_engine(threads);
-    sabal_array  *x       = sabal_make_blobs(client, .n_samples = job->n, .n_features = job->d, .centers = 6,
-                                             .dtype = job->dtype, .cluster_std = 4.0, .seed = 3, .chunk_rows = job->chunk_rows);
+    sabal_client *client = open_engine(threads);
+    sabal_array  *x =
+        sabal_make_blobs(client, .n_samples = job->n, .n_features = job->d, .centers = 6, .dtype = job->dtype,
+                         .cluster_std = 4.0, .seed = 3, .chunk_rows = job->chunk_rows);
     double       *weights = malloc((size_t)job->n * sizeof *weights), inertia;
     sabal_kmeans *km;
     int32_t       n_iter;
@@ -136,9 +137,12 @@ Test(kmeans_bits, another_seed_gives_another_start)
     for (int i = 0; i < N; i++)
         x[i] = (double)((uint64_t)(i + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
     for (int i = 0; i < 3; i++) {
-        sabal_kmeans *a = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1, .max_iter = 1, .seed = 1);
-        sabal_kmeans *b = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1, .max_iter = 1, .seed = 2);
-        sabal_kmeans *c = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1, .max_iter = 1, .seed = 1);
+        sabal_kmeans *a = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1,
+                                           .max_iter = 1, .seed = 1);
+        sabal_kmeans *b = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1,
+                                           .max_iter = 1, .seed = 2);
+        sabal_kmeans *c = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 50), .init = inits[i], .n_init = 1,
+                                           .max_iter = 1, .seed = 1);
 
         cr_assert_null(sabal_kmeans_error(a));
         cr_expect(memcmp(values(sabal_kmeans_centers(a)), values(sabal_kmeans_centers(b)), 8 * sizeof(double)) != 0);

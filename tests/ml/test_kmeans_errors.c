@@ -63,8 +63,10 @@ Test(kmeans_errors, n_clusters_below_1_is_invalid)
 
 Test(kmeans_errors, max_iter_0_is_invalid_as_in_scikit_learn)
 {
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .max_iter = 0)), SABAL_EINVAL, "max_iter");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .max_iter = -1)), SABAL_EINVAL, "max_iter");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .max_iter = 0)), SABAL_EINVAL,
+                  "max_iter");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .max_iter = -1)), SABAL_EINVAL,
+                  "max_iter");
 }
 
 Test(kmeans_errors, options_out_of_range_are_invalid_by_name)
@@ -75,7 +77,8 @@ Test(kmeans_errors, options_out_of_range_are_invalid_by_name)
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .oversampling = 0.0)), SABAL_EINVAL, "oversampling");
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .oversampling = NAN)), SABAL_EINVAL, "oversampling");
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .init_rounds = -1)), SABAL_EINVAL, "init_rounds");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .init_rounds = 0)), SABAL_EINVAL, "init_rounds is 0: expected 1 to 1000");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .init_rounds = 0)), SABAL_EINVAL,
+                  "init_rounds is 0: expected 1 to 1000");
 }
 
 Test(kmeans_errors, an_unknown_init_is_invalid_and_the_known_ones_are_named)
@@ -103,7 +106,9 @@ Test(kmeans_errors, nan_and_infinity_are_refused_with_the_first_row_and_column)
             x[D * 33 + 2] = bad[i]; /* a later one, in another chunk, must not be named */
             for (int j = 0; j < N * D; j++)
                 x32[j] = (float)x[j];
-            km = sabal_kmeans_fit(matrix(client, single ? (void *)x32 : x, single ? SABAL_FLOAT32 : SABAL_FLOAT64, N, D, 7), .n_clusters = 2);
+            km = sabal_kmeans_fit(
+                matrix(client, single ? (void *)x32 : x, single ? SABAL_FLOAT32 : SABAL_FLOAT64, N, D, 7),
+                .n_clusters = 2);
             EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, i == 0 ? "NaN" : "inf");
             EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "20");
             EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "1");
@@ -152,7 +157,9 @@ Test(kmeans_errors, numbers_whose_squares_overflow_are_refused)
 Test(kmeans_errors, nan_is_refused_with_centers_given_too)
 {
     x[D * 11 + 2] = NAN;
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = matrix(client, x, SABAL_FLOAT64, 2, D, 0))), SABAL_EVALUE, "11");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .init_centers = matrix(client, x, SABAL_FLOAT64, 2, D, 0))),
+                  SABAL_EVALUE, "11");
 }
 
 Test(kmeans_errors, x_must_have_two_dimensions)
@@ -168,14 +175,17 @@ Test(kmeans_errors, x_must_have_two_dimensions)
 
 Test(kmeans_errors, x_must_have_a_column_and_a_row)
 {
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 5, 0, 0), .n_clusters = 2)), SABAL_ESHAPE, "");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 0, 2, 0), .n_clusters = 1)), SABAL_ESHAPE, "");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 5, 0, 0), .n_clusters = 2)),
+                  SABAL_ESHAPE, "");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, 0, 2, 0), .n_clusters = 1)),
+                  SABAL_ESHAPE, "");
 }
 
 Test(kmeans_errors, x_must_be_float32_or_float64)
 {
-    static const sabal_dtype others[] = {SABAL_BOOL,  SABAL_UINT8, SABAL_UINT16, SABAL_UINT32, SABAL_UINT64, SABAL_INT8,
-                                         SABAL_INT16, SABAL_INT32, SABAL_INT64,  SABAL_COMPLEX64, SABAL_COMPLEX128};
+    static const sabal_dtype others[] = {SABAL_BOOL,   SABAL_UINT8,     SABAL_UINT16,    SABAL_UINT32,
+                                         SABAL_UINT64, SABAL_INT8,      SABAL_INT16,     SABAL_INT32,
+                                         SABAL_INT64,  SABAL_COMPLEX64, SABAL_COMPLEX128};
     static const char        zeros[N * D * 16];
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -193,17 +203,32 @@ Test(kmeans_errors, init_centers_must_fit)
 
     memcpy(nan, x, sizeof nan);
     nan[4] = NAN;
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = matrix(client, x, SABAL_FLOAT64, 4, D, 0))), SABAL_ESHAPE, "4");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = matrix(client, x, SABAL_FLOAT64, 2, D + 2, 0))), SABAL_ESHAPE, "5");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = sabal_array_from_memory(client, x, SABAL_FLOAT64, 1, shape))), SABAL_ESHAPE, "");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = matrix(client, nan, SABAL_FLOAT64, 2, D, 0))), SABAL_EVALUE, "init_centers");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .init_centers = matrix(client, x, SABAL_FLOAT64, 4, D, 0))),
+                  SABAL_ESHAPE, "4");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .init_centers = matrix(client, x, SABAL_FLOAT64, 2, D + 2, 0))),
+                  SABAL_ESHAPE, "5");
+    EXPECT_FAILED(
+        sabal_kmeans_error(sabal_kmeans_fit(
+            rows(), .n_clusters = 2, .init_centers = sabal_array_from_memory(client, x, SABAL_FLOAT64, 1, shape))),
+        SABAL_ESHAPE, "");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .init_centers = matrix(client, nan, SABAL_FLOAT64, 2, D, 0))),
+                  SABAL_EVALUE, "init_centers");
 }
 
 Test(kmeans_errors, sample_weight_must_fit)
 {
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, x, SABAL_FLOAT64, N - 1, 0))), SABAL_ESHAPE, "39");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = matrix(client, x, SABAL_FLOAT64, N, 1, 0))), SABAL_ESHAPE, "");
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, x, SABAL_COMPLEX64, N, 0))), SABAL_EDTYPE, "complex64");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, x, SABAL_FLOAT64, N - 1, 0))),
+                  SABAL_ESHAPE, "39");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = matrix(client, x, SABAL_FLOAT64, N, 1, 0))),
+                  SABAL_ESHAPE, "");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, x, SABAL_COMPLEX64, N, 0))),
+                  SABAL_EDTYPE, "complex64");
 }
 
 Test(kmeans_errors, weights_must_be_finite_and_not_negative_nor_all_zero)
@@ -213,13 +238,21 @@ Test(kmeans_errors, weights_must_be_finite_and_not_negative_nor_all_zero)
     for (int i = 0; i < N; i++)
         w[i] = 1;
     w[17] = -0.5;
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))), SABAL_EVALUE, "17");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))),
+                  SABAL_EVALUE, "17");
     w[17] = NAN;
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))), SABAL_EVALUE, "17");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))),
+                  SABAL_EVALUE, "17");
     w[17] = INFINITY;
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))), SABAL_EVALUE, "17");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))),
+                  SABAL_EVALUE, "17");
     memset(w, 0, sizeof w);
-    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))), SABAL_EVALUE, "sample_weight");
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))),
+                  SABAL_EVALUE, "sample_weight");
 }
 
 Test(kmeans_errors, predict_and_transform_want_the_models_columns_and_a_float_dtype)
@@ -228,20 +261,28 @@ Test(kmeans_errors, predict_and_transform_want_the_models_columns_and_a_float_dt
     int32_t       i[6] = {0};
 
     cr_assert_null(sabal_kmeans_error(km));
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, x, SABAL_FLOAT64, 4, D + 1, 0))), SABAL_ESHAPE, "4");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, matrix(client, x, SABAL_FLOAT64, 4, D + 1, 0))), SABAL_ESHAPE, "4");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, vector(client, x, SABAL_FLOAT64, D, 0))), SABAL_ESHAPE, "1");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, vector(client, x, SABAL_FLOAT64, D, 0))), SABAL_ESHAPE, "1");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE, "int32");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE, "int32");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, x, SABAL_FLOAT64, 4, D + 1, 0))),
+                  SABAL_ESHAPE, "4");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, matrix(client, x, SABAL_FLOAT64, 4, D + 1, 0))),
+                  SABAL_ESHAPE, "4");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, vector(client, x, SABAL_FLOAT64, D, 0))), SABAL_ESHAPE,
+                  "1");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, vector(client, x, SABAL_FLOAT64, D, 0))), SABAL_ESHAPE,
+                  "1");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE,
+                  "int32");
+    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE,
+                  "int32");
 }
 
 Test(kmeans_errors, predict_of_no_rows_is_no_rows)
 {
     sabal_kmeans *km = sabal_kmeans_fit(rows(), .n_clusters = 2);
 
-    cr_expect_eq(sabal_ndarray_extent(computed(sabal_kmeans_predict(km, matrix(client, x, SABAL_FLOAT64, 0, D, 0))), 0), 0);
-    cr_expect_eq(sabal_ndarray_extent(computed(sabal_kmeans_transform(km, matrix(client, x, SABAL_FLOAT64, 0, D, 0))), 1), 2);
+    cr_expect_eq(sabal_ndarray_extent(computed(sabal_kmeans_predict(km, matrix(client, x, SABAL_FLOAT64, 0, D, 0))), 0),
+                 0);
+    cr_expect_eq(
+        sabal_ndarray_extent(computed(sabal_kmeans_transform(km, matrix(client, x, SABAL_FLOAT64, 0, D, 0))), 1), 2);
 }
 
 Test(kmeans_errors, a_failed_array_passes_its_first_cause_on)
@@ -287,7 +328,9 @@ Test(kmeans_errors, a_chunk_that_fails_fails_the_model_with_its_cause)
 
     for (int good = 0; good < 40; good += 3) {
         calls = 0;
-        km = sabal_kmeans_fit(sabal_array_map_chunks(rows(), fails_the_second_time, .arg = &good, .arg_size = sizeof good), .n_clusters = 3, .tol = 0, .max_iter = 20, .init_rounds = 2);
+        km    = sabal_kmeans_fit(
+               sabal_array_map_chunks(rows(), fails_the_second_time, .arg = &good, .arg_size = sizeof good),
+               .n_clusters = 3, .tol = 0, .max_iter = 20, .init_rounds = 2);
         if (calls <= good)
             break; /* the whole fit needs no more */
         EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EIO, "the disk at row");
@@ -317,7 +360,7 @@ Test(kmeans_errors, a_closed_client_leaves_husks)
     sabal_release(km);
 }
 
-static _Atomic int   started;
+static _Atomic int  started;
 static sabal_status waits_until_cancelled(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)
 {
     started = 1;
@@ -332,7 +375,7 @@ static sabal_status fit_that_hangs(sabal_task *task)
     int32_t             status;
     const int64_t       shape[2] = {10, 2};
     sabal_array        *a        = sabal_array_from_memory(sabal_task_client(task), zeros, SABAL_FLOAT64, 2, shape);
-    sabal_kmeans       *km = sabal_kmeans_fit(sabal_array_map_chunks(a, waits_until_cancelled), .n_clusters = 2);
+    sabal_kmeans       *km       = sabal_kmeans_fit(sabal_array_map_chunks(a, waits_until_cancelled), .n_clusters = 2);
 
     status = sabal_kmeans_error(km) ? (int32_t)sabal_kmeans_error(km)->status : 0;
     return sabal_task_return(task, &status, sizeof status);
@@ -365,9 +408,12 @@ Test(kmeans_errors, options_of_scalable_seeding_are_checked_for_it_alone)
     const double zeros[2 * D] = {0};
     sabal_array *centers      = matrix(client, zeros, SABAL_FLOAT64, 2, D, 0);
 
-    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "random", .oversampling = 0.0)));
-    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "k-means++", .init_rounds = -1)));
-    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = centers, .init_rounds = 0)));
+    cr_expect_null(
+        sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "random", .oversampling = 0.0)));
+    cr_expect_null(
+        sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init = "k-means++", .init_rounds = -1)));
+    cr_expect_null(
+        sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2, .init_centers = centers, .init_rounds = 0)));
 }
 
 Test(kmeans_errors, a_model_refuses_rows_that_are_not_finite_when_they_are_computed)

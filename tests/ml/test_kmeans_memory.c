@@ -39,9 +39,10 @@ static int use(const char *init, int weighted, int n_init)
     sabal_array   *rows   = matrix(client, x, SABAL_FLOAT64, N, d, 60);
     sabal_array   *w      = weighted ? vector(client, weight, SABAL_FLOAT64, N, 0) : NULL;
     sabal_array   *start  = init ? NULL : sabal_array_rows(rows, 0, K);
-    sabal_kmeans  *km     = sabal_kmeans_fit(sabal_persist(rows), .n_clusters = K, .init = init ? init : "random", .init_centers = start, .sample_weight = w, .n_init = n_init, .max_iter = 5);
+    sabal_kmeans  *km     = sabal_kmeans_fit(sabal_persist(rows), .n_clusters = K, .init = init ? init : "random",
+                                             .init_centers = start, .sample_weight = w, .n_init = n_init, .max_iter = 5);
     sabal_ndarray *labels = NULL, *distances = NULL;
-    int            ok     = 1;
+    int            ok = 1;
 
     if (sabal_client_error(client)) {
         told_of_memory(sabal_client_error(client), "open");

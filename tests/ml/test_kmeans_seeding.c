@@ -37,8 +37,8 @@ static void not_worse(const char *name, const char *init, int32_t n_init)
 
     for (int i = 0; i < RUNS; i++) {
         SABAL_SCOPE(client);
-        sabal_kmeans *km = sabal_kmeans_fit(rows, .n_clusters = q->k, .init = init, .n_init = n_init,
-                                            .seed = (uint64_t)i);
+        sabal_kmeans *km =
+            sabal_kmeans_fit(rows, .n_clusters = q->k, .init = init, .n_init = n_init, .seed = (uint64_t)i);
 
         cr_assert_null(sabal_kmeans_error(km));
         inertia[i] = sabal_kmeans_inertia(km);
@@ -77,11 +77,11 @@ Test(kmeans_seeding, random_is_not_worse_with_its_ten_runs)
 
 Test(kmeans_seeding, the_best_of_several_runs_is_kept)
 {
-    static const char *const inits[] = {"k-means||", "k-means++", "random"};
-    const struct kmeans_quality *q   = quality_of("wide_x");
-    sabal_client                *client = open_engine(2);
-    double                      *x      = npy_doubles("kmeans", "wide_x", q->n * q->d);
-    sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
+    static const char *const     inits[] = {"k-means||", "k-means++", "random"};
+    const struct kmeans_quality *q       = quality_of("wide_x");
+    sabal_client                *client  = open_engine(2);
+    double                      *x       = npy_doubles("kmeans", "wide_x", q->n * q->d);
+    sabal_array                 *rows    = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
 
     for (size_t i = 0; i < 3; i++)
         for (uint64_t seed = 0; seed < 4; seed++) {
@@ -106,9 +106,9 @@ static int32_t runs_of(const sabal_array *x, const char *init, int32_t n_init, c
 {
     int32_t runs = 0;
 
-    cr_expect_null(sabal_kmeans_error(sabal_kmeans_fit(x, .n_clusters = 3, .init = init, .n_init = n_init,
-                                                       .init_centers = centers, .progress = count_runs,
-                                                       .progress_user = &runs)));
+    cr_expect_null(
+        sabal_kmeans_error(sabal_kmeans_fit(x, .n_clusters = 3, .init = init, .n_init = n_init, .init_centers = centers,
+                                            .progress = count_runs, .progress_user = &runs)));
     return runs;
 }
 
@@ -220,8 +220,8 @@ Test(kmeans_seeding, tight_pairs_far_apart_are_told_apart)
         }
         for (uint64_t seed = 0; seed < RUNS; seed++) {
             sabal_client *client = open_engine(2);
-            sabal_kmeans *km     = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, d, 0), .n_clusters = 4,
-                                                    .tol = 0, .seed = seed);
+            sabal_kmeans *km =
+                sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, d, 0), .n_clusters = 4, .tol = 0, .seed = seed);
 
             cr_assert_null(sabal_kmeans_error(km));
             cr_expect_leq(sabal_kmeans_inertia(km), 1.1 * wide);

@@ -38,9 +38,9 @@ static void agrees(const char *name, int64_t chunk_rows, int32_t threads)
     const struct kmeans_case *c      = find(name);
     sabal_client             *client = open_engine(threads);
     double                   *x = npy_doubles("kmeans", c->x, c->n * c->d), *init = file_of(c, "init", c->k * c->d);
-    double                   *labels  = file_of(c, "labels", c->n), *centers = file_of(c, "centers", c->k * c->d);
-    double                   *weights = c->weight ? npy_doubles("kmeans", c->weight, c->n) : NULL;
-    float                    *single  = malloc((size_t)(c->n * c->d) * sizeof *single);
+    double                   *labels = file_of(c, "labels", c->n), *centers = file_of(c, "centers", c->k * c->d);
+    double                   *weights   = c->weight ? npy_doubles("kmeans", c->weight, c->n) : NULL;
+    float                    *single    = malloc((size_t)(c->n * c->d) * sizeof *single);
     double                    tolerance = c->dtype == SABAL_FLOAT64 ? 1e-9 : 1e-5;
     sabal_array              *rows;
     sabal_kmeans             *km;

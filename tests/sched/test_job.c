@@ -21,8 +21,8 @@ SABAL_JOB(long, fib, int, n)
 SABAL_JOB(long, queens, int, n, unsigned, columns, unsigned, left, unsigned, right)
 {
     unsigned free_columns = ((1u << n) - 1) & ~(columns | left | right);
-    long     sum = 0;
-    int      spawned = 0;
+    long     sum          = 0;
+    int      spawned      = 0;
 
     if (columns == (1u << n) - 1)
         return 1;
@@ -192,7 +192,7 @@ static void note_stack(void)
 
 SABAL_JOB(int64_t, tree, uint64_t, id, int, depth)
 {
-    int     n = depth == 0 ? 200 : hash(id) % 1000 < 124 ? 8 : 0;
+    int     n   = depth == 0 ? 200 : hash(id) % 1000 < 124 ? 8 : 0;
     int64_t sum = 1;
 
     if (n)
@@ -206,7 +206,7 @@ SABAL_JOB(int64_t, tree, uint64_t, id, int, depth)
 
 static int64_t tree_serial(uint64_t id, int depth)
 {
-    int     n = depth == 0 ? 200 : hash(id) % 1000 < 124 ? 8 : 0;
+    int     n   = depth == 0 ? 200 : hash(id) % 1000 < 124 ? 8 : 0;
     int64_t sum = 1;
 
     for (int i = 0; i < n; i++)
@@ -383,8 +383,7 @@ SABAL_JOB(int, sync_on_sleeper, sbl_pool *, pool, setter *, s, int, spawner_wait
     int got;
 
     SABAL_SPAWN(wait_for_setter, s);
-    while (spawner_waits &&
-           !sbl_event_is_set(&s->taken)) { /* until a thief has it; jobs are offered by spawning */
+    while (spawner_waits && !sbl_event_is_set(&s->taken)) { /* until a thief has it; jobs are offered by spawning */
         SABAL_SPAWN(same, 1);
         sched_yield();
         (void)SABAL_SYNC(same);
@@ -415,9 +414,8 @@ Test(job, a_sync_that_sleeps_lends_its_place)
     for (int i = 0; i < 3; i++)
         for (int round = 0; round < 20; round++) {
             sbl_pool   *pool = pool_of(SIZES[i]);
-            setter      s = {.work = {.run = set_event}};
-            posted_sync p = {
-                .work = {.run = run_sync_on_sleeper}, .pool = pool, .setter = &s, .waits = SIZES[i] > 1};
+            setter      s    = {.work = {.run = set_event}};
+            posted_sync p = {.work = {.run = run_sync_on_sleeper}, .pool = pool, .setter = &s, .waits = SIZES[i] > 1};
 
             sbl_pool_post(pool, &p.work);
             cr_expect(sbl_event_wait(&p.done, -1));
@@ -438,7 +436,7 @@ static void hold_place(sbl_work *work)
 Test(job, a_guest_runs_its_job_though_no_thread_of_the_pool_is_free)
 {
     sbl_pool *pool = pool_of(1);
-    setter    s = {.work = {.run = hold_place}};
+    setter    s    = {.work = {.run = hold_place}};
 
     sbl_pool_post(pool, &s.work);
     cr_expect(sbl_event_wait(&s.taken, -1));

@@ -22,8 +22,8 @@ static sabal_status mark(int64_t begin, int64_t end, void *context)
 
     if (begin < m->begin || end > m->end || begin >= end)
         atomic_fetch_add(&m->wrong, 1);
-    if (m->grain && ((begin - m->begin) % m->grain || (end - begin > m->grain) ||
-                     (end < m->end && end - begin != m->grain)))
+    if (m->grain &&
+        ((begin - m->begin) % m->grain || (end - begin > m->grain) || (end < m->end && end - begin != m->grain)))
         atomic_fetch_add(&m->wrong, 1);
     for (int64_t i = begin; i < end; i++)
         atomic_fetch_add(&m->marks[i - m->begin], 1);
@@ -47,8 +47,7 @@ static int covers_once(sbl_pool *pool, int64_t begin, int64_t n, int64_t grain)
 
 Test(loop, each_index_is_covered_once)
 {
-    static const int64_t LENGTHS[] = {0, 1, 2, 3, 7, 64, 65, 1000, 4999},
-                         GRAINS[] = {0, 1, 2, 3, 10, 64, 5000};
+    static const int64_t LENGTHS[] = {0, 1, 2, 3, 7, 64, 65, 1000, 4999}, GRAINS[] = {0, 1, 2, 3, 10, 64, 5000};
 
     for (int i = 0; i < 4; i++) {
         sbl_pool *pool = i < 3 ? pool_of(SIZES[i]) : NULL;
@@ -72,7 +71,7 @@ static sabal_status count_pieces(int64_t begin, int64_t end, void *context)
 
 Test(loop, the_largest_range_there_is)
 {
-    sbl_pool       *pool = pool_of(3);
+    sbl_pool       *pool  = pool_of(3);
     _Atomic int64_t count = 0;
 
     cr_expect_eq(sbl_for(pool, INT64_MIN, INT64_MAX, count_pieces, &count, NULL), SABAL_OK);
@@ -149,7 +148,7 @@ static sabal_status nest_deeper(int64_t begin, int64_t end, void *context)
 Test(loop, deeper_nesting_than_there_are_slots_goes_on_alone)
 {
     sbl_pool *pool = pool_of(2);
-    nest      n = {.pool = pool, .depth = SBL_GUESTS + 100};
+    nest      n    = {.pool = pool, .depth = SBL_GUESTS + 100};
 
     cr_expect_eq(sbl_for(pool, 0, 1, nest_deeper, &n, NULL), SABAL_OK);
     cr_expect_eq(n.sum, SBL_GUESTS + 100);
@@ -199,8 +198,7 @@ Test(loop, a_negative_grain_is_refused)
     double out = 5;
 
     cr_expect_eq(sbl_for(NULL, 0, 9, fail_at, NULL, &(sabal_for_options){.grain = -1}), SABAL_EINVAL);
-    cr_expect_eq(sbl_reduce(&out, 8, NULL, 0, 9, NULL, NULL, NULL, &(sabal_reduce_options){.grain = -1}),
-                 SABAL_EINVAL);
+    cr_expect_eq(sbl_reduce(&out, 8, NULL, 0, 9, NULL, NULL, NULL, &(sabal_reduce_options){.grain = -1}), SABAL_EINVAL);
     cr_expect_eq(out, 5);
 }
 
@@ -222,11 +220,10 @@ static void sum_combine(void *left, const void *right, void *context)
     *(double *)left += *(const double *)right;
 }
 
-static double sum_tree(const double *x, int64_t begin, int64_t end, int64_t first, int64_t last,
-                       int64_t grain)
+static double sum_tree(const double *x, int64_t begin, int64_t end, int64_t first, int64_t last, int64_t grain)
 {
     int64_t middle = 1;
-    double  s = 0;
+    double  s      = 0;
 
     if (last - first == 1) {
         for (int64_t i = begin + first * grain; i < end && i < begin + last * grain; i++)
@@ -244,20 +241,18 @@ Test(loop, a_sum_has_the_same_bits_on_any_number_of_threads)
     enum { N = 100003 };
     static double        x[N];
     static const int64_t GRAINS[] = {1, 2, 37, 1000, 200000, 0};
-    uint64_t             state = 1;
+    uint64_t             state    = 1;
 
     for (int i = 0; i < N; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
-        x[i] = ((double)(state >> 11) / 9007199254740992.0 - 0.5) * (i % 7 ? 1 : 1e10);
+        x[i]  = ((double)(state >> 11) / 9007199254740992.0 - 0.5) * (i % 7 ? 1 : 1e10);
     }
     for (int i = 0; i < 4; i++) {
         sbl_pool *pool = i < 3 ? pool_of(SIZES[i]) : NULL;
 
         for (size_t g = 0; g < sizeof GRAINS / sizeof *GRAINS; g++)
             for (int64_t n = N; n > 0; n = n / 3 - 1) {
-                int64_t grain = GRAINS[g]                       ? GRAINS[g]
-                                : n / 16 + (n % 16 != 0) > 4096 ? 4096
-                                                                : n / 16 + (n % 16 != 0);
+                int64_t grain = GRAINS[g] ? GRAINS[g] : n / 16 + (n % 16 != 0) > 4096 ? 4096 : n / 16 + (n % 16 != 0);
                 double  expected = sum_tree(x, 0, n, 0, (n - 1) / grain + 1, grain), got = -1;
 
                 cr_expect_eq(sbl_reduce(&got, sizeof got, pool, 0, n, sum_leaf, sum_combine, x,
@@ -324,9 +319,9 @@ Test(loop, a_failed_leaf_gives_its_status_and_no_result)
     for (int64_t at = 0; at < 300; at += 7) {
         span s = {.n = -1};
 
-        cr_expect_eq(sbl_reduce(&s, sizeof s, pool, 0, 300, span_leaf, span_combine, &at,
-                                &(sabal_reduce_options){.grain = 2}),
-                     SABAL_EVALUE);
+        cr_expect_eq(
+            sbl_reduce(&s, sizeof s, pool, 0, 300, span_leaf, span_combine, &at, &(sabal_reduce_options){.grain = 2}),
+            SABAL_EVALUE);
         cr_expect_eq(s.n, -1);
     }
     sbl_pool_destroy(pool);
@@ -340,8 +335,7 @@ Test(loop, without_memory_for_the_partial_results_it_says_so)
     cr_expect_eq(sbl_reduce(&s, sizeof s, NULL, 0, 300, span_leaf, span_combine, NULL, NULL), SABAL_ENOMEM);
     sbl_alloc_fail(0, 0);
     cr_expect_eq(s.n, -1);
-    cr_expect_eq(sbl_reduce(&s, SIZE_MAX / 2, NULL, 0, 300, span_leaf, span_combine, NULL, NULL),
-                 SABAL_ENOMEM);
+    cr_expect_eq(sbl_reduce(&s, SIZE_MAX / 2, NULL, 0, 300, span_leaf, span_combine, NULL, NULL), SABAL_ENOMEM);
 }
 
 typedef struct foreign {

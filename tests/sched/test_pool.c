@@ -45,7 +45,7 @@ Test(pool, runs_all_that_was_posted_before_it_ends)
 {
     for (int32_t threads = 1; threads <= 7; threads += 3) {
         _Atomic int64_t count = 0;
-        sbl_pool       *pool = pool_of(threads);
+        sbl_pool       *pool  = pool_of(threads);
 
         for (int i = 0; i < 1000; i++)
             sbl_pool_post(pool, &counted_new(&count)->work);
@@ -58,12 +58,12 @@ Test(pool, work_may_post_more_while_the_pool_ends)
 {
     for (int round = 0; round < 20; round++) {
         _Atomic int64_t count = 0;
-        sbl_pool       *pool = pool_of(3);
+        sbl_pool       *pool  = pool_of(3);
 
         for (int i = 0; i < 50; i++) {
             counted *c = counted_new(&count);
 
-            c->pool = pool;
+            c->pool     = pool;
             c->children = 20;
             sbl_pool_post(pool, &c->work);
         }
@@ -89,7 +89,7 @@ static void *post_many(void *arg)
                 counted *c = counted_new(p->count);
 
                 c->work.next = first ? &first->work : NULL;
-                first = c;
+                first        = c;
             }
             sbl_pool_post_batch(p->pool, &first->work, 10);
         }
@@ -101,7 +101,7 @@ static void *post_many(void *arg)
 Test(pool, posts_of_many_foreign_threads_are_not_lost)
 {
     _Atomic int64_t count = 0;
-    sbl_pool       *pool = pool_of(2);
+    sbl_pool       *pool  = pool_of(2);
     pthread_t       threads[16];
     poster          p = {pool, &count};
 
@@ -151,10 +151,8 @@ Test(pool, higher_priority_first_and_equals_in_order_of_posting)
     sbl_pool_post(pool, &g.work);
     cr_assert(sbl_event_wait(&g.entered, -1));
     for (int i = 0; i < 600; i++) {
-        o[i] = (ordered){.work = {.run = note, .priority = (i * 37 % 23) * (i % 2 ? 1 : -1000)},
-                         .log = log,
-                         .n = &n,
-                         .value = i};
+        o[i] = (ordered){
+            .work = {.run = note, .priority = (i * 37 % 23) * (i % 2 ? 1 : -1000)}, .log = log, .n = &n, .value = i};
         sbl_pool_post(pool, &o[i].work);
     }
     sbl_event_set(&g.open);
@@ -163,8 +161,7 @@ Test(pool, higher_priority_first_and_equals_in_order_of_posting)
     for (int i = 1; i < n; i++) {
         const ordered *a = &o[log[i - 1]], *b = &o[log[i]];
 
-        cr_assert(a->work.priority > b->work.priority ||
-                  (a->work.priority == b->work.priority && a->value < b->value));
+        cr_assert(a->work.priority > b->work.priority || (a->work.priority == b->work.priority && a->value < b->value));
     }
 }
 
@@ -189,7 +186,7 @@ static void set_inside(sbl_work *work)
 
 Test(pool, a_blocked_place_is_lent_to_a_spare_thread)
 {
-    sbl_pool         *pool = pool_of(1);
+    sbl_pool         *pool  = pool_of(1);
     sbl_event         event = {0}, done = {0};
     waiter            w = {.work = {.run = wait_inside}, .wait = &event, .done = &done};
     waiter            s = {.work = {.run = set_inside}, .wait = &event};
@@ -207,7 +204,7 @@ Test(pool, a_blocked_place_is_lent_to_a_spare_thread)
 Test(pool, fifty_waits_deep_and_each_needs_the_next)
 {
     enum { N = 50 };
-    sbl_pool *pool = pool_of(2);
+    sbl_pool *pool          = pool_of(2);
     sbl_event events[N + 1] = {{0}};
     waiter    w[N];
 
@@ -223,7 +220,7 @@ Test(pool, fifty_waits_deep_and_each_needs_the_next)
 Test(pool, when_spares_are_used_up_the_place_stands_still_and_nothing_is_lost)
 {
     enum { N = SBL_SPARES + 20 };
-    sbl_pool       *pool = pool_of(1);
+    sbl_pool       *pool  = pool_of(1);
     sbl_event       event = {0}, done[N] = {{0}};
     static waiter   w[N];
     _Atomic int64_t count = 0;
@@ -274,7 +271,7 @@ Test(pool, is_made_and_ended_many_times)
 {
     for (int i = 0; i < 200; i++) {
         _Atomic int64_t count = 0;
-        sbl_pool       *pool = pool_of(1 + i % 5);
+        sbl_pool       *pool  = pool_of(1 + i % 5);
 
         if (i % 3)
             sbl_pool_post(pool, &counted_new(&count)->work);
@@ -285,11 +282,10 @@ Test(pool, is_made_and_ended_many_times)
 
 Test(pool, every_failed_allocation_and_thread_is_reported)
 {
-    sbl_pool_destroy(
-        pool_of(1)); /* asks for the topology, once a process; a failure of that costs only nearness */
+    sbl_pool_destroy(pool_of(1)); /* asks for the topology, once a process; a failure of that costs only nearness */
     for (int64_t nth = 1;; nth++) {
         sbl_pool    *pool = NULL;
-        sabal_error  err = SABAL_ERROR_INIT;
+        sabal_error  err  = SABAL_ERROR_INIT;
         sabal_status st;
 
         sbl_alloc_fail(nth, 0);
@@ -308,9 +304,9 @@ Test(pool, every_failed_allocation_and_thread_is_reported)
 
 Test(pool, a_spare_that_cannot_be_started_is_not_needed_for_progress_later)
 {
-    sbl_pool       *pool = pool_of(1);
+    sbl_pool       *pool  = pool_of(1);
     sbl_event       event = {0}, done = {0};
-    waiter          w = {.work = {.run = wait_inside}, .wait = &event, .done = &done};
+    waiter          w     = {.work = {.run = wait_inside}, .wait = &event, .done = &done};
     _Atomic int64_t count = 0;
 
     sbl_pool_post(pool, &w.work);
@@ -350,7 +346,7 @@ static void *post(void *arg)
 /* Who posts counts a searcher that he then fails to start; the only thread comes back meanwhile, is one too many, sleeps. */
 Test(pool, work_is_not_slept_over_while_a_spare_is_tried_in_vain)
 {
-    sbl_pool *pool = pool_of(1);
+    sbl_pool *pool  = pool_of(1);
     sbl_event event = {0}, done = {0}, run = {0};
     waiter    w = {.work = {.run = wait_inside}, .wait = &event, .done = &done};
     waiter    c = {.work = {.run = set_done}, .done = &run};
@@ -380,7 +376,7 @@ Test(pool, work_is_not_slept_over_while_a_spare_is_tried_in_vain)
 Test(pool, threads_out_of_range_are_refused)
 {
     sbl_pool   *pool = NULL;
-    sabal_error err = SABAL_ERROR_INIT;
+    sabal_error err  = SABAL_ERROR_INIT;
 
     cr_expect_eq(sbl_pool_create(&pool, &(sbl_pool_options){.threads = 1025}, &err), SABAL_EINVAL);
     cr_expect_str_eq(err.message, "1025 threads asked of a pool: 1 to 1024 are possible");
@@ -400,7 +396,7 @@ Test(pool, a_thread_knows_its_place)
 {
     sbl_pool *pool = pool_of(2);
     sbl_event done = {0};
-    waiter    w = {.work = {.run = note_place}, .wait = (sbl_event *)pool, .done = &done, .got = -2};
+    waiter    w    = {.work = {.run = note_place}, .wait = (sbl_event *)pool, .done = &done, .got = -2};
 
     cr_expect_eq(sbl_pool_place(pool), -1);
     sbl_pool_post(pool, &w.work);
@@ -415,7 +411,7 @@ Test(pool, survives_unlucky_pauses_with_more_threads_than_cores)
     atomic_store(&sbl_chaos_level, 1);
     for (int round = 0; round < 100; round++) {
         _Atomic int64_t count = 0;
-        sbl_pool       *pool = pool_of(8);
+        sbl_pool       *pool  = pool_of(8);
         sbl_event       event = {0}, done[8] = {{0}};
         waiter          w[8];
 
@@ -426,9 +422,9 @@ Test(pool, survives_unlucky_pauses_with_more_threads_than_cores)
         for (int i = 0; i < 20; i++) {
             counted *c = counted_new(&count);
 
-            c->pool = pool;
+            c->pool     = pool;
             c->children = 5;
-            c->event = i == 19 ? &event : NULL;
+            c->event    = i == 19 ? &event : NULL;
             sbl_pool_post(pool, &c->work);
         }
         for (int i = 0; i < 8; i++)

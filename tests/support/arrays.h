@@ -78,17 +78,17 @@ static inline uint64_t hash_bytes(const void *data, size_t n)
 }
 
 /* An array failed with this status, and its message holds a text; says what it was if not. */
-#define EXPECT_FAILED(error_, status_, text_)                                                                         \
-    do {                                                                                                              \
-        const sabal_error *failed_ = (error_);                                                                        \
-                                                                                                                      \
-        cr_expect(failed_ != NULL);                                                                                   \
-        if (failed_ && (failed_->status != (status_) || !strstr(failed_->message, (text_)))) {                        \
-            fprintf(stderr, "%s:%d: got %s \"%s\"\n", __FILE__, __LINE__, sabal_status_name(failed_->status),         \
-                    failed_->message);                                                                                \
-            cr_expect_eq(failed_->status, (status_));                                                                 \
-            cr_expect(strstr(failed_->message, (text_)) != NULL);                                                     \
-        }                                                                                                             \
+#define EXPECT_FAILED(error_, status_, text_)                                                                          \
+    do {                                                                                                               \
+        const sabal_error *failed_ = (error_);                                                                         \
+                                                                                                                       \
+        cr_expect(failed_ != NULL);                                                                                    \
+        if (failed_ && (failed_->status != (status_) || !strstr(failed_->message, (text_)))) {                         \
+            fprintf(stderr, "%s:%d: got %s \"%s\"\n", __FILE__, __LINE__, sabal_status_name(failed_->status),          \
+                    failed_->message);                                                                                 \
+            cr_expect_eq(failed_->status, (status_));                                                                  \
+            cr_expect(strstr(failed_->message, (text_)) != NULL);                                                      \
+        }                                                                                                              \
     } while (0)
 
 #endif

@@ -38,7 +38,7 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
 }
 
 /* A block that is run with a client of each engine, which is closed at its end. */
-#define for_each_engine(client_, threads_)                                                                           \
+#define for_each_engine(client_, threads_)                                                                             \
     for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_)));)
 
 /* n futures as a list. */

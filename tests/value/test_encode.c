@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "support/test.h"
 
-static int released;
+static int  released;
 static void count_release(void *arg)
 {
     released++;
@@ -97,21 +97,22 @@ static void expect_same(const sabal_ndarray *a, const sabal_ndarray *b)
 
 Test(encode, arrays_come_back_and_only_gaps_and_backward_strides_are_copied)
 {
-    static const double data[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
+    static const double data[24] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+                                    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
     const struct {
         int32_t ndim;
         int64_t shape[3], strides[3];
         int     copied;
         size_t  sent;
     } cases[] = {
-        {2, {4, 6}, {48, 8}, 0, 192},          /* C order */
-        {2, {6, 4}, {8, 48}, 0, 192},          /* Fortran order */
-        {3, {2, 3, 4}, {32, 64, 8}, 0, 192},   /* axes exchanged */
-        {2, {5, 4}, {0, 8}, 0, 32},            /* one row, repeated */
-        {2, {4, 3}, {48, 8}, 1, 96},           /* gaps */
-        {1, {5}, {-8}, 1, 40},                 /* backwards */
-        {0, {0}, {0}, 0, 8},                   /* a number */
-        {2, {0, 6}, {48, 8}, 0, 0},            /* nothing */
+        {2, {4, 6}, {48, 8}, 0, 192},        /* C order */
+        {2, {6, 4}, {8, 48}, 0, 192},        /* Fortran order */
+        {3, {2, 3, 4}, {32, 64, 8}, 0, 192}, /* axes exchanged */
+        {2, {5, 4}, {0, 8}, 0, 32},          /* one row, repeated */
+        {2, {4, 3}, {48, 8}, 1, 96},         /* gaps */
+        {1, {5}, {-8}, 1, 40},               /* backwards */
+        {0, {0}, {0}, 0, 8},                 /* a number */
+        {2, {0, 6}, {48, 8}, 0, 0},          /* nothing */
         {1, {1}, {800}, 0, 8},
     };
 
@@ -171,8 +172,8 @@ static void pair_destroy(void *object)
     free(((pair *)object)->text);
     free(object);
 }
-static const sabal_type PAIR = {.struct_size = sizeof PAIR, .name = "pair", .destroy = pair_destroy, .encode = pair_encode,
-                                .decode = pair_decode};
+static const sabal_type PAIR = {
+    .struct_size = sizeof PAIR, .name = "pair", .destroy = pair_destroy, .encode = pair_encode, .decode = pair_decode};
 static const sabal_type MUTE = {.struct_size = sizeof MUTE, .name = "mute", .destroy = pair_destroy};
 
 static sbl_value *a_pair(const sabal_type *type)
@@ -188,7 +189,7 @@ static sbl_value *a_pair(const sabal_type *type)
 Test(encode, objects_come_back_as_what_their_type_makes_of_them)
 {
     const sabal_type *types[] = {&MUTE, &PAIR};
-    sbl_value        *v = a_pair(&PAIR), *got;
+    sbl_value        *v       = a_pair(&PAIR), *got;
     pair             *p;
 
     released = 0;
@@ -209,7 +210,8 @@ Test(encode, objects_that_cannot_travel_say_so)
     sbl_encoded e;
 
     cr_expect_eq(sbl_value_encode(&e, v, &err), SABAL_EUNSUPPORTED);
-    cr_expect_str_eq(err.message, "an object of type 'mute' can't leave this process: the type has no encode and decode");
+    cr_expect_str_eq(err.message,
+                     "an object of type 'mute' can't leave this process: the type has no encode and decode");
     pieces_told = -3;
     err         = (sabal_error)SABAL_ERROR_INIT;
     cr_expect_eq(sbl_value_encode(&e, w, &err), SABAL_EUNSUPPORTED);
@@ -256,18 +258,19 @@ Test(encode, nothing_in_a_header_is_believed)
 {
     struct wire w;
 
-#define SPOIL(change, message)                                                                               \
-    w = GOOD;                                                                                                \
-    change;                                                                                                  \
+#define SPOIL(change, message)                                                                                         \
+    w = GOOD;                                                                                                          \
+    change;                                                                                                            \
     expect_refused(&w, sizeof w, 24, message)
     SPOIL(w.magic = 0x4c414253, "a value encoded on a machine of the other byte order");
     SPOIL(w.magic = 1, "no encoded value: it begins with 0x00000001, not 0x5342414c");
     SPOIL(w.version = 2, "a value encoded in version 2 of the format: this is version 1");
-    SPOIL(w.kind = 9; w.ndim = 0; w.dtype = 0; w.size = 32,
-          "the header of an encoded value has 64 bytes, says 32 and should have 32");
+    SPOIL(w.kind = 9; w.ndim = 0; w.dtype = 0;
+          w.size = 32, "the header of an encoded value has 64 bytes, says 32 and should have 32");
     SPOIL(w.ndim = 33, "an encoded value of kind 2 with 33 dimensions, 1 pieces, a name of 0 bytes");
     SPOIL(w.name_length = 5, "an encoded value of kind 2 with 2 dimensions, 1 pieces, a name of 5 bytes");
-    SPOIL(w.n_pieces = 0xffffffff, "an encoded value of kind 2 with 2 dimensions, 4294967295 pieces, a name of 0 bytes");
+    SPOIL(w.n_pieces = 0xffffffff,
+          "an encoded value of kind 2 with 2 dimensions, 4294967295 pieces, a name of 0 bytes");
     SPOIL(w.kind = SBL_BYTES, "an encoded value of kind 1 with 2 dimensions, 1 pieces, a name of 0 bytes");
     SPOIL(w.ndim = 1, "the header of an encoded value has 64 bytes, says 64 and should have 48");
     SPOIL(w.size = 63, "the header of an encoded value has 64 bytes, says 63 and should have 64");
@@ -275,7 +278,8 @@ Test(encode, nothing_in_a_header_is_believed)
     SPOIL(w.dtype = 0, "an encoded array: 0 is no dtype");
     SPOIL(w.dtype = 200, "an encoded array: 200 is no dtype");
     SPOIL(w.shape[0] = -2, "an encoded array: extent -2 along axis 0");
-    SPOIL(w.shape[0] = INT64_MAX, "an encoded array: a shape of more than 2^63 bytes (axis 0 has extent 9223372036854775807)");
+    SPOIL(w.shape[0] = INT64_MAX,
+          "an encoded array: a shape of more than 2^63 bytes (axis 0 has extent 9223372036854775807)");
     SPOIL(w.shape[0] = 3, "an encoded array whose shape and strides don't fit its 24 bytes");
     SPOIL(w.shape[0] = 0, "an encoded array whose shape and strides don't fit its 24 bytes");
     SPOIL(w.strides[0] = -12, "an encoded array with stride -12 along axis 0, of elements of 4 bytes");
@@ -311,7 +315,7 @@ Test(encode, an_unknown_or_empty_type_name_is_told)
         uint8_t  kind, dtype;
         uint32_t size, n_pieces, ndim, name_length;
         char     name[8];
-    } w = {0x5342414c, 1, SBL_OBJECT, 0, 28, 0, 0, 4, "pa\001r"};
+    } w                       = {0x5342414c, 1, SBL_OBJECT, 0, 28, 0, 0, 4, "pa\001r"};
     const sabal_type *types[] = {&PAIR, &MUTE};
     sabal_piece       piece   = {&w, 28};
     sabal_error       err     = SABAL_ERROR_INIT;
@@ -344,7 +348,8 @@ Test(encode, every_failed_allocation_is_reported_and_the_pieces_let_go)
 
     cr_assert_eq(sbl_bytes_create(&values[0], &data, 100, NULL), SABAL_OK);
     memset(data, 0, 100);
-    cr_assert_eq(sbl_ndarray_wrap(&array, room, SABAL_INT32, 1, (int64_t[]){8}, (int64_t[]){8}, NULL, NULL, NULL), SABAL_OK);
+    cr_assert_eq(sbl_ndarray_wrap(&array, room, SABAL_INT32, 1, (int64_t[]){8}, (int64_t[]){8}, NULL, NULL, NULL),
+                 SABAL_OK);
     values[1] = (sbl_value *)(void *)array;
     values[2] = a_pair(&PAIR);
     sabal_memory_get(&before);

@@ -75,10 +75,10 @@ Test(ndarray, the_getters_tell_what_it_was_made_from)
 Test(ndarray, shapes_that_cannot_be_are_refused_with_the_number)
 {
     const struct {
-        int         dtype;
-        int32_t     ndim;
-        int64_t     shape[3];
-        const char *message;
+        int          dtype;
+        int32_t      ndim;
+        int64_t      shape[3];
+        const char  *message;
         sabal_status status;
     } cases[] = {
         {0, 1, {1}, "0 is no dtype", SABAL_EDTYPE},
@@ -113,7 +113,7 @@ Test(ndarray, no_data_is_an_error_unless_there_are_no_elements)
     sabal_release(a);
 }
 
-static int released;
+static int  released;
 static void count_release(void *arg)
 {
     released += *(int *)arg;
@@ -149,7 +149,7 @@ Test(ndarray, wrapped_memory_is_released_once_also_on_failure)
 
 Test(ndarray, a_view_keeps_its_base_and_counts_nothing)
 {
-    sabal_ndarray *a = counting(2, (int64_t[]){10, 3}), *rows, *view;
+    sabal_ndarray *a      = counting(2, (int64_t[]){10, 3}), *rows, *view;
     sabal_error    err    = SABAL_ERROR_INIT;
     size_t         before = in_use();
 
@@ -251,7 +251,7 @@ Test(ndarray, copy_out_agrees_with_the_naive_loop_whatever_the_strides)
 
 Test(ndarray, every_failed_allocation_is_reported)
 {
-    const int64_t shape = 1000;
+    const int64_t shape  = 1000;
     size_t        before = in_use();
 
     for (int64_t nth = 1; nth <= 2; nth++) {

@@ -57,8 +57,8 @@ static int check_all(void)
         text = printed(a);
         if (strlen(text) != (size_t)length || memcmp(text, at + 4, (size_t)length)) {
             if (wrong++ < 10)
-                fprintf(stderr, "case %d, %s:\n%s\nNumPy:\n%.*s\n", n, sabal_dtype_name((sabal_dtype)head[0]), text, length,
-                        at + 4);
+                fprintf(stderr, "case %d, %s:\n%s\nNumPy:\n%.*s\n", n, sabal_dtype_name((sabal_dtype)head[0]), text,
+                        length, at + 4);
         }
         at += 4 + length;
         free(text);

@@ -49,7 +49,7 @@ Test(value, bytes_of_every_size_are_aligned)
 }
 
 /* A type of a user's: a text. */
-static int destroyed;
+static int    destroyed;
 static size_t text_size(const void *object)
 {
     return strlen(object) + 1;

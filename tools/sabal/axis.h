@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 typedef struct axis {
-    double least, most;     /* data at both ends                       */
-    double at, length;      /* where it starts on the page, and how long it is there; negative length: upwards */
-    double step, first;     /* ticks                                   */
-    int    decimals;        /* of the ticks' labels; -1: as %g does    */
+    double least, most; /* data at both ends                       */
+    double at, length;  /* where it starts on the page, and how long it is there; negative length: upwards */
+    double step, first; /* ticks                                   */
+    int    decimals;    /* of the ticks' labels; -1: as %g does    */
 } axis;
 
 /** Spans least to most, and margin times as much more at both ends; something around them if they are the same. */

@@ -28,12 +28,17 @@ typedef struct cli_option {
     int64_t     min, max;
     const char *text; /* for the help; a newline where a line may not be joined */
 } cli_option;
-#define CLI_HELP_OPTION       {"help", 'h', NULL, CLI_HELP, NULL, 0, 0, "show this help"}
-#define CLI_END               {NULL, 0, NULL, CLI_FLAG, NULL, 0, 0, NULL}
-#define CLI_THREADS(target_)                                                                                 \
-    {                                                                                                        \
-        "threads", 't', "N", CLI_INT, (target_), 1, 1024,                                                    \
-            "threads to use (default: the cores this process may use)"                                       \
+#define CLI_HELP_OPTION                                                                                                \
+    {                                                                                                                  \
+        "help", 'h', NULL, CLI_HELP, NULL, 0, 0, "show this help"                                                      \
+    }
+#define CLI_END                                                                                                        \
+    {                                                                                                                  \
+        NULL, 0, NULL, CLI_FLAG, NULL, 0, 0, NULL                                                                      \
+    }
+#define CLI_THREADS(target_)                                                                                           \
+    {                                                                                                                  \
+        "threads", 't', "N", CLI_INT, (target_), 1, 1024, "threads to use (default: the cores this process may use)"   \
     }
 
 typedef struct cli_command {

@@ -17,7 +17,7 @@ typedef struct listing {
     const char *wanted; /* the one data set to show; "": all of them */
     int64_t     n, shown;
     int         widths[3]; /* of names, types and shapes */
-    json_t     *json; /* an array; NULL: text is printed */
+    json_t     *json;      /* an array; NULL: text is printed */
     int         printing, failed;
     char        names[MOST_NAMES][128]; /* of the first ones, for the message if the wanted one isn't there */
 } listing;
@@ -82,8 +82,8 @@ static int32_t show(void *user, const sabal_file_entry *entry)
         add_json(list, entry);
         return 0;
     }
-    printf("  %-*s  %-*s  %-*s %10s  %s%s\n", list->widths[0], name, list->widths[1], entry->dtype, list->widths[2], shape,
-           cli_bytes(bytes, (double)entry->stored_bytes), entry->layout ? entry->layout : "",
+    printf("  %-*s  %-*s  %-*s %10s  %s%s\n", list->widths[0], name, list->widths[1], entry->dtype, list->widths[2],
+           shape, cli_bytes(bytes, (double)entry->stored_bytes), entry->layout ? entry->layout : "",
            entry->readable ? "" : "  (sabal can't read it)");
     return 0;
 }
@@ -104,7 +104,7 @@ static int no_such_dataset(const listing *list, const char *path)
 
 static int print_listing(listing *list, const char *path, int as_json)
 {
-    sabal_error err = SABAL_ERROR_INIT;
+    sabal_error err  = SABAL_ERROR_INIT;
     json_t     *root = NULL;
     int         st   = CLI_FAILURE;
 

@@ -63,8 +63,8 @@ static int overwrites_init(const kmeans_run *run, const output *out)
 {
     char path[PATH_MAX], dataset[256];
 
-    return init_is_file(run) && !out->dataset[0] && output_split(path, sizeof path, dataset, sizeof dataset, run->init) &&
-           output_is_file(out, path);
+    return init_is_file(run) && !out->dataset[0] &&
+           output_split(path, sizeof path, dataset, sizeof dataset, run->init) && output_is_file(out, path);
 }
 
 static int check_outputs(const cli_command *command, kmeans_run *run)
@@ -87,8 +87,9 @@ static int check_outputs(const cli_command *command, kmeans_run *run)
         return cli_fail("--plot: this build of sabal draws no pictures; build it with cairo");
     if (output_same(&run->labels_out, &run->centers_out) || output_same(&run->labels_out, &run->plot_out) ||
         output_same(&run->centers_out, &run->plot_out))
-        return cli_usage(command, "two outputs go to one place; choose another file for one of them, or name a data set "
-                                  "for each (FILE.h5:NAME)");
+        return cli_usage(command,
+                         "two outputs go to one place; choose another file for one of them, or name a data set "
+                         "for each (FILE.h5:NAME)");
     if (overwrites_init(run, &run->labels_out) || overwrites_init(run, &run->centers_out) ||
         overwrites_init(run, &run->plot_out))
         return cli_fail("%s: is the file of the first centres; write to another name", run->init);
@@ -112,9 +113,9 @@ static int check(const cli_command *command, kmeans_run *run)
 
 /* --- the data ---------------------------------------------------------------------------------------------- */
 
-#define CONVERT(type)                                                                                        \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-        to[i] = (double)((const type *)chunk->data)[i];                                                      \
+#define CONVERT(type)                                                                                                  \
+    for (int64_t i = 0; i < n; i++)                                                                                    \
+        to[i] = (double)((const type *)chunk->data)[i];                                                                \
     break
 
 /* Whole numbers become float64, as in scikit-learn. */
@@ -127,15 +128,24 @@ static sabal_status to_float64(void *out, const sabal_chunk *chunk, const void *
         n *= chunk->shape[i];
     switch (chunk->dtype) {
     case SABAL_BOOL:
-    case SABAL_UINT8: CONVERT(uint8_t);
-    case SABAL_UINT16: CONVERT(uint16_t);
-    case SABAL_UINT32: CONVERT(uint32_t);
-    case SABAL_UINT64: CONVERT(uint64_t);
-    case SABAL_INT8: CONVERT(int8_t);
-    case SABAL_INT16: CONVERT(int16_t);
-    case SABAL_INT32: CONVERT(int32_t);
-    case SABAL_INT64: CONVERT(int64_t);
-    case SABAL_FLOAT32: CONVERT(float);
+    case SABAL_UINT8:
+        CONVERT(uint8_t);
+    case SABAL_UINT16:
+        CONVERT(uint16_t);
+    case SABAL_UINT32:
+        CONVERT(uint32_t);
+    case SABAL_UINT64:
+        CONVERT(uint64_t);
+    case SABAL_INT8:
+        CONVERT(int8_t);
+    case SABAL_INT16:
+        CONVERT(int16_t);
+    case SABAL_INT32:
+        CONVERT(int32_t);
+    case SABAL_INT64:
+        CONVERT(int64_t);
+    case SABAL_FLOAT32:
+        CONVERT(float);
     default:
         return sabal_task_fail(task, SABAL_EDTYPE, "%s can't become float64", sabal_dtype_name(chunk->dtype));
     }
@@ -267,10 +277,10 @@ static int fit(kmeans_run *run)
             return st;
     }
     watch_begin(&run->watch, "seeding", sabal_array_n_chunks(run->x, 0));
-    run->model = sabal_kmeans_fit(run->x, .n_clusters = (int32_t)run->k, .init = init ? "k-means||" : run->init,
-                                  .init_centers = init, .n_init = (int32_t)run->n_init,
-                                  .max_iter = (int32_t)run->max_iter, .tol = run->tol, .seed = run->seed,
-                                  .progress = watch_fit, .progress_user = &run->watch);
+    run->model =
+        sabal_kmeans_fit(run->x, .n_clusters = (int32_t)run->k, .init = init ? "k-means||" : run->init,
+                         .init_centers = init, .n_init = (int32_t)run->n_init, .max_iter = (int32_t)run->max_iter,
+                         .tol = run->tol, .seed = run->seed, .progress = watch_fit, .progress_user = &run->watch);
     if (sabal_kmeans_error(run->model))
         return cli_error(run->file, sabal_kmeans_error(run->model));
     run->times.struct_size = sizeof run->times;
@@ -361,7 +371,7 @@ static int draw(kmeans_run *run)
 static int finish(kmeans_run *run)
 {
     int (*const steps[])(kmeans_run * run) = {write_centers, write_labels, count, draw};
-    int st = CLI_GO_ON, step;
+    int st                                 = CLI_GO_ON, step;
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         step = steps[i](run);
@@ -401,7 +411,8 @@ static int run_kmeans(const cli_command *command, int argc, char **argv)
 {
     kmeans_run       run = {.init = "k-means||", .n_init_text = "auto", .max_iter = 300, .tol = 1e-4, .memory = -1};
     const cli_option options[] = {
-        {"clusters", 'k', "N", CLI_INT, &run.k, 1, INT32_MAX, "number of clusters (needed, unless --init names a file)"},
+        {"clusters", 'k', "N", CLI_INT, &run.k, 1, INT32_MAX,
+         "number of clusters (needed, unless --init names a file)"},
         {"init", 0, "HOW", CLI_TEXT, &run.init, 0, 0,
          "first centres: 'k-means||' (default), 'k-means++',\n'random', or a file of them, FILE.npy"},
         {"n-init", 0, "N", CLI_TEXT, &run.n_init_text, 0, 0,

@@ -37,7 +37,7 @@ static json_t *real(double value)
 int kmeans_print_json(const kmeans_run *run)
 {
     const double *center = sabal_ndarray_data(run->centers);
-    json_t       *rows = json_array(), *root;
+    json_t       *rows   = json_array(), *root;
     int           failed;
 
     for (int64_t c = 0; c < run->k; c++) {
@@ -49,8 +49,8 @@ int kmeans_print_json(const kmeans_run *run)
     }
     root = json_pack("{s:o, s:o, s:i, s:b, s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:i, s:I}", "centers", rows, "inertia",
                      real(sabal_kmeans_inertia(run->model)), "n_iter", (int)sabal_kmeans_n_iter(run->model),
-                     "converged", (int)sabal_kmeans_converged(run->model), "seconds", "read", run->read_seconds,
-                     "seed", run->times.seed, "iterate", run->times.iterate, "total", run->total_seconds, "rows",
+                     "converged", (int)sabal_kmeans_converged(run->model), "seconds", "read", run->read_seconds, "seed",
+                     run->times.seed, "iterate", run->times.iterate, "total", run->total_seconds, "rows",
                      (json_int_t)run->rows, "features", (json_int_t)run->features, "threads",
                      (int)sabal_client_threads(run->client), "peak_rss_bytes", (json_int_t)peak_rss());
     if (!root)
@@ -119,8 +119,7 @@ static void print_times(const kmeans_run *run)
            run->in_memory ? cli_seconds(read, run->read_seconds) : "in each pass", cli_seconds(seed, run->times.seed),
            cli_seconds(iterate, run->times.iterate),
            cli_seconds(rest, fmax(0, run->total_seconds - run->read_seconds - run->times.seed - run->times.iterate)),
-           sabal_client_threads(run->client),
-           sabal_client_threads(run->client) == 1 ? "" : "s");
+           sabal_client_threads(run->client), sabal_client_threads(run->client) == 1 ? "" : "s");
     if (isfinite(passes) && passes > 0 && (run->n_init == 1 || (!run->n_init && strcmp(run->init, "random") != 0)))
         printf("  speed       %s rows/s in a pass\n", cli_count(speed, (int64_t)passes));
 }
@@ -190,11 +189,19 @@ static int draw(kmeans_run *run, const sample *s, const plane *p, double *points
 {
     char        title[PATH_MAX + 64], subtitle[256], x_label[80], y_label[80], rows[32], shown[32], features[32];
     char        message[256], inertia[32];
-    double      sum  = sabal_kmeans_inertia(run->model);
-    const char *name = strrchr(run->file, '/');
-    plot        drawing = {.n = s->n, .points = points, .labels = labels, .k = (int32_t)run->k, .centers = centers,
-                           .sizes = run->sizes, .histogram = run->features == 1, .title = title,
-                           .subtitle = subtitle, .x_label = x_label, .y_label = y_label};
+    double      sum     = sabal_kmeans_inertia(run->model);
+    const char *name    = strrchr(run->file, '/');
+    plot        drawing = {.n         = s->n,
+                           .points    = points,
+                           .labels    = labels,
+                           .k         = (int32_t)run->k,
+                           .centers   = centers,
+                           .sizes     = run->sizes,
+                           .histogram = run->features == 1,
+                           .title     = title,
+                           .subtitle  = subtitle,
+                           .x_label   = x_label,
+                           .y_label   = y_label};
 
     plane_map(points, p, s->rows, s->n);
     plane_map(centers, p, sabal_ndarray_data(run->centers), run->k);

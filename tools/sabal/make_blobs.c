@@ -36,8 +36,10 @@ static int check(const cli_command *command, blobs *b)
     if (b->labels_file && !output_is_hdf5(b->labels_out.path) && !output_has_ending(b->labels_out.path, ".npy"))
         return cli_usage(command, "--labels '%s': the name must end in .npy or .h5", b->labels_file);
     if (output_same(&b->out, &b->labels_out))
-        return cli_usage(command, "--labels '%s': is where the points go; choose another file, or name a data set for "
-                                  "each (FILE.h5:NAME)", b->labels_file);
+        return cli_usage(command,
+                         "--labels '%s': is where the points go; choose another file, or name a data set for "
+                         "each (FILE.h5:NAME)",
+                         b->labels_file);
     return CLI_GO_ON;
 }
 

@@ -11,11 +11,11 @@
 #include <sabal/sabal.h>
 
 typedef struct output {
-    char  path[PATH_MAX];    /* of the file: links followed, a data set cut off; "" if there is no such output */
-    char  place[PATH_MAX];   /* the same, absolute and without links, whatever the user called it              */
-    char  dataset[256];      /* "" if none was given; else "/group/name"                                       */
+    char  path[PATH_MAX];  /* of the file: links followed, a data set cut off; "" if there is no such output */
+    char  place[PATH_MAX]; /* the same, absolute and without links, whatever the user called it              */
+    char  dataset[256];    /* "" if none was given; else "/group/name"                                       */
     int   exists;
-    dev_t device;            /* of what exists */
+    dev_t device; /* of what exists */
     ino_t inode;
 } output;
 

@@ -8,8 +8,8 @@
 #include <math.h>
 
 static const uint32_t FEW[]  = {0x0072b2, 0xe69f00, 0x009e73, 0xcc79a7, 0x56b4e9, 0xd55e00, 0x7a6f00};
-static const uint32_t SOME[] = {0x332288, 0xddaa33, 0x117733, 0xcc6677, 0x88ccee, 0x882255, 0x44aa99, 0x999933,
-                                0xaa4499, 0x777777};
+static const uint32_t SOME[] = {0x332288, 0xddaa33, 0x117733, 0xcc6677, 0x88ccee,
+                                0x882255, 0x44aa99, 0x999933, 0xaa4499, 0x777777};
 #define N_FEW  ((int32_t)(sizeof FEW / sizeof *FEW))
 #define N_SOME ((int32_t)(sizeof SOME / sizeof *SOME))
 

@@ -25,7 +25,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 __attribute__((visibility("default"))) const char *__lsan_default_options(void);
-const char *__lsan_default_suppressions(void)
+const char                                        *__lsan_default_suppressions(void)
 {
     return "leak:libfontconfig";
 }
@@ -181,7 +181,7 @@ static void draw_frame(page *g)
 static void round_levels(cairo_surface_t *picture)
 {
     unsigned char *rows = cairo_image_surface_get_data(picture);
-    size_t         size = (size_t)cairo_image_surface_get_stride(picture) * (size_t)cairo_image_surface_get_height(picture);
+    size_t size = (size_t)cairo_image_surface_get_stride(picture) * (size_t)cairo_image_surface_get_height(picture);
 
     cairo_surface_flush(picture);
     for (size_t i = 0; i < size; i++)
@@ -195,7 +195,7 @@ static int draw_points(page *g)
     const plot      *p     = g->plot;
     int              width = (int)ceil(g->x.length * POINT_SCALE), height = (int)ceil(-g->y.length * POINT_SCALE);
     double           top = g->y.at + g->y.length, radius = 26 / pow((double)p->n + 1, 0.3);
-    double           alpha = p->n < 1000 ? 0.8 : p->n < 6000 ? 0.65 : 0.5;
+    double           alpha   = p->n < 1000 ? 0.8 : p->n < 6000 ? 0.65 : 0.5;
     cairo_surface_t *picture = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
     cairo_t         *cr      = cairo_create(picture);
     int              st;
@@ -229,15 +229,15 @@ static int draw_points(page *g)
 
 static void draw_bars(page *g)
 {
-    const plot *p = g->plot;
+    const plot *p   = g->plot;
     double      bin = (g->x.most - g->x.least) / N_BINS;
 
     for (int b = 0; b < N_BINS; b++) {
-        double left = axis_at(&g->x, g->x.least + b * bin), right = axis_at(&g->x, g->x.least + (b + 1) * bin);
+        double  left = axis_at(&g->x, g->x.least + b * bin), right = axis_at(&g->x, g->x.least + (b + 1) * bin);
         int64_t below = 0;
 
         for (int32_t c = 0; c < p->k; c++) {
-            int64_t n = g->bins[(int64_t)c * N_BINS + b];
+            int64_t n  = g->bins[(int64_t)c * N_BINS + b];
             double  y0 = axis_at(&g->y, (double)below), y1 = axis_at(&g->y, (double)(below + n));
 
             if (!n)
@@ -298,11 +298,11 @@ static void draw_centers(page *g)
 
 static void draw_legend(page *g)
 {
-    const plot *p = g->plot;
+    const plot *p  = g->plot;
     cairo_t    *cr = g->cairo;
     double      x = LEFT + g->x.length + 22, y = TOP + 6;
     int32_t     shown = p->k <= MOST_LEGEND ? p->k : MOST_LEGEND - 1;
-    int64_t     all = 0;
+    int64_t     all   = 0;
     char        text[64];
 
     for (int32_t c = 0; c < p->k; c++)
@@ -329,7 +329,7 @@ static void draw_legend(page *g)
 
 static void find_ranges(page *g)
 {
-    const plot *p = g->plot;
+    const plot *p        = g->plot;
     double      least[2] = {INFINITY, INFINITY}, most[2] = {-INFINITY, -INFINITY};
 
     for (int64_t i = 0; i < p->n + p->k; i++) {
@@ -353,7 +353,7 @@ static void find_ranges(page *g)
 /* Counts the bins and sets the upward axis to them. 0, or -1 if there is no memory. */
 static int find_bins(page *g)
 {
-    const plot *p = g->plot;
+    const plot *p       = g->plot;
     int64_t     highest = 1;
 
     g->bins = calloc((size_t)p->k * N_BINS, sizeof *g->bins);
@@ -458,7 +458,8 @@ int plot_write(const plot *p, const char *path, char *message)
         cause = errno;
     }
     if (st) {
-        snprintf(message, 200, "%s", st == CAIRO_STATUS_WRITE_ERROR && cause ? strerror(cause) : cairo_status_to_string(st));
+        snprintf(message, 200, "%s",
+                 st == CAIRO_STATUS_WRITE_ERROR && cause ? strerror(cause) : cairo_status_to_string(st));
         output_abort();
         return -1;
     }

@@ -5,12 +5,12 @@
 #include <stdint.h>
 
 typedef struct plot {
-    int64_t        n;       /* points                                                                         */
-    const double  *points;  /* (n, 2); only the first of each two counts if histogram is set                  */
-    const int32_t *labels;  /* (n,) 0 .. k - 1                                                                 */
+    int64_t        n;      /* points                                                                         */
+    const double  *points; /* (n, 2); only the first of each two counts if histogram is set                  */
+    const int32_t *labels; /* (n,) 0 .. k - 1                                                                 */
     int32_t        k;
-    const double  *centers; /* (k, 2)                                                                          */
-    const int64_t *sizes;   /* (k,) rows of each cluster in the whole data                                    */
+    const double  *centers;   /* (k, 2)                                                                          */
+    const int64_t *sizes;     /* (k,) rows of each cluster in the whole data                                    */
     int            histogram; /* one feature only: bars of counts in place of points                           */
     const char    *title, *subtitle, *x_label, *y_label;
 } plot;

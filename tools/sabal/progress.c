@@ -50,9 +50,9 @@ static int terminal_width(void)
 static void draw(double elapsed)
 {
     char   what[160] = "", line[1024], time[32];
-    double fraction = ask(ask_user, what, sizeof what);
-    int    utf8     = !strcmp(nl_langinfo(CODESET), "UTF-8");
-    int    width = terminal_width() - 1, bar, full;
+    double fraction  = ask(ask_user, what, sizeof what);
+    int    utf8      = !strcmp(nl_langinfo(CODESET), "UTF-8");
+    int    width     = terminal_width() - 1, bar, full;
     size_t at;
 
     cli_seconds(time, elapsed);

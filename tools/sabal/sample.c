@@ -68,7 +68,7 @@ sabal_status sample_take(sample *s, const sabal_array *x, int64_t wanted, sabal_
         return SABAL_ENOMEM;
     for (int64_t i = 0; i < n_windows; i++) {
         SABAL_SCOPE(client);
-        int64_t first = i * window, last, quota = (i + 1) * wanted / n_windows - taken;
+        int64_t        first = i * window, last, quota = (i + 1) * wanted / n_windows - taken;
         sabal_ndarray *rows;
         sabal_status   st;
 
@@ -94,7 +94,7 @@ void sample_clear(sample *s)
 
 /* --- the plane --------------------------------------------------------------------------------------------- */
 
-#define N_VECTORS 6
+#define N_VECTORS   6
 #define MOST_PASSES 100
 
 static double dot(const double *a, const double *b, int64_t n)
@@ -247,8 +247,8 @@ int plane_fit(plane *p, const sample *s)
 {
     size_t  d       = (size_t)s->d;
     double *vectors = calloc(N_VECTORS * d, sizeof *vectors), *work = calloc(N_VECTORS * d, sizeof *work);
-    double *row     = calloc(d, sizeof *row);
-    int     st      = -1;
+    double *row = calloc(d, sizeof *row);
+    int     st  = -1;
 
     *p = (plane){.d = s->d, .mean = calloc(d, sizeof *p->mean), .axes = calloc(2 * d, sizeof *p->axes)};
     if (!vectors || !work || !row || !p->mean || !p->axes)

@@ -54,7 +54,7 @@ static double show(void *user, char *text, size_t size)
         done = part(w);
         snprintf(text, size, "%s", w->what ? w->what : "");
     } else {
-        const sabal_kmeans_progress *p = &w->fit;
+        const sabal_kmeans_progress *p       = &w->fit;
         char                         run[40] = "";
 
         if (p->n_init > 1)
@@ -112,8 +112,8 @@ void watch_fit(void *user, const sabal_kmeans_progress *progress)
 
 void watch_wait(watch *w)
 {
-    struct pollfd      ready = {.fd = sabal_client_fd(w->client), .events = POLLIN};
-    sabal_client_stats stats = {.struct_size = sizeof stats};
+    struct pollfd      ready   = {.fd = sabal_client_fd(w->client), .events = POLLIN};
+    sabal_client_stats stats   = {.struct_size = sizeof stats};
     int                wait_ms = 1;
 
     /* The descriptor tells of an end a moment before the count does: so no long wait right after it was readable. */
