@@ -116,7 +116,10 @@ SABAL_API enum sabal_future_state sabal_future_state_get(const sabal_future *fut
 /** The error of a failed or cancelled future, the first cause; NULL otherwise. Borrowed. */
 SABAL_API const sabal_error *sabal_future_error(const sabal_future *future);
 
-/** How to wait. */
+/**
+ * How to wait. A wait with a limit runs nothing of the pool's meanwhile, so that it ends in time; but where every thread
+ * that the pool may have is blocked in a wait of its own, it must, and may end late.
+ */
 typedef struct sabal_wait_options {
     size_t      struct_size;
     const char *where;

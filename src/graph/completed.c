@@ -288,11 +288,12 @@ static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t 
 {
     int64_t       now      = timeout_ns < 0 ? 0 : sbl_clock_ns();
     int64_t       deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    sabal_error   why      = SABAL_ERROR_INIT; /* told only if none has ended meanwhile */
     struct entry *e;
     sabal_status  st;
 
     pthread_mutex_lock(&it->lock);
-    st = wait_for_one(it, deadline, err);
+    st = wait_for_one(it, deadline, &why);
     e  = it->ended.first;
     if (e)
         take(e);
@@ -307,7 +308,7 @@ static sabal_status next(sabal_future **future, sabal_as_completed *it, int64_t 
         return sbl_error_set(err, SABAL_ETIMEDOUT, "none of the futures has ended within %g s",
                              (double)timeout_ns * 1e-9);
     if (st)
-        return st;
+        return sbl_error_pass(err, &why);
     *future = NULL;
     return SABAL_END;
 }

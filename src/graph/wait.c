@@ -52,7 +52,10 @@ static sabal_status timed_out(const sabal_future *f, int64_t timeout_ns, sabal_e
                          (double)timeout_ns * 1e-9);
 }
 
-/* Runs what f needs, as far as that can be done here. A wait with a limit does not, since what it ran has none. */
+/*
+ * Runs what f needs, as far as that can be done here. A wait with a limit does not, since what it ran has none; but if no
+ * thread is left it may have to (stuck.c).
+ */
 static void help(sabal_future *f, int64_t deadline_ns)
 {
     while (deadline_ns == INT64_MAX && !sbl_future_has_ended(f) && f->client->engine->help(f))

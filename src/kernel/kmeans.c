@@ -33,7 +33,7 @@ static const struct sbl_kmeans_kernels *kernels(void) { return sbl_kmeans_kernel
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
 static int few_features(int32_t k, int64_t d) { return d <= 4 && k <= 256; }
 
-/* |x - c|^2 is at most four times the greater of |x|^2 and |c|^2, and centres are means of rows. */
+/* |x - c|^2 is at most four times the greater of |x|^2 and |c|^2. */
 double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d)
 {
     return dtype == SABAL_FLOAT32 && !few_features(k, d) ? (double)FLT_MAX / 8 : DBL_MAX / 8;

@@ -22,7 +22,7 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
                                               const double *shift);
 void                sbl_kmeans_centers_destroy(sbl_kmeans_centers *centers);
 
-/** Up to which sum of squares about the shift, of all numbers of the rows, no distance overflows. */
+/** Up to which squared distance from the shift, of a row and of a centre, no distance between them overflows. */
 double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d);
 
 /** Scratch bytes a pass needs for these centres (per thread that runs one). Aligned to 64. */

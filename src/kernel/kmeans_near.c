@@ -1,7 +1,8 @@
 /*
  * How far rows are from the nearest of some candidates. It only steers a random choice, so float32 is enough: rows and
- * candidates about the shift, and scaled so that no square overflows. Few features: differences, on rows of a block turned
- * around first, feature by feature, each BLOCK long. More: products, in panels as kmeans_many.inc has them.
+ * candidates about the shift, and scaled so that no square overflows. By differences, never by products: where few rows lie
+ * far from the rest, products would lose all that tells the rest apart. Few features: rows of a block are turned around
+ * first, feature by feature, each BLOCK long. More: in panels as kmeans_many.inc has them.
  */
 #include "kernel/kmeans_variant.h"
 
@@ -11,16 +12,15 @@
 #include "kernel/lanes.h"
 
 #define BLOCK      SBL_NEAR_ROWS
-#define MAX_DIRECT 4 /* features: differences up to here, products from there on */
+#define MAX_DIRECT 4 /* features: blocks up to here, panels from there on */
 
 struct candidates {
     int32_t       m;
     int64_t       d;
     const double *shift; /* (d) */
     double        scale;
-    float        *near;  /* (candidate - shift) * scale: (m, d), or -2 times that in tiles */
-    float        *norms; /* their squares, in tiles only */
-    float        *at;    /* rows, turned around */
+    float        *near; /* (candidate - shift) * scale: (m, d), or in tiles */
+    float        *at;   /* rows, turned around */
 };
 
 /* What a block's rows are to the candidates. */
@@ -137,34 +137,45 @@ INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t 
     }
 }
 
-/* One block of many features: |x|^2 - 2 x.c + |c|^2, which may round to a little less than nothing. */
-INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c,
-                     const int named)
+/* Adds the squares of differences of some features; as vf_tile() in kmeans_tile.h. */
+INLINE void tile_away(vf sum[TILE_CENTERS][TILE_VECTORS], const float *at, const float *near, int64_t n_features)
+{
+    for (int64_t f = 0; f < n_features; f++, at += vf_ROWS, near += TILE_CENTERS) {
+        const vf a0 = vf_load(at), a1 = vf_load(at + VF), a2 = vf_load(at + 2 * VF);
+
+        _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
+        {
+            const vf b = vf_all(near[j]);
+            vf       away;
+
+            away      = a0 - b;
+            sum[j][0] = vf_fma(away, away, sum[j][0]);
+            away      = a1 - b;
+            sum[j][1] = vf_fma(away, away, sum[j][1]);
+            away      = a2 - b;
+            sum[j][2] = vf_fma(away, away, sum[j][2]);
+        }
+    }
+}
+
+/* One block of many features. */
+INLINE void panels(struct found *to, int is_f32, const char *x, int64_t n, const struct candidates *c, const int named)
 {
     const int64_t d = c->d;
 
     for (int64_t r = 0; r < n; r += vf_ROWS, x += vf_ROWS * d * (is_f32 ? 4 : 8)) {
-        vf least[TILE_VECTORS], who[TILE_VECTORS], norm[TILE_VECTORS], sum[TILE_CENTERS][TILE_VECTORS];
+        vf least[TILE_VECTORS], who[TILE_VECTORS], sum[TILE_CENTERS][TILE_VECTORS];
 
         turn_panel(c->at, is_f32, x, n - r, d, c->shift, c->scale);
         _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
         {
             least[u] = vf_all(INFINITY);
             who[u]   = vf_all_bits(0);
-            norm[u]  = vf_all(0);
         }
-        for (int64_t f = 0; f < d; f++)
-            _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
-            {
-                const vf v = vf_load(c->at + f * vf_ROWS + u * VF);
-
-                norm[u] = vf_fma(v, v, norm[u]);
-            }
         for (int64_t tile = 0; tile < tiles_of(c->m); tile++) {
             _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
-                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++) sum[j][u] =
-                    vf_all(c->norms[tile * TILE_CENTERS + j]);
-            vf_tile(sum, c->at, c->near + tile * d * TILE_CENTERS, d);
+                _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++) sum[j][u] = vf_all(0);
+            tile_away(sum, c->at, c->near + tile * d * TILE_CENTERS, d);
             _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
                 _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
             {
@@ -175,7 +186,7 @@ INLINE void products(struct found *to, int is_f32, const char *x, int64_t n, con
         }
         _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
         {
-            vf_store(to->sqdist + r + u * VF, vf_max(norm[u] + least[u], vf_all(0)));
+            vf_store(to->sqdist + r + u * VF, least[u]);
             if (named)
                 vf_store(to->nearest + r + u * VF, who[u]);
         }
@@ -199,7 +210,7 @@ INLINE void block_of(struct found *to, int is_f32, const char *x, int64_t n, con
         direct(to, is_f32, x, n, 4, c, named);
         break;
     default:
-        products(to, is_f32, x, n, c, named);
+        panels(to, is_f32, x, n, c, named);
     }
 }
 
@@ -215,35 +226,19 @@ BLOCK_FN(block_f64_named, 0, 1)
 BLOCK_FN(block_f32_named, 1, 1)
 static block_fn *const BLOCK_OF[2][2] = {{block_f64, block_f32}, {block_f64_named, block_f32_named}}; /* [named][f32] */
 
-/* Lays the candidates out in scratch. */
+/* Lays the candidates out in scratch; what fills the last tile is infinitely far away. */
 static void prepare(struct candidates *c, const sbl_near *q)
 {
-    const int64_t tiles = tiles_of(q->m) * TILE_CENTERS;
+    const int64_t room = tiles_of(q->m) * TILE_CENTERS * q->d;
 
     *c    = (struct candidates){.m = q->m, .d = q->d, .shift = q->shift, .scale = q->scale, .near = q->scratch};
-    c->at = c->near + tiles * q->d;
-    if (q->d > MAX_DIRECT) {
-        memset(c->near, 0, sizeof *c->near * (size_t)(tiles * q->d));
-        c->norms = c->at;
-        c->at += tiles;
-        for (int64_t j = q->m; j < tiles; j++)
-            c->norms[j] = INFINITY;
-    }
-    for (int32_t j = 0; j < q->m; j++) {
-        float norm = 0;
-
-        for (int64_t f = 0; f < q->d; f++) {
-            const float v = (float)((q->candidates[j * q->d + f] - q->shift[f]) * q->scale);
-
-            if (c->norms)
-                c->near[tile_index(j, f, q->d)] = -2 * v;
-            else
-                c->near[j * q->d + f] = v;
-            norm = __builtin_fmaf(v, v, norm);
-        }
-        if (c->norms)
-            c->norms[j] = norm;
-    }
+    c->at = c->near + room;
+    for (int64_t i = 0; q->d > MAX_DIRECT && i < room; i++)
+        c->near[i] = INFINITY;
+    for (int32_t j = 0; j < q->m; j++)
+        for (int64_t f = 0; f < q->d; f++)
+            c->near[q->d > MAX_DIRECT ? tile_index(j, f, q->d) : j * q->d + f] =
+                (float)((q->candidates[j * q->d + f] - q->shift[f]) * q->scale);
 }
 
 /* The rows' shares of the potential, and their sum in the virtual lanes. */
@@ -284,7 +279,7 @@ size_t NAME(sbl_near_scratch)(int64_t d, int32_t m)
 {
     const size_t tiles = (size_t)tiles_of(m) * TILE_CENTERS;
 
-    return sizeof(float) * ((size_t)d * (d <= MAX_DIRECT ? BLOCK : vf_ROWS) + tiles * (size_t)(d + 1));
+    return sizeof(float) * ((size_t)d * (d <= MAX_DIRECT ? BLOCK : vf_ROWS) + tiles * (size_t)d);
 }
 
 void NAME(sbl_near)(const sbl_near *q)

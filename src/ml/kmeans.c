@@ -5,6 +5,7 @@
  */
 #include "ml/kmeans_model.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -94,6 +95,21 @@ static sabal_status find_farthest(char *table, const struct run *run, const sbl_
     return st;
 }
 
+static double square(const double *row, int64_t d)
+{
+    double sum = 0;
+
+    for (int64_t e = 0; e < d; e++)
+        sum += row[e] * row[e];
+    return sum;
+}
+
+/* How far, of its own size, the mean of equal rows may lie from them: a rounding for each row of a chunk, and the tree's. */
+static double mean_error(const sbl_kmeans_data *data)
+{
+    return DBL_EPSILON * (double)(sbl_chunks_rows(&data->x->chunks, 0) + data->x->chunks.n);
+}
+
 /*
  * Each cluster without rows takes the row that lies farthest from its centre out of that row's cluster: sums
  * and counts change as scikit-learn's _relocate_empty_clusters changes them.
@@ -101,6 +117,7 @@ static sabal_status find_farthest(char *table, const struct run *run, const sbl_
 static sabal_status relocate_empty(struct run *run, const sbl_kmeans_data *data, sabal_error *err)
 {
     int64_t      d = data->d, n_empty = 0, next = 0;
+    double       near;
     size_t       entry = sizeof(sbl_far) + (size_t)d * sizeof(double);
     char        *table;
     sabal_status st;
@@ -112,9 +129,8 @@ static sabal_status relocate_empty(struct run *run, const sbl_kmeans_data *data,
     table = sbl_calloc(2 * (size_t)n_empty, entry);
     if (!table)
         return sbl_error_memory(err, 2 * (size_t)n_empty * entry, "empty clusters");
-    st = find_farthest(table, run, data, n_empty, entry, err);
-    if (!st && far_at(table, entry, 0)->dist <= 0)
-        n_empty = 0; /* every row is a centre: there are fewer different rows than clusters */
+    st   = find_farthest(table, run, data, n_empty, entry, err);
+    near = mean_error(data);
     for (int32_t j = 0; j < run->k && !st && next < n_empty; j++) {
         const sbl_far *far;
         const double  *row;
@@ -122,8 +138,10 @@ static sabal_status relocate_empty(struct run *run, const sbl_kmeans_data *data,
 
         if (run->counts[j] != 0)
             continue;
-        far    = far_at(table, entry, next++);
-        row    = (const double *)(const void *)(far + 1);
+        far = far_at(table, entry, next++);
+        row = (const double *)(const void *)(far + 1);
+        if (far->dist <= near * near * square(row, d))
+            break; /* this row is its centre, and so are all that follow: there are too few that differ */
         weight = data->weight_of ? data->weight_of[far->row] : 1;
         for (int64_t e = 0; e < d; e++) {
             run->sums[far->label * d + e] -= row[e] * weight;

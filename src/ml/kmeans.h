@@ -1,5 +1,5 @@
 /*
- * The parts of k-means: the data and its passes (kmeans_pass.c), what tasks do to a chunk (kmeans_stage.c),
+ * The parts of k-means: the data (kmeans_data.c) and its passes (kmeans_pass.c), what tasks do to a chunk (*_stage.c),
  * seeding (kmeans_seed.c, kmeans_plus.c), the small problem over candidates (kmeans_local.c), the iteration
  * and the model (kmeans.c), what a model makes of rows (kmeans_predict.c).
  */
@@ -84,6 +84,9 @@ typedef struct sbl_far {
 
 /* in: x [weights] points -> partial: [bad], inertia, counts (m), sums (m, d) */
 sbl_stage_fn sbl_kmeans_assign_stage;
+/* in: x points(shift in row 0) -> partial: [INFINITY]; SABAL_EVALUE if a row is so far from the shift that distances to
+ * n_wanted centres overflow */
+sbl_stage_fn sbl_kmeans_size_stage;
 /* in: x points(shift in row 0) -> partial: [first flat index of a NaN or infinity, else INFINITY], sum (d),
  * sumsq (d) */
 sbl_stage_fn sbl_kmeans_moments_stage;
@@ -130,8 +133,6 @@ sbl_stage_fn sbl_kmeans_distances_stage;
 /** The weights of sample_weight, checked, in the chunks of x; the mean and variance of x, all finite. */
 sabal_status sbl_kmeans_data_open(sbl_kmeans_data *data, const sabal_array *x, const sabal_kmeans_options *o,
                                   sabal_error *err);
-/** SABAL_EVALUE if distances may overflow. moments: sums (d) and sums of squares (d) of the rows about the shift. */
-sabal_status sbl_kmeans_check_size(sabal_dtype dtype, int32_t k, int64_t d, const double *moments, sabal_error *err);
 void         sbl_kmeans_data_close(sbl_kmeans_data *data);
 
 /** Points and shift as a value that tasks take; one reference. */

@@ -50,14 +50,19 @@ static inline const void *row_at(const struct rows *r, int64_t i)
     return (const char *)r->x + (size_t)(i * r->d) * sabal_dtype_size(r->dtype);
 }
 
-/* Row i of a chunk as float64. */
+/* Row i of a chunk, which may lie at any address, as float64. */
 static inline void row_out(double *out, const struct rows *r, int64_t i)
 {
-    if (r->dtype == SABAL_FLOAT32)
-        for (int64_t e = 0; e < r->d; e++)
-            out[e] = ((const float *)r->x)[i * r->d + e];
-    else
-        memcpy(out, (const double *)r->x + i * r->d, (size_t)r->d * sizeof *out);
+    const char *from = row_at(r, i);
+
+    if (r->dtype == SABAL_FLOAT64)
+        memcpy(out, from, (size_t)r->d * sizeof *out);
+    for (int64_t e = 0; r->dtype == SABAL_FLOAT32 && e < r->d; e++) {
+        float value;
+
+        memcpy(&value, from + e * (int64_t)sizeof value, sizeof value);
+        out[e] = (double)value;
+    }
 }
 
 /* Room for n doubles as a value. */

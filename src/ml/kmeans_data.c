@@ -1,6 +1,7 @@
 /* The rows to be clustered: checked once, with their weights and their variance. */
 #include "ml/kmeans.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -9,31 +10,39 @@
 #include "base/error.h"
 #include "kernel/kmeans.h"
 
-/* Element i of a chunk of weights, of any real dtype. */
+/* Element i of data, which may lie at any address. */
+#define AT(type)                                                                                                       \
+    {                                                                                                                  \
+        type value;                                                                                                    \
+        memcpy(&value, (const char *)data + (size_t)i * sizeof value, sizeof value);                                   \
+        return (double)value;                                                                                          \
+    }
+
+/* Element i of the weights, of any real dtype. */
 static double weight_at(const void *data, sabal_dtype dtype, int64_t i)
 {
     switch (dtype) {
     case SABAL_BOOL:
     case SABAL_UINT8:
-        return ((const uint8_t *)data)[i];
+        AT(uint8_t)
     case SABAL_UINT16:
-        return ((const uint16_t *)data)[i];
+        AT(uint16_t)
     case SABAL_UINT32:
-        return ((const uint32_t *)data)[i];
+        AT(uint32_t)
     case SABAL_UINT64:
-        return (double)((const uint64_t *)data)[i];
+        AT(uint64_t)
     case SABAL_INT8:
-        return ((const int8_t *)data)[i];
+        AT(int8_t)
     case SABAL_INT16:
-        return ((const int16_t *)data)[i];
+        AT(int16_t)
     case SABAL_INT32:
-        return ((const int32_t *)data)[i];
+        AT(int32_t)
     case SABAL_INT64:
-        return (double)((const int64_t *)data)[i];
+        AT(int64_t)
     case SABAL_FLOAT32:
-        return (double)((const float *)data)[i];
+        AT(float)
     default:
-        return ((const double *)data)[i];
+        AT(double)
     }
 }
 
@@ -72,6 +81,8 @@ static sabal_status take_weights(sbl_kmeans_data *data, const sabal_array *w, sa
             st = sbl_error_set(err, SABAL_EVALUE, "sample_weight of row %" PRId64 " is %g: expected 0 or more", i,
                                room[i]);
     }
+    if (!st && isinf(total))
+        st = sbl_error_set(err, SABAL_EVALUE, "the weights of sample_weight are so large that their sum overflows");
     if (!st && !(total > 0))
         st = sbl_error_set(err, SABAL_EVALUE, "all weights of sample_weight are 0");
     sabal_release(given);
@@ -100,16 +111,34 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
     return SABAL_OK;
 }
 
-sabal_status sbl_kmeans_check_size(sabal_dtype dtype, int32_t k, int64_t d, const double *moments, sabal_error *err)
+/* Looks at every row, as the sum of their squares alone does not tell. */
+static sabal_status check_rows(const sbl_kmeans_data *data, int32_t k, sabal_error *err)
 {
-    double total = 0;
+    sbl_kmeans_params p       = {.n_wanted = k};
+    sabal_future    **futures = NULL;
+    sbl_value        *value   = NULL;
+    sabal_status st = sbl_kmeans_submit(&futures, data, sbl_kmeans_size_stage, p, 1, data->shift, "kmeans-size", err);
 
-    for (int64_t e = 0; e < d; e++)
-        total += moments[d + e] + 0 * moments[e];
-    if (total <= sbl_kmeans_largest(dtype, k, d))
-        return SABAL_OK;
-    return sbl_error_set(err, SABAL_EVALUE, "the numbers of x are so large that their squares overflow %s: scale x",
-                         sabal_dtype_name(dtype));
+    if (!st)
+        st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
+    sbl_value_release(value);
+    return st;
+}
+
+/* Whether each squared distance, and the sum of all with their weights, can be told. moments: sums, sums of squares (d). */
+static sabal_status check_size(const sbl_kmeans_data *data, int32_t k, const double *moments, sabal_error *err)
+{
+    double total = 0, most = 1;
+
+    for (int64_t e = 0; e < data->d; e++)
+        total += moments[data->d + e] + 0 * moments[e];
+    for (int64_t i = 0; data->weight_of && i < data->n; i++)
+        most = data->weight_of[i] > most ? data->weight_of[i] : most;
+    if (!(4 * most * total <= DBL_MAX))
+        return sbl_error_set(err, SABAL_EVALUE,
+                             "the numbers of x%s are so large that sums of squares overflow: scale x",
+                             data->weight_of ? ", or the weights," : "");
+    return total <= sbl_kmeans_largest(data->x->dtype, k, data->d) ? SABAL_OK : check_rows(data, k, err);
 }
 
 /*
@@ -154,7 +183,7 @@ static sabal_status take_moments(sbl_kmeans_data *data, int32_t k, sabal_error *
         data->mean_variance += (variance > 0 ? variance : 0) / (double)d;
     }
     data->scale = sbl_near_scale(data->mean_variance);
-    st          = sbl_kmeans_check_size(data->x->dtype, k, d, partial + 1, err);
+    st          = check_size(data, k, partial + 1, err);
 done:
     sbl_value_release(value);
     sbl_free(pilot);

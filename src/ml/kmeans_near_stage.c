@@ -118,7 +118,6 @@ sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, 
     if (!st)
         st = sbl_bytes_create(&value, (void **)&room, (size_t)p->n_wanted * entry, err);
     query.rows = values;
-    query.n    = 0;
     for (int64_t i = 0; i < p->n_wanted && !st; i++) {
         int64_t     start  = targets[i].block * SBL_BLOCK_ROWS, row;
         sbl_picked *picked = (sbl_picked *)(void *)(room + (size_t)i * entry);
@@ -245,7 +244,8 @@ sabal_status sbl_kmeans_kept_pick_stage(sbl_value **out, const sbl_value *const 
         int64_t     n      = r.n - start < SBL_BLOCK_ROWS ? r.n - start : SBL_BLOCK_ROWS, row;
         sbl_picked *picked = (sbl_picked *)(void *)(room + (size_t)i * entry);
 
-        kept_shares(shares, in[1], weights, start, n);
+        if (i == 0 || targets[i].block != targets[i - 1].block) /* they are sorted */
+            kept_shares(shares, in[1], weights, start, n);
         row         = start + pick_one(shares, n, targets[i].target);
         picked->row = p->first_row + row;
         row_out((double *)(void *)(picked + 1), &r, row);

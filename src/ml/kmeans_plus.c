@@ -174,6 +174,7 @@ sabal_status sbl_kmeans_seed_plus(double *centers, sbl_kmeans_data *data, int32_
     sbl_free(closest);
     sbl_free(trials);
     sbl_free(rows);
-    sbl_kmeans_tell(data, "seed", k, k);
+    if (!st)
+        sbl_kmeans_tell(data, "seed", k, k);
     return st;
 }

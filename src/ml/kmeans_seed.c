@@ -2,8 +2,8 @@
  * Seeding by k-means|| (Bahmani, Moseley, Vattani, Kumar, Vassilvitskii, PVLDB 5(7), 2012): a few rounds,
  * each one pass that finds many candidates at once; then the candidates, weighted by the rows nearest to
  * each, are clustered in memory. A round draws its rows one by one from the distribution of the squared
- * distances (with replacement, repeats dropped), where the paper flips a coin for every row: the expected
- * number is the same, and a draw needs the sums over blocks of rows alone. So distances of rows need not be
+ * distances (with replacement, repeats dropped), where the paper flips a coin for every row: about as many
+ * unless few rows hold most of the sum, and a draw needs the sums over blocks of rows alone. So distances of rows need not be
  * kept, and are not where that would take much beside the rows: each round then looks at all candidates. Where
  * rows are long, 8 bytes for each are kept (how far, and which candidate), and a round looks at its own alone.
  */
@@ -55,13 +55,24 @@ static int has_row(const struct candidates *c, int64_t row)
     return 0;
 }
 
-static void candidates_add(struct candidates *c, int64_t row, const double *values, int64_t d)
+static sabal_status candidates_add(struct candidates *c, int64_t row, const double *values, int64_t d, sabal_error *err)
 {
-    if (c->n == c->room)
-        return;
+    if (c->n == c->room) {
+        int64_t  room = c->room ? 2 * c->room : 64;
+        int64_t *ids  = sbl_realloc(c->ids, (size_t)room * sizeof *ids);
+        double  *rows;
+
+        c->ids = ids ? ids : c->ids;
+        rows   = ids ? sbl_realloc(c->rows, (size_t)room * (size_t)d * sizeof *rows) : NULL;
+        if (!rows)
+            return sbl_error_memory(err, (size_t)room * (size_t)d * sizeof *rows, "the candidates of k-means||");
+        c->rows = rows;
+        c->room = room;
+    }
     c->ids[c->n] = row;
     memcpy(c->rows + c->n * d, values, (size_t)d * sizeof *values);
     c->n++;
+    return SABAL_OK;
 }
 
 /* The task that picks the rows of drawn[0 .. m - 1], all in one chunk, by points or by what is kept. */
@@ -101,8 +112,8 @@ static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data
 }
 
 /*
- * Fetches what a pick found and adds it. A row drawn twice in a round comes twice in a row; one that is drawn again in a
- * later round, though it lies on itself, by rounding alone: its double will have no rows, which does no harm.
+ * Fetches what a pick found and adds it. A row drawn twice in a round comes twice in a row; in a later round it lies on
+ * itself and is not drawn again.
  */
 static sabal_status take_picked(struct candidates *c, sabal_future *future, int64_t d, sabal_error *err)
 {
@@ -114,11 +125,11 @@ static sabal_status take_picked(struct candidates *c, sabal_future *future, int6
     if (st)
         return st;
     from = sbl_value_data(value, &bytes);
-    for (size_t i = 0; i < bytes / entry; i++) {
+    for (size_t i = 0; i < bytes / entry && !st; i++) {
         const sbl_picked *picked = (const sbl_picked *)(const void *)(from + i * entry);
 
         if (picked->row != c->ids[c->n - 1])
-            candidates_add(c, picked->row, (const double *)(const void *)(picked + 1), d);
+            st = candidates_add(c, picked->row, (const double *)(const void *)(picked + 1), d, err);
     }
     sbl_value_release(value);
     return st;
@@ -256,7 +267,7 @@ static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, i
         st = sbl_kmeans_gather_rows(values, data, rows, k, err);
     for (int32_t i = 0; i < k && c->n < k && !st; i++)
         if (!has_row(c, rows[i]))
-            candidates_add(c, rows[i], values + i * data->d, data->d);
+            st = candidates_add(c, rows[i], values + i * data->d, data->d, err);
     sbl_free(rows);
     sbl_free(values);
     return st;
@@ -295,15 +306,11 @@ static sabal_status count_rows(double *weights, struct candidates *c, const sbl_
     return st;
 }
 
-static sabal_status candidates_create(struct candidates *c, const sbl_kmeans_data *data, int64_t room, sabal_error *err)
+static sabal_status candidates_create(struct candidates *c, const sbl_kmeans_data *data, sabal_error *err)
 {
     int64_t n = data->x->chunks.n;
 
-    *c = (struct candidates){.room = room,
-                             .rows = sbl_calloc((size_t)room * (size_t)data->d, sizeof *c->rows),
-                             .ids  = sbl_calloc((size_t)room, sizeof *c->ids)};
-    if (!c->rows || !c->ids)
-        return sbl_error_memory(err, (size_t)room * (size_t)data->d * sizeof *c->rows, "the candidates of k-means||");
+    *c = (struct candidates){0};
     if (data->d * (int64_t)sabal_dtype_size(data->x->dtype) < LONG_ROW)
         return SABAL_OK;
     c->kept = sbl_calloc((size_t)n, sizeof *c->kept);
@@ -324,38 +331,40 @@ sabal_status sbl_kmeans_seed_parallel(double *centers, sbl_kmeans_data *data, in
 {
     int64_t           n_draws = (int64_t)ceil(fmin(oversampling * k, 2 * MOST_DRAWS));
     struct candidates c;
-    double           *weights = NULL, potential = 1;
+    double           *weights = NULL, *row, potential = 1;
     int64_t           first;
     sabal_status      st;
 
     if (n_draws > MOST_DRAWS)
         return sbl_error_set(err, SABAL_EINVAL, "oversampling is %g: expected at most %g for %d clusters", oversampling,
                              (double)MOST_DRAWS / k, k);
-    st = candidates_create(&c, data, 1 + n_draws * rounds + k, err);
-    if (!st)
-        weights = sbl_calloc((size_t)c.room, sizeof *weights);
-    if (!st && !weights)
-        st = sbl_error_memory(err, (size_t)c.room * sizeof *weights, "the candidates of k-means||");
+    st  = candidates_create(&c, data, err);
+    row = sbl_calloc((size_t)data->d, sizeof *row);
+    if (!st && !row)
+        st = sbl_error_memory(err, (size_t)data->d * sizeof *row, "a row");
     if (!st)
         st = sbl_kmeans_random_rows(&first, data, 1, sbl_kmeans_stream(data, SBL_STREAM_FIRST, 0), err);
     if (!st)
-        st = sbl_kmeans_gather_rows(c.rows, data, &first, 1, err);
-    if (!st) {
-        c.ids[0] = first;
-        c.n      = 1;
-    }
+        st = sbl_kmeans_gather_rows(row, data, &first, 1, err);
+    if (!st)
+        st = candidates_add(&c, first, row, data->d, err);
     for (int32_t i = 0; i < rounds && !st && potential > 0; i++) {
         st = round_of(&c, data, i, n_draws, &potential, err);
-        sbl_kmeans_tell(data, "seed", i + 1, rounds + 1);
+        if (!st)
+            sbl_kmeans_tell(data, "seed", i + 1, rounds + 1);
     }
     if (!st && c.n < k)
         st = fill_up(&c, data, k, err);
+    if (!st && !(weights = sbl_calloc((size_t)c.n, sizeof *weights)))
+        st = sbl_error_memory(err, (size_t)c.n * sizeof *weights, "the candidates of k-means||");
     if (!st)
         st = count_rows(weights, &c, data, err);
     if (!st)
         st = sbl_kmeans_local(centers, data, c.rows, weights, c.n, k, err);
-    sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
+    if (!st)
+        sbl_kmeans_tell(data, "seed", rounds + 1, rounds + 1);
     candidates_clear(&c, data);
+    sbl_free(row);
     sbl_free(weights);
     return st;
 }

@@ -195,21 +195,73 @@ sabal_status sbl_kmeans_combine_stage(sbl_value **out, const sbl_value *const *i
     return SABAL_OK;
 }
 
-/* A model sees rows that no fit has checked. */
-static sabal_status check_rows(const struct rows *r, int64_t first_row, const sbl_points *points, sabal_error *err)
+/* SABAL_EVALUE if a row is so far from the shift that its square is above the limit. */
+static sabal_status check_squares(const struct rows *r, int64_t first_row, const double *shift, double limit,
+                                  sabal_error *err)
 {
-    double      *moments = sbl_buffer_alloc(2 * (size_t)r->d * sizeof *moments);
+    sbl_kmeans_centers *c       = sbl_kmeans_centers_create(r->dtype, 1, r->d, shift, NULL);
+    size_t              size    = c ? sbl_kmeans_scratch_size(c) : 0;
+    double             *sqdist  = sbl_buffer_alloc((size_t)r->n * sizeof *sqdist);
+    void               *scratch = NULL;
+    sabal_status        st      = c && sqdist ? scratch_take(&scratch, size, err)
+                                              : sbl_error_memory(err, (size_t)r->n * sizeof *sqdist, "a check of the rows");
+
+    if (!st)
+        sbl_kmeans_assign(c, r->x, r->n, NULL, NULL, NULL, NULL, NULL, sqdist, scratch);
+    for (int64_t i = 0; i < r->n && !st; i++)
+        if (!(sqdist[i] <= limit))
+            st = sbl_error_set(err, SABAL_EVALUE,
+                               "the numbers of x are so large that squares overflow %s, first in row %" PRId64
+                               ": scale x",
+                               sabal_dtype_name(r->dtype), first_row + i);
+    if (scratch)
+        sbl_buffer_free(scratch, size);
+    if (sqdist)
+        sbl_buffer_free(sqdist, (size_t)r->n * sizeof *sqdist);
+    sbl_kmeans_centers_destroy(c);
+    return st;
+}
+
+sabal_status sbl_kmeans_size_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
+                                   size_t size, sabal_task *task, sabal_error *err)
+{
+    const sbl_kmeans_params *p = params;
+    struct rows              r = {0};
+    sbl_value               *value;
+    double                  *partial;
+    sabal_status             st = rows_take(&r, in[0], err);
+
+    if (!st)
+        st = check_squares(&r, p->first_row, sbl_points_rows(points_of(in, n_in)),
+                           sbl_kmeans_largest(r.dtype, (int32_t)p->n_wanted, r.d), err);
+    if (!st)
+        st = doubles_create(&value, &partial, SBL_PARTIAL_HEAD, err);
+    if (!st) {
+        partial[0] = (double)INFINITY;
+        *out       = value;
+    }
+    rows_clear(&r);
+    return st;
+}
+
+/* A model sees rows that no fit has checked. limit: of a row's squared distance from the shift. */
+static sabal_status check_rows(const struct rows *r, int64_t first_row, const sbl_points *points, double limit,
+                               sabal_error *err)
+{
+    double      *moments = sbl_buffer_alloc(2 * (size_t)r->d * sizeof *moments), total = 0;
     int64_t      bad;
-    sabal_status st;
+    sabal_status st = SABAL_OK;
 
     if (!moments)
         return sbl_error_memory(err, 2 * (size_t)r->d * sizeof *moments, "a check of the rows");
     bad = sbl_kmeans_moments(r->dtype, r->x, r->n, r->d, sbl_points_shift(points), NULL, moments, moments + r->d);
+    for (int64_t e = 0; e < r->d; e++)
+        total += moments[r->d + e];
     if (bad >= 0)
         st = sbl_error_set(err, SABAL_EVALUE, "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64,
                            first_row + bad / r->d, bad % r->d);
-    else
-        st = sbl_kmeans_check_size(r->dtype, (int32_t)points->m, r->d, moments, err);
+    else if (!(total <= limit))
+        st = check_squares(r, first_row, sbl_points_shift(points), limit, err);
     sbl_buffer_free(moments, 2 * (size_t)r->d * sizeof *moments);
     return st;
 }
@@ -224,7 +276,8 @@ sabal_status sbl_kmeans_labels_stage(sbl_value **out, const sbl_value *const *in
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st && p->want)
-        st = check_rows(&r, p->first_row, points_of(in, n_in), err);
+        st = check_rows(&r, p->first_row, points_of(in, n_in),
+                        sbl_kmeans_largest(r.dtype, (int32_t)points_of(in, n_in)->m, r.d), err);
     if (!st)
         st = sbl_ndarray_create(&made, &room, SABAL_INT32, 1, &r.n, err);
     if (!st) {
@@ -250,7 +303,7 @@ sabal_status sbl_kmeans_distances_stage(sbl_value **out, const sbl_value *const 
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st)
-        st = check_rows(&r, p->first_row, points, err);
+        st = check_rows(&r, p->first_row, points, sbl_kmeans_largest(SABAL_FLOAT64, (int32_t)points->m, r.d), err);
     shape[0] = r.n;
     shape[1] = points->m;
     if (!st)

@@ -340,13 +340,14 @@ static void check_near(const struct rows *rows, int weighted, double size_of_all
             for (int32_t j = 0; j < rows->k; j++) {
                 long double slack = 0, d2 = 0;
 
-                for (int64_t f = 0; f < rows->d; f++) {
+                for (int64_t f = 0; f < rows->d; f++) { /* both sides are rounded to float32 about the shift */
                     long double x = row_at(rows, (from + r) * rows->d + f), c = rows->centers[j * rows->d + f];
-                    long double both = fabsl(x - rows->shift[f]) + fabsl(c - rows->shift[f]);
+                    long double moved = FLT_EPSILON * (fabsl(x - rows->shift[f]) + fabsl(c - rows->shift[f]));
 
                     d2 += (x - c) * (x - c);
-                    slack += both * both;
+                    slack += 2 * fabsl(x - c) * moved + moved * moved;
                 }
+                slack += (d2 + slack) * (rows->d + 3) * FLT_EPSILON;
                 if (d2 < best) {
                     second = best;
                     best   = d2;
@@ -356,7 +357,6 @@ static void check_near(const struct rows *rows, int weighted, double size_of_all
                 }
                 off = slack > off ? slack : off;
             }
-            off *= (rows->d + 8) * FLT_EPSILON;
             bad_rows += !near(out[r] / query.scale / query.scale, w * best, w * off);
             total += out[r];
             right[who] += (double)w;
@@ -376,7 +376,7 @@ static void check_near(const struct rows *rows, int weighted, double size_of_all
     free(right);
 }
 
-/* Candidates in two goes, the second by what is known of the first: bit for bit what one go finds. */
+/* Candidates in two goes, the second by what is known of the first: what one go finds, bit for bit. */
 static void check_known(const struct rows *rows)
 {
     const int32_t half    = rows->k / 2;

@@ -253,6 +253,51 @@ Test(kmeans, identical_rows_make_one_cluster_and_its_copies)
     }
 }
 
+/* Their mean rounds, so they do not lie on their centre: still there is nothing to move to an empty cluster. */
+Test(kmeans, fewer_different_rows_than_clusters_end_at_once)
+{
+    enum { N = 5000 };
+    static double x[N * 2];
+
+    for (int kinds = 1; kinds <= 5; kinds += 4) {
+        sabal_kmeans *km;
+
+        for (int i = 0; i < N * 2; i++)
+            x[i] = 0.1 + 0.7 * (i / 2 % kinds);
+        km = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 2, 700), .n_clusters = 8);
+        cr_assert_null(sabal_kmeans_error(km));
+        cr_expect_eq(sabal_kmeans_converged(km), 1);
+        cr_expect_leq(sabal_kmeans_n_iter(km), 3);
+        cr_expect_leq(sabal_kmeans_inertia(km), 1e-20);
+    }
+}
+
+/* As an array of a packed record does. */
+Test(kmeans, rows_may_lie_at_odd_addresses)
+{
+    enum { N = 300, D = 5 };
+    static double x[N * D];
+    static char   odd[sizeof x + 1];
+
+    for (int i = 0; i < N * D; i++)
+        x[i] = (double)((i * 7919) % 1009);
+    memcpy(odd + 1, x, sizeof x);
+    for (int t = 0; t < 2; t++) {
+        const sabal_dtype dtype = t ? SABAL_FLOAT32 : SABAL_FLOAT64;
+        float             y[N * D];
+        sabal_kmeans     *a, *b;
+
+        for (int i = 0; i < N * D; i++)
+            y[i] = (float)x[i];
+        if (t)
+            memcpy(odd + 1, y, sizeof y);
+        a = sabal_kmeans_fit(matrix(client, t ? (const void *)y : x, dtype, N, D, 0), .n_clusters = 4);
+        b = sabal_kmeans_fit(matrix(client, odd + 1, dtype, N, D, 0), .n_clusters = 4);
+        cr_assert_null(sabal_kmeans_error(b));
+        cr_expect_eq(sabal_kmeans_inertia(a), sabal_kmeans_inertia(b));
+    }
+}
+
 Test(kmeans, labels_fit_the_returned_centers_when_max_iter_is_used_up)
 {
     enum { N = 500 };

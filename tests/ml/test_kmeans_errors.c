@@ -131,12 +131,12 @@ Test(kmeans_errors, numbers_whose_squares_overflow_are_refused)
         wide32[i] = (float)(i % 7 - 3) * 1e20f;
     }
     km = sabal_kmeans_fit(matrix(client, wide, SABAL_FLOAT64, N, 6, 7), .n_clusters = 3);
-    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float64");
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow: scale x");
     is_a_husk(km);
     km = sabal_kmeans_fit(matrix(client, wide, SABAL_FLOAT64, N, 2, 7), .n_clusters = 3);
-    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float64");
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow: scale x");
     km = sabal_kmeans_fit(matrix(client, wide32, SABAL_FLOAT32, N, 6, 7), .n_clusters = 3);
-    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float32");
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "overflow float32, first in row 0");
     /* few features are float64 inside */
     km = sabal_kmeans_fit(matrix(client, wide32, SABAL_FLOAT32, N, 2, 7), .n_clusters = 3);
     cr_expect_null(sabal_kmeans_error(km));
@@ -152,6 +152,29 @@ Test(kmeans_errors, numbers_whose_squares_overflow_are_refused)
                      SABAL_EVALUE);
         EXPECT_FAILED(&err, SABAL_EVALUE, "overflow float64");
     }
+}
+
+/* Their sum over all rows may be beyond float32, as long as none of them is. */
+Test(kmeans_errors, large_numbers_whose_squares_do_not_overflow_are_taken)
+{
+    enum { MANY = 60000, FEATURES = 5 };
+    float         *big = malloc(sizeof *big * MANY * FEATURES);
+    sabal_ndarray *out = NULL;
+    sabal_error    err = SABAL_ERROR_INIT;
+    sabal_kmeans  *km;
+
+    for (int i = 0; i < MANY * FEATURES; i++)
+        big[i] = (float)((i * 7919LL) % 2003 - 1001) * 2e13f;
+    km = sabal_kmeans_fit(matrix(client, big, SABAL_FLOAT32, MANY, FEATURES, 0), .n_clusters = 3);
+    cr_expect_null(sabal_kmeans_error(km));
+    cr_expect_eq(
+        sabal_compute(&out, sabal_kmeans_predict(km, matrix(client, big, SABAL_FLOAT32, MANY, FEATURES, 0)), &err),
+        SABAL_OK);
+    sabal_release(out);
+    big[(MANY - 1) * FEATURES] = 3e19f;
+    km = sabal_kmeans_fit(matrix(client, big, SABAL_FLOAT32, MANY, FEATURES, 0), .n_clusters = 3);
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "first in row 59999");
+    free(big);
 }
 
 Test(kmeans_errors, nan_is_refused_with_centers_given_too)
@@ -253,6 +276,21 @@ Test(kmeans_errors, weights_must_be_finite_and_not_negative_nor_all_zero)
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
                                                       .sample_weight = vector(client, w, SABAL_FLOAT64, N, 0))),
                   SABAL_EVALUE, "sample_weight");
+}
+
+Test(kmeans_errors, weights_whose_sums_overflow_are_refused)
+{
+    double        weight[N];
+    sabal_kmeans *km;
+
+    for (int i = 0; i < N; i++)
+        weight[i] = 1e307;
+    km = sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, weight, SABAL_FLOAT64, N, 0));
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "sum overflows");
+    for (int i = 0; i < N; i++)
+        weight[i] = 1e305;
+    km = sabal_kmeans_fit(rows(), .n_clusters = 2, .sample_weight = vector(client, weight, SABAL_FLOAT64, N, 0));
+    EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "or the weights,");
 }
 
 Test(kmeans_errors, predict_and_transform_want_the_models_columns_and_a_float_dtype)

@@ -230,3 +230,39 @@ Test(kmeans_seeding, tight_pairs_far_apart_are_told_apart)
         free(x);
     }
 }
+
+/* Groups 1 wide and 10 apart, and far from all of them a tenth of the rows, or one: what is far must not hide the rest. */
+static void far_rows_hide_nothing(int64_t n, int64_t d, int64_t n_far, double far)
+{
+    enum { GROUPS = 8 };
+    double       *x      = malloc(sizeof *x * (size_t)(n * d));
+    double        wide   = 0;
+    sabal_client *client = open_engine(2);
+
+    for (int64_t i = 0; i < n * d; i++) {
+        const int64_t row = i / d, f = i % d;
+        const double  noise = (double)((i * 7919LL) % 1009) / 1009 - 0.5;
+
+        x[i] = (row % GROUPS >> f % 3 & 1 ? 10 : 0) + noise + (f == 0 && row < n_far ? far : 0);
+        wide += noise * noise;
+    }
+    for (uint64_t seed = 0; seed < 6; seed++) { /* k leaves room for the far ones in groups of their own */
+        sabal_kmeans *km =
+            sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, n, d, 0),
+                             .n_clusters = n_far > 1 ? 2 * GROUPS : GROUPS + 1, .tol = 0, .n_init = 4, .seed = seed);
+
+        cr_assert_null(sabal_kmeans_error(km));
+        cr_expect_leq(sabal_kmeans_inertia(km), 1.1 * wide, "d %d, %d at %g: %g, groups alone %g", (int)d, (int)n_far,
+                      far, sabal_kmeans_inertia(km), wide);
+    }
+    sabal_close(client);
+    free(x);
+}
+
+Test(kmeans_seeding, rows_far_away_do_not_hide_how_the_rest_lies)
+{
+    far_rows_hide_nothing(4000, 16, 400, 999999);
+    far_rows_hide_nothing(4000, 5, 2000, 1e6);
+    far_rows_hide_nothing(1000, 16, 1, 1e7);
+    far_rows_hide_nothing(1000, 3, 1, 1e7);
+}
