@@ -58,11 +58,14 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  *   returns  a model, never NULL; failed if x is failed or can't be clustered
  *
  * A cluster that loses all its rows is moved to the row that lies farthest from its centre, as there.
- * Cost:   n*k*d multiply-adds a pass, one task a chunk; each sends back k*(d+1) doubles.
+ * Cost:   n*k*d multiply-adds a pass, one task a chunk; each sends back k*(d+1) doubles. A pass for each iteration,
+ *         one for the means, one for the inertia of the last centres; seeding by k-means|| takes init_rounds + 1 more,
+ *         and meanwhile 8 bytes a row where a row has 128 bytes or more; k-means++ 8 bytes a row always.
  * Errors: SABAL_ESHAPE  x is not 2-d, has no column or fewer rows than clusters; init_centers or sample_weight
  *                       don't fit
  *         SABAL_EDTYPE  x is neither float32 nor float64
- *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named), a negative weight
+ *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, or weights, whose sums of
+ *                       squares overflow; a weight that is negative or infinite, or all of them 0
  *         SABAL_EINVAL  an option out of range; also ENOMEM, ECANCELED, ECLOSED
  *         Using up max_iter is a result, not an error: ask sabal_kmeans_converged().
  * Source: Lloyd, IEEE Trans. Inf. Theory 28(2), 1982; seeding: Bahmani et al., PVLDB 5(7), 2012;
