@@ -108,7 +108,7 @@ SABAL_API sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_k
  *
  * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (neither float32 nor float64), SABAL_EINVAL (x belongs to another
  *         client), SABAL_ENOMEM, that of x or of the model if one of them failed; when it is computed SABAL_EVALUE
- *         (NaN or infinity in x, the first row and column are named)
+ *         (NaN or infinity in x, the first row and column are named; a row whose squares overflow)
  */
 SABAL_API sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x);
 /** (n, k) of x's dtype, lazy: the distance of each row to each centre. Errors: as predict */
