@@ -147,6 +147,11 @@ sabal_status sbl_h5_data_check(const sbl_h5_data *data, sabal_error *err)
     for (int32_t k = 0; k < data->ndim; k++)
         if (__builtin_mul_overflow(bytes, data->shape[k] ? data->shape[k] : 1, &bytes))
             return sbl_error_set(err, SABAL_ESHAPE, "its shape is of more than 2^63 bytes");
+    for (int32_t k = 0; k < data->ndim; k++)
+        bytes = data->shape[k] ? bytes : 0;
+    if (data->layout == H5D_COMPACT && data->stored_bytes < bytes) /* the library would read beyond them */
+        return sbl_error_set(err, SABAL_EFORMAT, "its shape takes %" PRId64 " bytes, but %" PRId64 " are stored", bytes,
+                             data->stored_bytes);
     for (int32_t i = 0; i < data->n_filters; i++)
         if (data->filters[i].id > H5Z_FILTER_FLETCHER32 && H5Zfilter_avail(data->filters[i].id) <= 0)
             return sbl_error_set(err, SABAL_EUNSUPPORTED,

@@ -73,12 +73,13 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* 1 for a function of this program that is the sanitizer's, not ours. */
+/* 1 for a function of this program that is the sanitizer's, or one of those here that ask. */
 static int is_sanitizers(void *pc)
 {
 #ifdef SANITIZED
-    static const char *const PARTS[]   = {"__asan", "asan::", "__interceptor", "sanitizer::", "__sanitizer"};
-    char                     name[256] = "";
+    static const char *const PARTS[] = {
+        "__asan", "asan::", "__interceptor", "sanitizer::", "__sanitizer", "on_report", "on_crash", "blame"};
+    char name[256] = "";
 
     __sanitizer_symbolize_pc(pc, "%f", name, sizeof name);
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)

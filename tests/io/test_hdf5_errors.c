@@ -207,6 +207,24 @@ Test(hdf5_errors, rows_beyond_the_end_are_refused)
     sbl_reader_release(r);
 }
 
+/* The library would read beyond them. */
+Test(hdf5_errors, compact_data_with_fewer_bytes_than_its_shape_takes_is_refused)
+{
+    static const uint64_t SHAPE[2] = {40, 3};
+    char                 *folder   = make_folder(), path[64], text[512], *data, *at;
+    size_t                size;
+
+    snprintf(path, sizeof path, "%s/a.h5", folder);
+    data = slurp(DATA "library.h5", &size);
+    for (at = data; (at = memmem(at, size - (size_t)(at - data), SHAPE, sizeof SHAPE)) != NULL; at += sizeof SHAPE)
+        at[0] = 41; /* rows */
+    spit(path, data, size);
+    cr_expect_eq(refusal(text, path, "compact"), SABAL_EFORMAT);
+    cr_expect_not_null(strstr(text, "takes 492 bytes, but 480 are stored"));
+    free(data);
+    remove_folder(folder);
+}
+
 struct listing {
     char text[4096];
     int  stop_after;
