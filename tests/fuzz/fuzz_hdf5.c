@@ -69,7 +69,7 @@ const char *__asan_default_options(void);
 /* Tables that ask for too much memory get none, as from malloc. */
 const char *__asan_default_options(void)
 {
-    return "allocator_may_return_null=1";
+    return "allocator_may_return_null=1:max_allocation_size_mb=1000"; /* below libFuzzer's own limit */
 }
 #endif
 
