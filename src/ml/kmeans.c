@@ -73,11 +73,10 @@ static void far_merge(char *best, char *spare, const char *from, int64_t n, size
 static sabal_status find_farthest(char *table, const struct run *run, const sbl_kmeans_data *data, int64_t n,
                                   size_t entry, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.n_wanted = n};
-    int64_t           chunks  = data->x->chunks.n;
-    sabal_future    **futures = NULL;
-    sabal_status      st =
-        sbl_kmeans_submit(&futures, data, sbl_kmeans_farthest_stage, p, run->k, run->centers, "kmeans-farthest", err);
+    sbl_kmeans_pass pass   = {.stage = sbl_kmeans_farthest_stage, .params = {.n_wanted = n}, .name = "kmeans-farthest"};
+    int64_t         chunks = data->x->chunks.n;
+    sabal_future  **futures = NULL;
+    sabal_status    st      = sbl_kmeans_submit(&futures, data, &pass, run->k, run->centers, err);
 
     for (int64_t i = 0; i < n; i++)
         *far_at(table, entry, i) = (sbl_far){.dist = -1};

@@ -145,16 +145,11 @@ typedef struct sbl_kmeans_pass {
     int               without_x;
     sabal_future    **kept;     /* a value for each chunk, of an earlier pass; NULL: none */
     int               weighted; /* with the weights, if there are any */
-    sabal_future     *points;   /* NULL: none */
     const char       *name;
 } sbl_kmeans_pass;
-/** made has room for a future a chunk; they are the caller's. */
-sabal_status sbl_kmeans_submit_pass(sabal_future **made, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
-                                    sabal_error *err);
-/** The same over x, the weights if params.weighted, and m points; into a table that is the caller's too. */
-sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, sbl_stage_fn *stage,
-                               sbl_kmeans_params params, int64_t m, const double *points, const char *name,
-                               sabal_error *err);
+/** A task a chunk, with m points (0: none); futures is a table of one for each, the caller's with what it holds. */
+sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                               int64_t m, const double *rows, sabal_error *err);
 /** Combines n futures of partials (taken over, with their table) in a tree fixed by their order. One
  * reference. */
 sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data, sabal_future **futures, int64_t n,

@@ -114,10 +114,10 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
 /* Looks at every row, as the sum of their squares alone does not tell. */
 static sabal_status check_rows(const sbl_kmeans_data *data, int32_t k, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.n_wanted = k};
-    sabal_future    **futures = NULL;
-    sbl_value        *value   = NULL;
-    sabal_status st = sbl_kmeans_submit(&futures, data, sbl_kmeans_size_stage, p, 1, data->shift, "kmeans-size", err);
+    sbl_kmeans_pass pass    = {.stage = sbl_kmeans_size_stage, .params = {.n_wanted = k}, .name = "kmeans-size"};
+    sabal_future  **futures = NULL;
+    sbl_value      *value   = NULL;
+    sabal_status    st      = sbl_kmeans_submit(&futures, data, &pass, 1, data->shift, err);
 
     if (!st)
         st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
@@ -148,7 +148,7 @@ static sabal_status check_size(const sbl_kmeans_data *data, int32_t k, const dou
 static sabal_status take_moments(sbl_kmeans_data *data, int32_t k, sabal_error *err)
 {
     static const int64_t FIRST   = 0;
-    sbl_kmeans_params    p       = {0};
+    sbl_kmeans_pass      pass    = {.stage = sbl_kmeans_moments_stage, .name = "kmeans-moments"};
     int64_t              d       = data->d;
     double              *pilot   = sbl_calloc((size_t)d, sizeof *pilot);
     sabal_future       **futures = NULL;
@@ -162,7 +162,7 @@ static sabal_status take_moments(sbl_kmeans_data *data, int32_t k, sabal_error *
         if (!isfinite(pilot[e]))
             pilot[e] = 0; /* the pass finds it and says where */
     if (!st)
-        st = sbl_kmeans_submit(&futures, data, sbl_kmeans_moments_stage, p, 1, pilot, "kmeans-moments", err);
+        st = sbl_kmeans_submit(&futures, data, &pass, 1, pilot, err);
     if (!st)
         st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
     if (st)

@@ -94,7 +94,7 @@ sabal_status sbl_kmeans_combine(sbl_value **partial, const sbl_kmeans_data *data
 
 /* The program of chunk i: [x] [kept] [weights] [points] -> stage. */
 static sabal_status write_program(sbl_program *program, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
-                                  int64_t i, sabal_error *err)
+                                  sabal_future *points, int64_t i, sabal_error *err)
 {
     sbl_kmeans_params p    = pass->params;
     int32_t           n_in = 0;
@@ -114,43 +114,42 @@ static sabal_status write_program(sbl_program *program, const sbl_kmeans_data *d
         st = sbl_program_array(program, data->weights, i, err);
         n_in++;
     }
-    if (!st && pass->points) {
-        st = sbl_program_input(program, pass->points, err);
+    if (!st && points) {
+        st = sbl_program_input(program, points, err);
         n_in++;
     }
     return st ? st : sbl_program_stage(program, pass->stage, n_in, &p, sizeof p, err);
 }
 
-sabal_status sbl_kmeans_submit_pass(sabal_future **made, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
-                                    sabal_error *err)
+static sabal_status submit_programs(sabal_future **made, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                                    sabal_future *points, sabal_error *err)
 {
     int64_t      n        = data->x->chunks.n;
     sbl_program *programs = sbl_calloc((size_t)n, sizeof *programs);
     sabal_status st = programs ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *programs, "the tasks of a pass");
 
     for (int64_t i = 0; i < n && !st; i++)
-        st = write_program(&programs[i], data, pass, i, err);
+        st = write_program(&programs[i], data, pass, points, i, err);
     if (!st)
         st = sbl_programs_submit(made, data->x->client, programs, n, pass->name, data->where, err);
     sbl_programs_free(programs, n);
     return st;
 }
 
-sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, sbl_stage_fn *stage,
-                               sbl_kmeans_params params, int64_t m, const double *points, const char *name,
-                               sabal_error *err)
+sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *data, const sbl_kmeans_pass *pass,
+                               int64_t m, const double *rows, sabal_error *err)
 {
-    sbl_kmeans_pass pass = {.stage = stage, .params = params, .weighted = params.weighted, .name = name};
-    sabal_future  **made = sbl_calloc((size_t)data->x->chunks.n, sizeof *made);
-    sabal_status    st   = SABAL_OK;
+    sabal_future  *points = NULL;
+    sabal_future **made   = sbl_calloc((size_t)data->x->chunks.n, sizeof *made);
+    sabal_status   st     = SABAL_OK;
 
     if (!made)
         st = sbl_error_memory(err, (size_t)data->x->chunks.n * sizeof *made, "the tasks of a pass");
+    if (!st && m)
+        st = sbl_kmeans_points_pack(&points, data, m, rows, err);
     if (!st)
-        st = sbl_kmeans_points_pack(&pass.points, data, m, points, err);
-    if (!st)
-        st = sbl_kmeans_submit_pass(made, data, &pass, err);
-    sbl_handle_release(pass.points);
+        st = submit_programs(made, data, pass, points, err);
+    sbl_handle_release(points);
     if (st)
         sbl_free(made);
     else
@@ -161,10 +160,13 @@ sabal_status sbl_kmeans_submit(sabal_future ***futures, const sbl_kmeans_data *d
 sabal_status sbl_kmeans_assign_pass(const sbl_kmeans_data *data, int32_t k, const double *centers, double *counts,
                                     double *sums, double *inertia, sabal_error *err)
 {
-    sbl_kmeans_params p       = {.weighted = 1, .want = (sums ? SBL_WANT_SUMS : 0) | (inertia ? SBL_WANT_INERTIA : 0)};
-    sabal_future    **futures = NULL;
-    sbl_value        *value   = NULL;
-    sabal_status st = sbl_kmeans_submit(&futures, data, sbl_kmeans_assign_stage, p, k, centers, "kmeans-pass", err);
+    sbl_kmeans_pass pass    = {.stage    = sbl_kmeans_assign_stage,
+                               .params   = {.want = (sums ? SBL_WANT_SUMS : 0) | (inertia ? SBL_WANT_INERTIA : 0)},
+                               .weighted = 1,
+                               .name     = "kmeans-pass"};
+    sabal_future  **futures = NULL;
+    sbl_value      *value   = NULL;
+    sabal_status    st      = sbl_kmeans_submit(&futures, data, &pass, k, centers, err);
 
     if (!st)
         st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);

@@ -27,20 +27,15 @@ static sabal_status come_closer(sabal_future **closest, const sbl_kmeans_data *d
 {
     int64_t         n    = data->x->chunks.n;
     sbl_kmeans_pass pass = {.stage = sbl_kmeans_closer_stage, .kept = first ? NULL : closest, .name = "kmeans-closer"};
-    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
-    sabal_status    st   = made ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
+    sabal_future  **made = NULL;
+    sabal_status    st   = sbl_kmeans_submit(&made, data, &pass, 1, center, err);
 
-    if (!st)
-        st = sbl_kmeans_points_pack(&pass.points, data, 1, center, err);
-    if (!st)
-        st = sbl_kmeans_submit_pass(made, data, &pass, err);
-    if (!st) {
-        release_all(closest, n);
-        memcpy(closest, made, (size_t)n * sizeof *made);
-    }
-    sbl_handle_release(pass.points);
+    if (st)
+        return st;
+    release_all(closest, n);
+    memcpy(closest, made, (size_t)n * sizeof *made);
     sbl_free(made);
-    return st;
+    return SABAL_OK;
 }
 
 /* The row that a draw hit. */
@@ -83,20 +78,15 @@ static sabal_status pick(int64_t *row, const sbl_kmeans_data *data, sabal_future
 static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sabal_future **closest, int32_t n_trials,
                                 uint64_t stream, int64_t *rows, sabal_error *err)
 {
-    int64_t         n    = data->x->chunks.n;
     sbl_kmeans_pass pass = {
         .stage = sbl_kmeans_blocks_stage, .without_x = 1, .kept = closest, .weighted = 1, .name = "kmeans-blocks"};
-    sabal_future    **futures = sbl_calloc((size_t)n, sizeof *futures);
-    sbl_kmeans_blocks blocks  = {0};
-    sabal_status st = futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
+    sabal_future    **sums   = NULL;
+    sbl_kmeans_blocks blocks = {0};
+    sabal_status      st     = sbl_kmeans_submit(&sums, data, &pass, 0, NULL, err);
 
-    if (!st)
-        st = sbl_kmeans_submit_pass(futures, data, &pass, err);
-    if (st) {
-        sbl_free(futures);
+    if (st)
         return st;
-    }
-    st = sbl_kmeans_blocks_take(&blocks, data, futures, err);
+    st = sbl_kmeans_blocks_take(&blocks, data, sums, err);
     for (int32_t t = 0; t < n_trials && !st; t++) {
         double     u = sbl_random_uniform(data->seed, stream, (uint64_t)t);
         int64_t    chunk;
@@ -117,23 +107,14 @@ static sabal_status draw_trials(double *trials, const sbl_kmeans_data *data, sab
 static sabal_status best_trial(int32_t *best, const sbl_kmeans_data *data, sabal_future **closest, const double *trials,
                                int32_t n_trials, sabal_error *err)
 {
-    int64_t         n       = data->x->chunks.n;
     sbl_kmeans_pass pass    = {.stage = sbl_kmeans_trial_stage, .kept = closest, .weighted = 1, .name = "kmeans-trial"};
-    sabal_future  **futures = sbl_calloc((size_t)n, sizeof *futures);
+    sabal_future  **futures = NULL;
     sbl_value      *value   = NULL;
     const double   *left;
-    sabal_status    st = futures ? SABAL_OK : sbl_error_memory(err, (size_t)n * sizeof *futures, "the tasks of a pass");
+    sabal_status    st = sbl_kmeans_submit(&futures, data, &pass, n_trials, trials, err);
 
     if (!st)
-        st = sbl_kmeans_points_pack(&pass.points, data, n_trials, trials, err);
-    if (!st)
-        st = sbl_kmeans_submit_pass(futures, data, &pass, err);
-    sbl_handle_release(pass.points);
-    if (st) {
-        sbl_free(futures);
-        return st;
-    }
-    st = sbl_kmeans_combine(&value, data, futures, n, err);
+        st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
     if (st)
         return st;
     left  = (const double *)sbl_value_data(value, NULL) + SBL_PARTIAL_HEAD;

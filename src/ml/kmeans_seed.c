@@ -170,50 +170,33 @@ static sabal_status see_new(struct candidates *c, const sbl_kmeans_data *data, s
                             .params = {.first = c->n_seen},
                             .kept   = c->n_seen ? c->kept : NULL,
                             .name   = "kmeans-near"};
-    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
-    sabal_status    st   = SABAL_OK;
+    sabal_future  **made = NULL;
+    sabal_status    st   = sbl_kmeans_submit(&made, data, &pass, c->n - c->n_seen, c->rows + c->n_seen * data->d, err);
 
-    if (!made)
-        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
-    if (!st)
-        st = sbl_kmeans_points_pack(&pass.points, data, c->n - c->n_seen, c->rows + c->n_seen * data->d, err);
-    if (!st)
-        st = sbl_kmeans_submit_pass(made, data, &pass, err);
-    for (int64_t i = 0; i < n && !st; i++) {
+    if (st)
+        return st;
+    for (int64_t i = 0; i < n; i++) {
         sbl_handle_release(c->kept[i]);
         c->kept[i] = made[i];
     }
-    c->n_seen = st ? c->n_seen : c->n;
-    sbl_handle_release(pass.points);
+    c->n_seen = c->n;
     sbl_free(made);
-    return st;
+    return SABAL_OK;
 }
 
-/* Sums over blocks of rows, of their squared distances to the nearest candidate. */
-static sabal_status potential_of(sbl_kmeans_blocks *blocks, struct candidates *c, const sbl_kmeans_data *data,
-                                 sabal_error *err)
+/* A look at all candidates: at the rows by one stage, or at what is kept by another. */
+static sabal_status look(sabal_future ***futures, struct candidates *c, const sbl_kmeans_data *data,
+                         sbl_stage_fn *at_rows, sbl_stage_fn *at_kept, const char *name, sabal_error *err)
 {
-    int64_t         n    = data->x->chunks.n;
-    sbl_kmeans_pass pass = {.stage = sbl_kmeans_potential_stage, .weighted = 1, .name = "kmeans-potential"};
-    sabal_future  **made = sbl_calloc((size_t)n, sizeof *made);
-    sabal_status    st   = SABAL_OK;
+    sbl_kmeans_pass pass = {.stage     = c->kept ? at_kept : at_rows,
+                            .params    = {.n_wanted = c->n},
+                            .without_x = c->kept != NULL,
+                            .kept      = c->kept,
+                            .weighted  = 1,
+                            .name      = name};
+    sabal_status    st   = c->kept ? see_new(c, data, err) : SABAL_OK;
 
-    if (!made)
-        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
-    if (!st && c->kept) {
-        st             = see_new(c, data, err);
-        pass.stage     = sbl_kmeans_kept_blocks_stage;
-        pass.without_x = 1;
-        pass.kept      = c->kept;
-    } else if (!st) {
-        st = sbl_kmeans_points_pack(&pass.points, data, c->n, c->rows, err);
-    }
-    if (!st)
-        st = sbl_kmeans_submit_pass(made, data, &pass, err);
-    sbl_handle_release(pass.points);
-    if (st)
-        sbl_free(made);
-    return st ? st : sbl_kmeans_blocks_take(blocks, data, made, err);
+    return st ? st : sbl_kmeans_submit(futures, data, &pass, c->kept ? 0 : c->n, c->rows, err);
 }
 
 /* One round: the potential of the candidates so far, then n_draws rows drawn by it. *potential is 0 at the
@@ -223,12 +206,15 @@ static sabal_status round_of(struct candidates *c, sbl_kmeans_data *data, int32_
 {
     uint64_t          stream = sbl_kmeans_stream(data, SBL_STREAM_ROUND, round);
     struct drawn     *drawn  = sbl_calloc((size_t)n_draws, sizeof *drawn);
+    sabal_future    **sums   = NULL;
     sbl_kmeans_blocks blocks = {0};
     sabal_status      st;
 
     if (!drawn)
         return sbl_error_memory(err, (size_t)n_draws * sizeof *drawn, "the draws of a round");
-    st = potential_of(&blocks, c, data, err);
+    st = look(&sums, c, data, sbl_kmeans_potential_stage, sbl_kmeans_kept_blocks_stage, "kmeans-potential", err);
+    if (!st)
+        st = sbl_kmeans_blocks_take(&blocks, data, sums, err);
     if (!st)
         *potential = blocks.total;
     if (!st && blocks.total > 0) {
@@ -276,30 +262,13 @@ static sabal_status fill_up(struct candidates *c, const sbl_kmeans_data *data, i
 /* The weight of each candidate: that of the rows which are nearest to it. One pass. */
 static sabal_status count_rows(double *weights, struct candidates *c, const sbl_kmeans_data *data, sabal_error *err)
 {
-    int64_t         n     = data->x->chunks.n;
-    sbl_kmeans_pass pass  = {.stage = sbl_kmeans_near_counts_stage, .weighted = 1, .name = "kmeans-counts"};
-    sabal_future  **made  = sbl_calloc((size_t)n, sizeof *made);
-    sbl_value      *value = NULL;
-    sabal_status    st    = SABAL_OK;
+    sabal_future **counts = NULL;
+    sbl_value     *value  = NULL;
+    sabal_status   st =
+        look(&counts, c, data, sbl_kmeans_near_counts_stage, sbl_kmeans_kept_counts_stage, "kmeans-counts", err);
 
-    if (!made)
-        st = sbl_error_memory(err, (size_t)n * sizeof *made, "the tasks of a pass");
-    if (!st && c->kept) {
-        st                   = see_new(c, data, err);
-        pass.stage           = sbl_kmeans_kept_counts_stage;
-        pass.params.n_wanted = c->n;
-        pass.without_x       = 1;
-        pass.kept            = c->kept;
-    } else if (!st) {
-        st = sbl_kmeans_points_pack(&pass.points, data, c->n, c->rows, err);
-    }
     if (!st)
-        st = sbl_kmeans_submit_pass(made, data, &pass, err);
-    sbl_handle_release(pass.points);
-    if (st)
-        sbl_free(made);
-    else
-        st = sbl_kmeans_combine(&value, data, made, n, err);
+        st = sbl_kmeans_combine(&value, data, counts, data->x->chunks.n, err);
     if (!st)
         memcpy(weights, (const double *)sbl_value_data(value, NULL) + SBL_PARTIAL_HEAD, (size_t)c->n * sizeof *weights);
     sbl_value_release(value);

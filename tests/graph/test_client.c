@@ -458,6 +458,17 @@ Test(client, a_forked_child_does_not_take_the_parents_events)
     sabal_close(client);
 }
 
+static void needs_threads_after_fork(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    cr_skip_test("threads after fork are beyond this sanitizer");
+#endif
+#endif
+}
+
 static sabal_status fork_and_open(sabal_task *t)
 {
     int   status = -1;
@@ -481,13 +492,7 @@ static sabal_status fork_and_open(sabal_task *t)
 
 Test(client, a_child_made_in_a_task_does_not_run_the_parents_tasks)
 {
-#if defined(__SANITIZE_THREAD__)
-    cr_skip_test("threads after fork are beyond this sanitizer");
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    cr_skip_test("threads after fork are beyond this sanitizer");
-#endif
-#endif
+    needs_threads_after_fork();
     sabal_client *client = sabal_open("local:", &err, .threads = 1);
     marks         m      = marks_make();
     sabal_future *f, *g;
@@ -505,13 +510,7 @@ Test(client, a_child_made_in_a_task_does_not_run_the_parents_tasks)
 
 Test(client, a_child_may_open_its_own)
 {
-#if defined(__SANITIZE_THREAD__)
-    cr_skip_test("threads after fork are beyond this sanitizer");
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    cr_skip_test("threads after fork are beyond this sanitizer");
-#endif
-#endif
+    needs_threads_after_fork();
     sabal_client *client = sabal_open("local:", &err, .threads = 2);
     int           status = -1;
     pid_t         pid;
