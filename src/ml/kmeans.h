@@ -127,6 +127,10 @@ sbl_stage_fn sbl_kmeans_labels_stage;
 /* in: x points -> (n, m) distances */
 sbl_stage_fn sbl_kmeans_distances_stage;
 
+/** Squared distances of n rows (n, d) to one point, differences formed directly. */
+sabal_status sbl_kmeans_distances_to(double *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
+                                     const double *point, sabal_error *err);
+
 /* --- kmeans_pass.c: what the fitting thread does with them -------------------------------------------------
  */
 

@@ -65,6 +65,22 @@ static inline void row_out(double *out, const struct rows *r, int64_t i)
     }
 }
 
+/* Where the running sum of n values passes target; by rounding it may not: then the last that is not 0. */
+static inline int64_t pick_one(const double *values, int64_t n, double target)
+{
+    double  sum  = 0;
+    int64_t last = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        sum += values[i];
+        if (values[i] > 0)
+            last = i;
+        if (sum > target && values[i] > 0)
+            return i;
+    }
+    return last;
+}
+
 /* Room for n doubles as a value. */
 static inline sabal_status doubles_create(sbl_value **value, double **room, int64_t n, sabal_error *err)
 {

@@ -45,19 +45,12 @@ struct local {
     const double *shift;
     double       *closest, *mass, *trial, *best; /* (m) each */
     double       *sums, *counts;                 /* (k, d), (k) */
-    void         *scratch;                       /* for passes with up to k centres */
 };
 
-/* Squared distances of all points to one, by differences: what lies near together must be told apart here. */
+/* By differences: what lies near together must be told apart here. */
 static sabal_status distances_to(const struct local *l, double *out, const double *point, sabal_error *err)
 {
-    sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, 1, l->d, point, NULL);
-
-    if (!c)
-        return sbl_error_memory(err, (size_t)l->d * sizeof *point, "a centre made ready for a pass");
-    sbl_kmeans_assign(c, l->points, l->m, NULL, NULL, NULL, NULL, NULL, out, l->scratch);
-    sbl_kmeans_centers_destroy(c);
-    return SABAL_OK;
+    return sbl_kmeans_distances_to(out, SABAL_FLOAT64, l->points, l->m, l->d, point, err);
 }
 
 /* Greedy k-means++: of some trials a centre, the one that leaves least. */
@@ -112,13 +105,17 @@ static sabal_status plus_plus(double *centers, struct local *l, uint64_t seed, u
 static sabal_status lloyd(double *centers, const struct local *l, sabal_error *err)
 {
     for (int32_t pass = 0; pass < LLOYD_PASSES; pass++) {
-        sbl_kmeans_centers *c     = sbl_kmeans_centers_create(SABAL_FLOAT64, l->k, l->d, centers, l->shift);
-        int                 moved = 0;
+        sbl_kmeans_centers *c       = sbl_kmeans_centers_create(SABAL_FLOAT64, l->k, l->d, centers, l->shift);
+        size_t              size    = c ? sbl_kmeans_scratch_size(c) : 0;
+        void               *scratch = c ? sbl_alloc_aligned(64, size) : NULL;
+        int                 moved   = 0;
 
-        if (!c)
-            return sbl_error_memory(err, (size_t)(l->k * l->d) * sizeof *centers, "a pass over candidates");
-        sbl_kmeans_assign(c, l->points, l->m, l->weights, l->sums, l->counts, NULL, NULL, NULL, l->scratch);
+        if (scratch)
+            sbl_kmeans_assign(c, l->points, l->m, l->weights, l->sums, l->counts, NULL, NULL, NULL, scratch);
         sbl_kmeans_centers_destroy(c);
+        if (!scratch)
+            return sbl_error_memory(err, size, "a pass over candidates");
+        sbl_free(scratch);
         for (int32_t j = 0; j < l->k; j++)
             for (int64_t e = 0; e < l->d && l->counts[j] > 0; e++) {
                 double now = l->sums[j * l->d + e] / l->counts[j];
@@ -130,24 +127,6 @@ static sabal_status lloyd(double *centers, const struct local *l, sabal_error *e
             break;
     }
     return SABAL_OK;
-}
-
-/* Scratch for passes with 1 and with k centres. */
-static sabal_status scratch_take(struct local *l, sabal_error *err)
-{
-    size_t size = 0;
-
-    for (int i = 0; i < 2; i++) {
-        sbl_kmeans_centers *c = sbl_kmeans_centers_create(SABAL_FLOAT64, i ? l->k : 1, l->d, l->points, l->shift);
-
-        if (!c)
-            return sbl_error_memory(err, (size_t)(l->k * l->d) * sizeof(double), "a pass over candidates");
-        if (sbl_kmeans_scratch_size(c) > size)
-            size = sbl_kmeans_scratch_size(c);
-        sbl_kmeans_centers_destroy(c);
-    }
-    l->scratch = sbl_alloc_aligned(64, size);
-    return l->scratch ? SABAL_OK : sbl_error_memory(err, size, "a pass over candidates");
 }
 
 sabal_status sbl_kmeans_local(double *centers, const sbl_kmeans_data *data, const double *rows, const double *weights,
@@ -166,12 +145,9 @@ sabal_status sbl_kmeans_local(double *centers, const sbl_kmeans_data *data, cons
     l.best    = room + 3 * m;
     l.sums    = room + 4 * m;
     l.counts  = l.sums + k * l.d;
-    st        = scratch_take(&l, err);
-    if (!st)
-        st = plus_plus(centers, &l, data->seed, sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
+    st        = plus_plus(centers, &l, data->seed, sbl_kmeans_stream(data, SBL_STREAM_LOCAL, 0), err);
     if (!st)
         st = lloyd(centers, &l, err);
-    sbl_free(l.scratch);
     sbl_free(room);
     return st;
 }

@@ -82,22 +82,6 @@ sabal_status sbl_kmeans_near_counts_stage(sbl_value **out, const sbl_value *cons
     return st;
 }
 
-/* Where the running sum of n values passes target; by rounding it may not: then the last that is not 0. */
-static int64_t pick_one(const double *values, int64_t n, double target)
-{
-    double  sum  = 0;
-    int64_t last = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        sum += values[i];
-        if (values[i] > 0)
-            last = i;
-        if (sum > target && values[i] > 0)
-            return i;
-    }
-    return last;
-}
-
 sabal_status sbl_kmeans_pick_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
                                    size_t size, sabal_task *task, sabal_error *err)
 {

@@ -3,31 +3,13 @@
 #include "ml/kmeans.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "base/buffer.h"
-#include "base/error.h"
-#include "kernel/kmeans.h"
+#include "ml/kmeans_chunk.h"
 
-/* Squared distances of n rows to one point, differences formed directly. */
 static sabal_status distances_to(double *out, const sabal_ndarray *x, const double *point, sabal_error *err)
 {
-    int64_t             n = sabal_ndarray_extent(x, 0), d = sabal_ndarray_extent(x, 1);
-    sbl_kmeans_centers *c = sbl_kmeans_centers_create(sabal_ndarray_dtype(x), 1, d, point, NULL);
-    size_t              size;
-    void               *scratch;
-
-    if (!c)
-        return sbl_error_memory(err, (size_t)d * sizeof *point, "a centre made ready for a pass");
-    size    = sbl_kmeans_scratch_size(c);
-    scratch = sbl_buffer_alloc(size);
-    if (scratch)
-        sbl_kmeans_assign(c, sabal_ndarray_data(x), n, NULL, NULL, NULL, NULL, NULL, out, scratch);
-    sbl_kmeans_centers_destroy(c);
-    if (!scratch)
-        return sbl_error_memory(err, size, "scratch of a pass");
-    sbl_buffer_free(scratch, size);
-    return SABAL_OK;
+    return sbl_kmeans_distances_to(out, sabal_ndarray_dtype(x), sabal_ndarray_data(x), sabal_ndarray_extent(x, 0),
+                                   sabal_ndarray_extent(x, 1), point, err);
 }
 
 sabal_status sbl_kmeans_closer_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
@@ -134,24 +116,19 @@ sabal_status sbl_kmeans_pick_closest_stage(sbl_value **out, const sbl_value *con
     const double            *closest = sbl_value_data(in[0], &bytes);
     const double            *weights = p->weighted ? sbl_value_data(in[1], NULL) : NULL;
     int64_t                  n       = (int64_t)(bytes / sizeof *closest), *rows;
+    double                   shares[SBL_BLOCK_ROWS];
     sbl_value               *value;
     sabal_status             st = sbl_bytes_create(&value, (void **)&rows, (size_t)p->n_wanted * sizeof *rows, err);
 
     if (st)
         return st;
     for (int64_t t = 0; t < p->n_wanted; t++) {
-        int64_t start = targets[t].block * SBL_BLOCK_ROWS, last = start;
-        int64_t end = start + SBL_BLOCK_ROWS < n ? start + SBL_BLOCK_ROWS : n;
-        double  sum = 0;
+        int64_t start = targets[t].block * SBL_BLOCK_ROWS;
+        int64_t m     = n - start < SBL_BLOCK_ROWS ? n - start : SBL_BLOCK_ROWS;
 
-        for (int64_t i = start; i < end && !(sum > targets[t].target); i++) {
-            double value_here = weights ? weights[i] * closest[i] : closest[i];
-
-            sum += value_here;
-            if (value_here > 0)
-                last = i;
-        }
-        rows[t] = p->first_row + last;
+        for (int64_t i = 0; i < m; i++)
+            shares[i] = weights ? weights[start + i] * closest[start + i] : closest[start + i];
+        rows[t] = p->first_row + start + pick_one(shares, m, targets[t].target);
     }
     *out = value;
     return SABAL_OK;

@@ -195,30 +195,37 @@ sabal_status sbl_kmeans_combine_stage(sbl_value **out, const sbl_value *const *i
     return SABAL_OK;
 }
 
+sabal_status sbl_kmeans_distances_to(double *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
+                                     const double *point, sabal_error *err)
+{
+    sbl_kmeans_centers *c       = sbl_kmeans_centers_create(dtype, 1, d, point, NULL);
+    size_t              size    = c ? sbl_kmeans_scratch_size(c) : 0;
+    void               *scratch = NULL;
+    sabal_status        st      = c ? scratch_take(&scratch, size, err)
+                                    : sbl_error_memory(err, (size_t)d * sizeof *point, "a centre made ready for a pass");
+
+    if (!st)
+        sbl_kmeans_assign(c, x, n, NULL, NULL, NULL, NULL, NULL, out, scratch);
+    sbl_buffer_free(scratch, size);
+    sbl_kmeans_centers_destroy(c);
+    return st;
+}
+
 /* SABAL_EVALUE if a row is so far from the shift that its square is above the limit. */
 static sabal_status check_squares(const struct rows *r, int64_t first_row, const double *shift, double limit,
                                   sabal_error *err)
 {
-    sbl_kmeans_centers *c       = sbl_kmeans_centers_create(r->dtype, 1, r->d, shift, NULL);
-    size_t              size    = c ? sbl_kmeans_scratch_size(c) : 0;
-    double             *sqdist  = sbl_buffer_alloc((size_t)r->n * sizeof *sqdist);
-    void               *scratch = NULL;
-    sabal_status        st      = c && sqdist ? scratch_take(&scratch, size, err)
-                                              : sbl_error_memory(err, (size_t)r->n * sizeof *sqdist, "a check of the rows");
+    double      *sqdist = sbl_buffer_alloc((size_t)r->n * sizeof *sqdist);
+    sabal_status st     = sqdist ? sbl_kmeans_distances_to(sqdist, r->dtype, r->x, r->n, r->d, shift, err)
+                                 : sbl_error_memory(err, (size_t)r->n * sizeof *sqdist, "a check of the rows");
 
-    if (!st)
-        sbl_kmeans_assign(c, r->x, r->n, NULL, NULL, NULL, NULL, NULL, sqdist, scratch);
     for (int64_t i = 0; i < r->n && !st; i++)
         if (!(sqdist[i] <= limit))
             st = sbl_error_set(err, SABAL_EVALUE,
                                "the numbers of x are so large that squares overflow %s, first in row %" PRId64
                                ": scale x",
                                sabal_dtype_name(r->dtype), first_row + i);
-    if (scratch)
-        sbl_buffer_free(scratch, size);
-    if (sqdist)
-        sbl_buffer_free(sqdist, (size_t)r->n * sizeof *sqdist);
-    sbl_kmeans_centers_destroy(c);
+    sbl_buffer_free(sqdist, (size_t)r->n * sizeof *sqdist);
     return st;
 }
 
