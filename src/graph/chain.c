@@ -138,7 +138,8 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
         return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
     if (cycle == NO_MEMORY)
         return sbl_error_memory(err, 2 * sizeof(void *), "the search for a cycle");
-    sbl_future_keep(f); /* for the edge, until whoever ends the target has seen it */
+    sbl_handle_release(target); /* the edge has one of its own; f may be seen to have ended from here on */
+    sbl_future_keep(f);         /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
     sbl_chaos();
     if (!sbl_edge_push(edge)) {

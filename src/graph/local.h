@@ -26,8 +26,8 @@ int sbl_end_unstarted(sabal_future *f);
 /** Puts an edge into the list of those who wait for its input. 0: that has ended already. */
 int sbl_edge_push(sbl_edge *edge);
 /**
- * A task that has run waits for the future that it returned. The caller holds target and keeps f.
- * SABAL_EINVAL: target waits for f itself; SABAL_ENOMEM. Then nothing was done.
+ * A task that has run waits for the future that it returned. The caller keeps f; his reference to target is taken over.
+ * SABAL_EINVAL: target waits for f itself; SABAL_ENOMEM. Then nothing was done, and the reference is still his.
  */
 sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err);
 /** 1 if x waits for f, by inputs or as the future that one returned. 0 also if that can't be told for want of memory. */

@@ -168,15 +168,17 @@ void sbl_run(sabal_future *f, sabal_future **next)
         drop(&task);
         begin(&task, f);
     }
-    if (st == SABAL_OK && task.chain)
+    if (st == SABAL_OK && task.chain) {
         st = sbl_chain(f, task.chain, next, &task.error);
+        if (!st)
+            return;
+    }
     if (st) {
+        drop(&task); /* before the end can be seen: a future that was to be returned holds a result that is counted */
         fail(f, failure_of_run(&task, st), next);
-    } else if (!task.chain) {
+    } else {
         f->result.value = task.value;
-        task.value      = NULL;
         atomic_store_explicit(&f->stage, SBL_ENDING, memory_order_relaxed);
         sbl_end(f, next);
     }
-    drop(&task);
 }
