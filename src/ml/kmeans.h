@@ -84,8 +84,8 @@ typedef struct sbl_far {
 
 /* in: x [weights] points -> partial: [bad], inertia, counts (m), sums (m, d) */
 sbl_stage_fn sbl_kmeans_assign_stage;
-/* in: x points(shift in row 0) -> partial: [INFINITY]; SABAL_EVALUE if a row is so far from the shift that distances to
- * n_wanted centres overflow */
+/* in: x points(shift in row 0) -> partial: [first row so far from the shift that distances to n_wanted centres overflow,
+ * else INFINITY] */
 sbl_stage_fn sbl_kmeans_size_stage;
 /* in: x points(shift in row 0) -> partial: [first flat index of a NaN or infinity, else INFINITY], sum (d),
  * sumsq (d) */
@@ -127,6 +127,8 @@ sbl_stage_fn sbl_kmeans_labels_stage;
 /* in: x points -> (n, m) distances */
 sbl_stage_fn sbl_kmeans_distances_stage;
 
+/** SABAL_EVALUE: what to do about such a row. */
+sabal_status sbl_kmeans_too_large(sabal_dtype dtype, int64_t row, sabal_error *err);
 /** Squared distances of n rows (n, d) to one point, differences formed directly. */
 sabal_status sbl_kmeans_distances_to(double *out, sabal_dtype dtype, const void *x, int64_t n, int64_t d,
                                      const double *point, sabal_error *err);

@@ -117,10 +117,15 @@ static sabal_status check_rows(const sbl_kmeans_data *data, int32_t k, sabal_err
     sbl_kmeans_pass pass    = {.stage = sbl_kmeans_size_stage, .params = {.n_wanted = k}, .name = "kmeans-size"};
     sabal_future  **futures = NULL;
     sbl_value      *value   = NULL;
-    sabal_status    st      = sbl_kmeans_submit(&futures, data, &pass, 1, data->shift, err);
+    double          row;
+    sabal_status    st = sbl_kmeans_submit(&futures, data, &pass, 1, data->shift, err);
 
     if (!st)
         st = sbl_kmeans_combine(&value, data, futures, data->x->chunks.n, err);
+    if (!st)
+        row = *(const double *)sbl_value_data(value, NULL);
+    if (!st && !isinf(row))
+        st = sbl_kmeans_too_large(data->x->dtype, (int64_t)row, err);
     sbl_value_release(value);
     return st;
 }

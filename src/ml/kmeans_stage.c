@@ -211,22 +211,27 @@ sabal_status sbl_kmeans_distances_to(double *out, sabal_dtype dtype, const void 
     return st;
 }
 
-/* SABAL_EVALUE if a row is so far from the shift that its square is above the limit. */
-static sabal_status check_squares(const struct rows *r, int64_t first_row, const double *shift, double limit,
-                                  sabal_error *err)
+/* The first row that is so far from the shift that its square is above the limit; -1: none. */
+static sabal_status find_too_large(int64_t *row, const struct rows *r, const double *shift, double limit,
+                                   sabal_error *err)
 {
     double      *sqdist = sbl_buffer_alloc((size_t)r->n * sizeof *sqdist);
     sabal_status st     = sqdist ? sbl_kmeans_distances_to(sqdist, r->dtype, r->x, r->n, r->d, shift, err)
                                  : sbl_error_memory(err, (size_t)r->n * sizeof *sqdist, "a check of the rows");
 
-    for (int64_t i = 0; i < r->n && !st; i++)
+    *row = -1;
+    for (int64_t i = 0; i < r->n && *row < 0 && !st; i++)
         if (!(sqdist[i] <= limit))
-            st = sbl_error_set(err, SABAL_EVALUE,
-                               "the numbers of x are so large that squares overflow %s, first in row %" PRId64
-                               ": scale x",
-                               sabal_dtype_name(r->dtype), first_row + i);
+            *row = i;
     sbl_buffer_free(sqdist, (size_t)r->n * sizeof *sqdist);
     return st;
+}
+
+sabal_status sbl_kmeans_too_large(sabal_dtype dtype, int64_t row, sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_EVALUE,
+                         "the numbers of x are so large that squares overflow %s, first in row %" PRId64 ": scale x",
+                         sabal_dtype_name(dtype), row);
 }
 
 sabal_status sbl_kmeans_size_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
@@ -236,15 +241,16 @@ sabal_status sbl_kmeans_size_stage(sbl_value **out, const sbl_value *const *in, 
     struct rows              r = {0};
     sbl_value               *value;
     double                  *partial;
+    int64_t                  row;
     sabal_status             st = rows_take(&r, in[0], err);
 
     if (!st)
-        st = check_squares(&r, p->first_row, sbl_points_rows(points_of(in, n_in)),
-                           sbl_kmeans_largest(r.dtype, (int32_t)p->n_wanted, r.d), err);
+        st = find_too_large(&row, &r, sbl_points_rows(points_of(in, n_in)),
+                            sbl_kmeans_largest(r.dtype, (int32_t)p->n_wanted, r.d), err);
     if (!st)
         st = doubles_create(&value, &partial, SBL_PARTIAL_HEAD, err);
     if (!st) {
-        partial[0] = (double)INFINITY;
+        partial[0] = row < 0 ? (double)INFINITY : (double)(p->first_row + row);
         *out       = value;
     }
     rows_clear(&r);
@@ -268,7 +274,9 @@ static sabal_status check_rows(const struct rows *r, int64_t first_row, const sb
         st = sbl_error_set(err, SABAL_EVALUE, "x holds NaN or infinity, first at row %" PRId64 ", column %" PRId64,
                            first_row + bad / r->d, bad % r->d);
     else if (!(total <= limit))
-        st = check_squares(r, first_row, sbl_points_shift(points), limit, err);
+        st = find_too_large(&bad, r, sbl_points_shift(points), limit, err);
+    if (!st && bad >= 0)
+        st = sbl_kmeans_too_large(r->dtype, first_row + bad, err);
     sbl_buffer_free(moments, 2 * (size_t)r->d * sizeof *moments);
     return st;
 }
