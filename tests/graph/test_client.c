@@ -198,12 +198,15 @@ Test(client, a_scope_may_outlive_its_client)
     cr_expect_eq(err.status, SABAL_OK);
 }
 
+static atomic_int scopes; /* that are open: a client may be closed under one, but not before */
+
 static void *submit_until_closed(void *arg)
 {
     sabal_client *client = arg;
     SABAL_SCOPE(client);
     sabal_future *f;
 
+    atomic_fetch_add(&scopes, 1);
     do {
         f = sabal_submit(client, task_sum, NULL, 0, .timeout_ns = 1000000000);
         f = sabal_submit(client, task_sum, NULL, 0, .inputs = SABAL_LIST(f));
@@ -218,9 +221,10 @@ Test(client, threads_may_submit_in_scopes_while_another_closes)
         sabal_client *client = sabal_open("local:", &err, .threads = 2);
         pthread_t     threads[3];
 
+        atomic_store(&scopes, 0);
         for (int k = 0; k < 3; k++)
             pthread_create(&threads[k], NULL, submit_until_closed, client);
-        for (int64_t n = 0; n < i * 5;) {
+        for (int64_t n = 0; n < i * 5 || atomic_load(&scopes) < 3;) {
             sabal_client_stats s = {.struct_size = sizeof s};
 
             sabal_client_stats_get(client, &s);
