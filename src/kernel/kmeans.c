@@ -33,10 +33,11 @@ static const struct sbl_kmeans_kernels *kernels(void) { return sbl_kmeans_kernel
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
 static int few_features(int32_t k, int64_t d) { return d <= 4 && k <= 256; }
 
-/* |x - c|^2 is at most four times the greater of |x|^2 and |c|^2. */
+/* Where products are about 0, |x| and |c| are at most twice the root of this, and |c|^2 - 2 x.c and all that it is added up
+   from at most twelve times this. */
 double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d)
 {
-    return dtype == SABAL_FLOAT32 && !few_features(k, d) ? (double)FLT_MAX / 8 : DBL_MAX / 8;
+    return dtype == SABAL_FLOAT32 && !few_features(k, d) ? (double)FLT_MAX / 32 : DBL_MAX / 32;
 }
 
 sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int64_t d, const double *centers,

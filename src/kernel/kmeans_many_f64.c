@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "kernel/kmeans_tile.h"
 #include "kernel/lanes.h"
 
 #define T       double

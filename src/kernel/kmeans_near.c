@@ -2,17 +2,26 @@
  * How far rows are from the nearest of some candidates. It only steers a random choice, so float32 is enough: rows and
  * candidates about the shift, and scaled so that no square overflows. By differences, never by products: where few rows lie
  * far from the rest, products would lose all that tells the rest apart. Few features: rows of a block are turned around
- * first, feature by feature, each BLOCK long. More: in panels as kmeans_many.inc has them.
+ * first, feature by feature, each BLOCK long. More: in panels of ROWS rows, turned around too, which meet the candidates
+ * in tiles, TILE_VECTORS vectors of rows against TILE_CENTERS candidates.
  */
 #include "kernel/kmeans_variant.h"
 
 #include <math.h>
 
-#include "kernel/kmeans_tile.h"
 #include "kernel/lanes.h"
 
 #define BLOCK      SBL_NEAR_ROWS
 #define MAX_DIRECT 4 /* features: blocks up to here, panels from there on */
+
+/* 12 chains (24 on AVX-512, with its 32 registers) for 2 units of latency 4, and few loads for each difference. */
+#define TILE_VECTORS 3
+#if VD == 8
+#define TILE_CENTERS 8
+#else
+#define TILE_CENTERS 4
+#endif
+#define ROWS (TILE_VECTORS * VF)
 
 struct candidates {
     int32_t       m;
@@ -25,8 +34,8 @@ struct candidates {
 
 /* What a block's rows are to the candidates. */
 struct found {
-    float   sqdist[BLOCK + vf_ROWS] __attribute__((aligned(64))); /* whole panels */
-    int32_t nearest[BLOCK + vf_ROWS] __attribute__((aligned(64)));
+    float   sqdist[BLOCK + ROWS] __attribute__((aligned(64))); /* whole panels */
+    int32_t nearest[BLOCK + ROWS] __attribute__((aligned(64)));
 };
 
 /* Turns n rows around into at[f * BLOCK + r], float32 of (x - shift) * scale, up to a whole vector. */
@@ -104,18 +113,18 @@ INLINE void direct(struct found *to, int is_f32, const char *x, int64_t n, const
         lower(to, c->at, n, d, c->near + j * d, j, 1, named, next);
 }
 
-/* vf_ROWS rows, of which n are there: at[f * vf_ROWS + r]. Meanwhile the next ones' memory comes. */
+/* ROWS rows, of which n are there: at[f * ROWS + r]. Meanwhile the next ones' memory comes. */
 INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t d, const double *shift, double scale)
 {
     const int size = is_f32 ? 4 : 8;
 
-    if (n < vf_ROWS) {
+    if (n < ROWS) {
         for (int64_t f = 0; f < d; f++)
-            for (int64_t r = 0; r < vf_ROWS; r++)
-                at[f * vf_ROWS + r] = r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
+            for (int64_t r = 0; r < ROWS; r++)
+                at[f * ROWS + r] = r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
         return;
     }
-    for (int64_t r = 0; r < vf_ROWS; r += VD) {
+    for (int64_t r = 0; r < ROWS; r += VD) {
         const char *row = x + r * d * size;
         int64_t     f   = 0;
 
@@ -123,24 +132,31 @@ INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t 
         for (; f + 2 <= d; f += 2) {
             vd two[2];
 
-            __builtin_prefetch(row + vf_ROWS * d * size + f * VD * size);
+            __builtin_prefetch(row + ROWS * d * size + f * VD * size);
             if (is_f32)
                 pair_f32(two, (const float *)row + f, d);
             else
                 pair_f64(two, (const double *)row + f, d);
-            vd_narrow(at + f * vf_ROWS + r, (two[0] - vd_all(shift[f])) * vd_all(scale));
-            vd_narrow(at + (f + 1) * vf_ROWS + r, (two[1] - vd_all(shift[f + 1])) * vd_all(scale));
+            vd_narrow(at + f * ROWS + r, (two[0] - vd_all(shift[f])) * vd_all(scale));
+            vd_narrow(at + (f + 1) * ROWS + r, (two[1] - vd_all(shift[f + 1])) * vd_all(scale));
         }
 #endif
         for (; f < d; f++)
-            vd_narrow(at + f * vf_ROWS + r, (vd_gather(is_f32, row + f * size, d) - vd_all(shift[f])) * vd_all(scale));
+            vd_narrow(at + f * ROWS + r, (vd_gather(is_f32, row + f * size, d) - vd_all(shift[f])) * vd_all(scale));
     }
 }
 
-/* Adds the squares of differences of some features; as vf_tile() in kmeans_tile.h. */
+/* Candidates of a tile side by side for each feature; what fills the last tile is infinitely far away. */
+INLINE int64_t tiles_of(int32_t m) { return (m + TILE_CENTERS - 1) / TILE_CENTERS; }
+INLINE int64_t tile_index(int32_t j, int64_t f, int64_t d)
+{
+    return (j / TILE_CENTERS * d + f) * TILE_CENTERS + j % TILE_CENTERS;
+}
+
+/* Adds the squares of differences of some features. A sum is one fma chain over the features in order. */
 INLINE void tile_away(vf sum[TILE_CENTERS][TILE_VECTORS], const float *at, const float *near, int64_t n_features)
 {
-    for (int64_t f = 0; f < n_features; f++, at += vf_ROWS, near += TILE_CENTERS) {
+    for (int64_t f = 0; f < n_features; f++, at += ROWS, near += TILE_CENTERS) {
         const vf a0 = vf_load(at), a1 = vf_load(at + VF), a2 = vf_load(at + 2 * VF);
 
         _Pragma("GCC unroll 8") for (int j = 0; j < TILE_CENTERS; j++)
@@ -163,7 +179,7 @@ INLINE void panels(struct found *to, int is_f32, const char *x, int64_t n, const
 {
     const int64_t d = c->d;
 
-    for (int64_t r = 0; r < n; r += vf_ROWS, x += vf_ROWS * d * (is_f32 ? 4 : 8)) {
+    for (int64_t r = 0; r < n; r += ROWS, x += ROWS * d * (is_f32 ? 4 : 8)) {
         vf least[TILE_VECTORS], who[TILE_VECTORS], sum[TILE_CENTERS][TILE_VECTORS];
 
         turn_panel(c->at, is_f32, x, n - r, d, c->shift, c->scale);
@@ -226,7 +242,7 @@ BLOCK_FN(block_f64_named, 0, 1)
 BLOCK_FN(block_f32_named, 1, 1)
 static block_fn *const BLOCK_OF[2][2] = {{block_f64, block_f32}, {block_f64_named, block_f32_named}}; /* [named][f32] */
 
-/* Lays the candidates out in scratch; what fills the last tile is infinitely far away. */
+/* Lays the candidates out in scratch. */
 static void prepare(struct candidates *c, const sbl_near *q)
 {
     const int64_t room = tiles_of(q->m) * TILE_CENTERS * q->d;
@@ -279,7 +295,7 @@ size_t NAME(sbl_near_scratch)(int64_t d, int32_t m)
 {
     const size_t tiles = (size_t)tiles_of(m) * TILE_CENTERS;
 
-    return sizeof(float) * ((size_t)d * (d <= MAX_DIRECT ? BLOCK : vf_ROWS) + tiles * (size_t)d);
+    return sizeof(float) * ((size_t)d * (d <= MAX_DIRECT ? BLOCK : ROWS) + tiles * (size_t)d);
 }
 
 void NAME(sbl_near)(const sbl_near *q)

@@ -20,6 +20,7 @@ struct sbl_kmeans_centers {
     int32_t                          k;
     int64_t                          d;
     int                              few;     /* direct differences in float64; else products, in x's dtype */
+    int                              shifted; /* many features: rows and centres are taken about the shift */
     size_t                           scratch; /* bytes */
     double                          *centers; /* (k, d), as given */
     void                            *packed;  /* the kernel's own */

@@ -58,14 +58,30 @@ static void assign(struct result *r, const struct rows *rows, int weighted, int 
     sbl_kmeans_centers_destroy(c);
 }
 
+/* Whether products are about the shift: not where it is no farther from 0 than the centres are from it. */
+static int shifted(const struct rows *rows)
+{
+    long double norm = 0, spread = 0;
+
+    for (int64_t i = 0; i < rows->k * rows->d; i++) {
+        const double s = rows->shift[i % rows->d];
+
+        norm += (long double)s * s;
+        spread += (rows->centers[i] - s) * (long double)(rows->centers[i] - s);
+    }
+    return norm > spread;
+}
+
 /* The squared distance, and what it may be off by in the kernel: roundings of direct differences if direct, else of
-   products about the shift. */
+   products. */
 static long double square(const struct rows *rows, int64_t r, int32_t j, int direct, long double *slack)
 {
     long double sum = 0, size = 0, eps = rows->dtype == SABAL_FLOAT32 && !direct ? FLT_EPSILON : DBL_EPSILON;
+    const int   about = !direct && shifted(rows);
 
     for (int64_t f = 0; f < rows->d; f++) {
-        long double x = row_at(rows, r * rows->d + f), c = rows->centers[j * rows->d + f], s = rows->shift[f];
+        long double x = row_at(rows, r * rows->d + f), c = rows->centers[j * rows->d + f];
+        long double s    = about ? rows->shift[f] : 0;
         long double both = fabsl(x - s) + fabsl(c - s);
 
         sum += (x - c) * (x - c);
@@ -136,10 +152,14 @@ static void check_assign(const struct rows *rows, int weighted)
 
 Test(kmeans, assign_agrees_with_the_naive_loop)
 {
+    static const double MEAN[] = {0, -5,
+                                  -4}; /* about the shift; about 0, which the shift is; about 0, which it is not */
+
     for (int t = 0; t < COUNT(T); t++)
         for (int s = 0; s < COUNT(SHAPES); s++)
             for (int n = 0; n < COUNT(N); n++) {
-                struct rows rows = rows_create(T[t], N[n], SHAPES[s].d, SHAPES[s].k, 0, n % 3 == 1, 7 + (uint64_t)s);
+                struct rows rows =
+                    rows_create(T[t], N[n], SHAPES[s].d, SHAPES[s].k, MEAN[(s + n) % 3], n % 3 == 1, 7 + (uint64_t)s);
 
                 if (N[n] * SHAPES[s].d * SHAPES[s].k < 1500000) {
                     check_assign(&rows, 0);
@@ -159,22 +179,31 @@ Test(kmeans, far_from_the_origin_the_digits_stay)
     }
 }
 
+/* Centres from the given one on are those before, once more. */
+static int n_late_labels(struct rows *rows, int32_t given)
+{
+    struct result r    = result_create(rows);
+    int           late = 0;
+
+    for (int64_t i = given * rows->d; i < rows->k * rows->d; i++)
+        rows->centers[i] = rows->centers[i % (given * rows->d)];
+    assign(&r, rows, 0, 1);
+    for (int64_t i = 0; i < rows->n; i++)
+        late += r.labels[i] >= given;
+    result_clear(&r);
+    return late;
+}
+
 Test(kmeans, ties_go_to_the_lowest_index)
 {
-    for (int s = 0; s < COUNT(SHAPES); s++) {
-        struct rows   rows = rows_create(SABAL_FLOAT64, 40, SHAPES[s].d, SHAPES[s].k, 0, 0, 3);
-        struct result r    = result_create(&rows);
-        int           late = 0;
+    for (int t = 0; t < COUNT(T); t++)
+        for (int s = 0; s < COUNT(SHAPES); s++) {
+            struct rows rows = rows_create(T[t], 40, SHAPES[s].d, SHAPES[s].k, 0, 0, 3);
 
-        for (int64_t i = rows.d; i < rows.k * rows.d; i++) /* all centres are the first */
-            rows.centers[i] = rows.centers[i % rows.d];
-        assign(&r, &rows, 0, 1);
-        for (int64_t i = 0; i < rows.n; i++)
-            late += r.labels[i] != 0;
-        cr_expect_eq(late, 0, "k %d d %d", rows.k, (int)rows.d);
-        result_clear(&r);
-        rows_clear(&rows);
-    }
+            for (int32_t given = rows.k - 1; given > 0; given--)
+                cr_expect_eq(n_late_labels(&rows, given), 0, "k %d d %d given %d", rows.k, (int)rows.d, given);
+            rows_clear(&rows);
+        }
 }
 
 Test(kmeans, huge_and_infinite_numbers_give_labels_in_range)
