@@ -33,6 +33,20 @@ static const struct sbl_kmeans_kernels *kernels(void) { return sbl_kmeans_kernel
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
 static int few_features(int32_t k, int64_t d) { return d <= 4 && k <= 256; }
 
+/* Without a shift products lose at most a factor that does not depend on the data, if the shift is no farther from 0 than the
+   centres are from it. */
+static int shifted(const double *centers, const double *shift, int32_t k, int64_t d)
+{
+    double norm = 0, spread = 0;
+
+    for (int64_t f = 0; f < d; f++)
+        norm += shift[f] * shift[f];
+    for (int64_t j = 0; j < k; j++)
+        for (int64_t f = 0; f < d; f++)
+            spread += (centers[j * d + f] - shift[f]) * (centers[j * d + f] - shift[f]);
+    return !(norm * k <= spread);
+}
+
 /* Where products are about 0, |x| and |c| are at most twice the root of this, and |c|^2 - 2 x.c and all that it is added up
    from at most twelve times this. */
 double sbl_kmeans_largest(sabal_dtype dtype, int32_t k, int64_t d)
@@ -63,6 +77,7 @@ sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int6
         c->packed = sbl_alloc_aligned(64, c->kernels->many_packed[f32](k, d));
         if (!c->packed)
             goto fail;
+        c->shifted = shift && shifted(centers, shift, k, d);
         c->kernels->many_pack[f32](c, shift);
     }
     return c;
