@@ -9,6 +9,7 @@
  *     labels K SEED              a fit, then the labels of all rows
  *     read                       a plain sum of the same memory by as many threads: what a pass can't beat
  *     peak                       fused multiply-adds on registers alone, by as many threads, in FLOP/s
+ *     gemm K                     OpenBLAS's product of the same rows and K centres, by as many threads, in FLOP/s
  *     rss                        the most memory that this process had resident
  */
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include <cblas.h>
 #include <sabal/sabal.h>
 
 #if defined(__x86_64__)
@@ -130,6 +132,29 @@ static void *fma_share(void *arg)
     else if (__builtin_cpu_supports("fma"))
         s->result = fma_avx2();
 #endif
+    return NULL;
+}
+
+#define GEMM_ROWS 8192 /* a product of so many stays in the caches */
+static int gemm_k;
+
+/* What a pass by way of a product begins with. Each thread takes blocks of its own rows, as OpenBLAS is fastest so. */
+static void *gemm_share(void *arg)
+{
+    struct share *s       = arg;
+    const int64_t rows    = (int64_t)s->count / d;
+    double       *centers = calloc((size_t)(gemm_k * d), sizeof *centers);
+    double       *out     = malloc(sizeof *out * GEMM_ROWS * (size_t)gemm_k);
+
+    if (!centers || !out)
+        die("no memory");
+    for (int64_t i = 0; i < gemm_k * d; i++)
+        centers[i] = data[i];
+    for (int64_t r = 0; r < rows; r += GEMM_ROWS)
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)(rows - r < GEMM_ROWS ? rows - r : GEMM_ROWS), gemm_k,
+                    (int)d, 1, s->from + r * d, (int)d, centers, (int)d, 0, out, gemm_k);
+    free(centers);
+    free(out);
     return NULL;
 }
 
@@ -298,6 +323,7 @@ int main(void)
     int                k, passes;
     unsigned long long seed;
 
+    openblas_set_num_threads(1); /* gemm has threads of its own */
     client = sabal_open("local:", &err);
     if (err.status)
         die("open");
@@ -317,6 +343,8 @@ int main(void)
         else if (!strcmp(line, "peak\n"))
             printf("{\"flops\": %.9g}\n",
                    2.0 * FMA_ROUNDS * FMA_CHAINS * lanes() * sabal_client_threads(client) / in_parallel(fma_share));
+        else if (sscanf(line, "gemm %d", &gemm_k) == 1)
+            printf("{\"flops\": %.9g}\n", 2.0 * (double)(n * d) * gemm_k / in_parallel(gemm_share));
         else if (!strcmp(line, "rss\n"))
             rss();
         else

@@ -11,7 +11,7 @@ def run(bench):
         two_columns(bench, bench.data(f'kmeans-{big}x2.npy', 'blobs.py', big, 2, 3, 3.0, 0), big)
     rows = min(bench.options.rows or 1_000_000, 1_000_000)
     for k, d in SHAPES:
-        if bench.wants(f'k{k}d{d}', f'k{k}d{d}-vs-peak'):
+        if bench.wants(f'k{k}d{d}', f'k{k}d{d}-vs-peak', f'k{k}d{d}-vs-gemm'):
             data = bench.data(f'kmeans-{rows}x{d}.npy', 'blobs.py', rows, d, 20, 8.0, d)
             shape(bench, data, bench.data(f'kmeans-{rows}x{d}-{k}.npy', 'rows.py', data, k), rows, k, d)
 
@@ -99,10 +99,13 @@ def shape(bench, data, centers, rows, k, d):
             return (b['seconds'] - a['seconds']) / (b['n_iter'] - a['n_iter'])
 
         mine(0)
-        a_pass, their_pass, peak, read = bench.in_turn(mine, other, lambda i: ours.ask('peak')['flops'],
-                                                       lambda i: ours.ask('read')['seconds'])
+        a_pass, their_pass, peak, read, gemm = bench.in_turn(
+            mine, other, lambda i: ours.ask('peak')['flops'], lambda i: ours.ask('read')['seconds'],
+            lambda i: ours.ask('gemm', k)['flops'])
         speed = 2e-9 * rows * k * d / a_pass
         bench.result(f'k{k}d{d}', a_pass, version, their_pass, 's', 2 * a_pass / their_pass,
                      f'a pass / half of theirs; a read takes {read:.4f} s')
         bench.result(f'k{k}d{d}-vs-peak', speed, 'peak of fused multiply-adds', peak * 1e-9, 'GFLOP/s',
                      0.7 * peak * 1e-9 / speed, '0.7 * peak / ours')
+        bench.result(f'k{k}d{d}-vs-gemm', speed, "OpenBLAS's product alone", gemm * 1e-9, 'GFLOP/s',
+                     gemm * 1e-9 / speed, 'theirs / ours')
