@@ -53,8 +53,8 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  * meanwhile. As scikit-learn's KMeans, with its names, defaults and results, but: seeding is k-means|| (one pass a
  * round, where k-means++ needs one a centre), and centres are float64 also for float32 data.
  *
- *   x        (n, d) float32 or float64, chunked along rows; borrowed. Each pass computes every chunk: persist it
- *            if it fits in memory.
+ *   x        (n, d) of real numbers, chunked along rows; borrowed. Each pass computes every chunk, and converts whole
+ *            numbers to float64 as it does: persist it if it fits in memory.
  *   returns  a model, never NULL; failed if x is failed or can't be clustered
  *
  * A cluster that loses all its rows is moved to the row that lies farthest from its centre, as there.
@@ -63,7 +63,7 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  *         and meanwhile 8 bytes a row where a row has 128 bytes or more; k-means++ 8 bytes a row always.
  * Errors: SABAL_ESHAPE  x is not 2-d, has no column or fewer rows than clusters; init_centers or sample_weight
  *                       don't fit
- *         SABAL_EDTYPE  x is neither float32 nor float64
+ *         SABAL_EDTYPE  x, init_centers or sample_weight is complex
  *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, or weights, whose sums of
  *                       squares overflow; a weight that is negative or infinite, or all of them 0
  *         SABAL_EINVAL  an option out of range; also ENOMEM, ECANCELED, ECLOSED
@@ -106,12 +106,11 @@ SABAL_API sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_k
 /**
  * (n,) int32, lazy: the nearest centre of each row of x, (n, d) of the model's d.
  *
- * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (neither float32 nor float64), SABAL_EINVAL (x belongs to another
- *         client), SABAL_ENOMEM, that of x or of the model if one of them failed; when it is computed SABAL_EVALUE
+ * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (complex), SABAL_EINVAL (x belongs to another client), SABAL_ENOMEM, that of x or of the model if one of them failed; when it is computed SABAL_EVALUE
  *         (NaN or infinity in x, the first row and column are named; a row whose squares overflow)
  */
 SABAL_API sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x);
-/** (n, k) of x's dtype, lazy: the distance of each row to each centre. Errors: as predict */
+/** (n, k) of x's dtype, float64 for whole numbers, lazy: the distance of each row to each centre. Errors: as predict */
 SABAL_API sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array *x);
 
 #ifdef __cplusplus

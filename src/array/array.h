@@ -65,6 +65,10 @@ sabal_array *sbl_array_held(sabal_client *client, sabal_future **futures, const 
 sabal_array *sbl_array_of_value(sabal_client *client, const sabal_ndarray *whole, const sbl_chunks *chunks,
                                 const char *where);
 
+/** Whole numbers and booleans as float64, converted as chunks are computed; any other array is itself. One reference, which
+    belongs to nobody's scope. */
+const sabal_array *sbl_array_floats(const sabal_array *array);
+
 /* What stands in src/array/program.c. */
 
 /** One stage: takes n_in values (borrowed), makes one. It must be a function of libsabal. */

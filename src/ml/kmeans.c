@@ -207,7 +207,6 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
                                   sabal_error *err)
 {
     sabal_ndarray *values = NULL;
-    const void    *from;
     sabal_status   st;
 
     if (sabal_array_error(given))
@@ -219,20 +218,18 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
                              "init_centers has %d dimensions, %" PRId64 " rows and %" PRId64
                              " columns: expected (%d, %" PRId64 ")",
                              given->ndim, sabal_array_extent(given, 0), sabal_array_extent(given, 1), run->k, data->d);
-    if (given->dtype != SABAL_FLOAT64 && given->dtype != SABAL_FLOAT32)
-        return sbl_error_set(err, SABAL_EDTYPE, "init_centers is %s: expected float64 or float32",
+    if (given->dtype == SABAL_COMPLEX64 || given->dtype == SABAL_COMPLEX128)
+        return sbl_error_set(err, SABAL_EDTYPE, "init_centers is %s: expected real numbers",
                              sabal_dtype_name(given->dtype));
     st = sabal_compute(&values, given, err);
     if (st)
         return st;
-    from = sabal_ndarray_data(values);
-    for (int64_t i = 0; i < run->k * data->d && !st; i++) {
-        run->centers[i] = given->dtype == SABAL_FLOAT32 ? (double)((const float *)from)[i] : ((const double *)from)[i];
+    sbl_doubles_from(run->centers, sabal_ndarray_data(values), given->dtype, run->k * data->d);
+    for (int64_t i = 0; i < run->k * data->d && !st; i++)
         if (!isfinite(run->centers[i]))
             st = sbl_error_set(err, SABAL_EVALUE,
                                "init_centers holds NaN or infinity in row %" PRId64 ", column %" PRId64, i / data->d,
                                i % data->d);
-    }
     sabal_release(values);
     return st;
 }
@@ -346,13 +343,14 @@ static sabal_status describe(sabal_kmeans *model, const sbl_kmeans_data *data, c
 
 static sabal_status fit(sabal_kmeans *model, const sabal_array *x, const sabal_kmeans_options *o, sabal_error *err)
 {
-    int64_t         start = sbl_clock_ns(), opened;
-    sbl_kmeans_data data  = {0};
-    struct run      best  = {0};
-    sabal_status    st    = check_options(o, err);
+    int64_t            start  = sbl_clock_ns(), opened;
+    const sabal_array *floats = sbl_array_floats(x);
+    sbl_kmeans_data    data   = {0};
+    struct run         best   = {0};
+    sabal_status       st     = check_options(o, err);
 
     if (!st)
-        st = sbl_kmeans_data_open(&data, x, o, err);
+        st = sbl_kmeans_data_open(&data, floats, o, err);
     opened = sbl_clock_ns();
     if (!st)
         st = fit_runs(&best, &model->times, &data, o, err);
@@ -362,6 +360,7 @@ static sabal_status fit(sabal_kmeans *model, const sabal_array *x, const sabal_k
     model->times.total = (double)(sbl_clock_ns() - start) * 1e-9;
     run_clear(&best);
     sbl_kmeans_data_close(&data);
+    sbl_handle_release(floats);
     return st;
 }
 

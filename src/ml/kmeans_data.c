@@ -10,42 +10,6 @@
 #include "base/error.h"
 #include "kernel/kmeans.h"
 
-/* Element i of data, which may lie at any address. */
-#define AT(type)                                                                                                       \
-    {                                                                                                                  \
-        type value;                                                                                                    \
-        memcpy(&value, (const char *)data + (size_t)i * sizeof value, sizeof value);                                   \
-        return (double)value;                                                                                          \
-    }
-
-/* Element i of the weights, of any real dtype. */
-static double weight_at(const void *data, sabal_dtype dtype, int64_t i)
-{
-    switch (dtype) {
-    case SABAL_BOOL:
-    case SABAL_UINT8:
-        AT(uint8_t)
-    case SABAL_UINT16:
-        AT(uint16_t)
-    case SABAL_UINT32:
-        AT(uint32_t)
-    case SABAL_UINT64:
-        AT(uint64_t)
-    case SABAL_INT8:
-        AT(int8_t)
-    case SABAL_INT16:
-        AT(int16_t)
-    case SABAL_INT32:
-        AT(int32_t)
-    case SABAL_INT64:
-        AT(int64_t)
-    case SABAL_FLOAT32:
-        AT(float)
-    default:
-        AT(double)
-    }
-}
-
 static sabal_status check_weights(const sbl_kmeans_data *data, const sabal_array *w, sabal_error *err)
 {
     if (sabal_array_error(w))
@@ -74,8 +38,9 @@ static sabal_status take_weights(sbl_kmeans_data *data, const sabal_array *w, sa
         st = sabal_compute(&given, w, err);
     if (!st)
         st = sbl_ndarray_create(&data->weight_rows, (void **)&room, SABAL_FLOAT64, 1, &data->n, err);
+    if (!st)
+        sbl_doubles_from(room, sabal_ndarray_data(given), w->dtype, data->n);
     for (int64_t i = 0; i < data->n && !st; i++) {
-        room[i] = weight_at(sabal_ndarray_data(given), w->dtype, i);
         total += room[i];
         if (!(room[i] >= 0) || isinf(room[i]))
             st = sbl_error_set(err, SABAL_EVALUE, "sample_weight of row %" PRId64 " is %g: expected 0 or more", i,
@@ -102,7 +67,7 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
     if (x->ndim != 2)
         return sbl_error_set(err, SABAL_ESHAPE, "x has %d dimension%s, not 2", x->ndim, x->ndim == 1 ? "" : "s");
     if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64", sabal_dtype_name(x->dtype));
+        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected real numbers", sabal_dtype_name(x->dtype));
     if (x->shape[1] < 1)
         return sbl_error_set(err, SABAL_ESHAPE, "x has no columns");
     if (x->shape[0] < o->n_clusters)

@@ -88,28 +88,36 @@ static sabal_status check_rows(const sabal_kmeans *model, const sabal_array *x, 
                              " columns: the model was fitted to 2 dimensions and %" PRId64 " columns",
                              x->ndim, sabal_array_extent(x, 1), model->n_features);
     if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected float32 or float64", sabal_dtype_name(x->dtype));
+        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected real numbers", sabal_dtype_name(x->dtype));
     return SABAL_OK;
 }
 
 sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x)
 {
-    sabal_error err = SABAL_ERROR_INIT;
+    const sabal_array *floats = sbl_array_floats(x);
+    sabal_error        err    = SABAL_ERROR_INIT;
+    sabal_array       *a;
 
-    if (check_rows(model, x, &err))
-        return sbl_array_adopt(sbl_array_failed(x->client, &err, x->where));
-    return sbl_array_adopt(sbl_kmeans_labels_node(x, model->points, 1, x->where));
+    if (check_rows(model, floats, &err))
+        a = sbl_array_failed(x->client, &err, x->where);
+    else
+        a = sbl_kmeans_labels_node(floats, model->points, 1, x->where);
+    sbl_handle_release(floats);
+    return sbl_array_adopt(a);
 }
 
 sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array *x)
 {
-    sabal_error err = SABAL_ERROR_INIT;
-    int64_t     shape[2];
+    const sabal_array *floats   = sbl_array_floats(x);
+    int64_t            shape[2] = {x->shape[0], model->n_clusters};
+    sabal_error        err      = SABAL_ERROR_INIT;
+    sabal_array       *a;
 
-    if (check_rows(model, x, &err))
-        return sbl_array_adopt(sbl_array_failed(x->client, &err, x->where));
-    shape[0] = x->shape[0];
-    shape[1] = model->n_clusters;
-    return sbl_array_adopt(make_node(x, &DISTANCES, x->dtype, 2, shape,
-                                     (struct model_params){.points = model->points, .distances = 1}, x->where));
+    if (check_rows(model, floats, &err))
+        a = sbl_array_failed(x->client, &err, x->where);
+    else
+        a = make_node(floats, &DISTANCES, floats->dtype, 2, shape,
+                      (struct model_params){.points = model->points, .distances = 1}, x->where);
+    sbl_handle_release(floats);
+    return sbl_array_adopt(a);
 }

@@ -33,6 +33,8 @@ sabal_status sbl_ndarray_create(sabal_ndarray **array, void **room, sabal_dtype 
 sabal_status sbl_ndarray_wrap(sabal_ndarray **array, const void *data, sabal_dtype dtype, int32_t ndim,
                               const int64_t *shape, const int64_t *strides, void (*release)(void *), void *arg,
                               sabal_error *err);
+/** to[i] is element i of from, of a real dtype, at any address; rounded where float64 has too few bits. */
+void sbl_doubles_from(double *to, const void *from, sabal_dtype dtype, int64_t n);
 /** A part of another, which it keeps alive: no copy. data points into base's data. */
 sabal_status sbl_ndarray_view(sabal_ndarray **array, const sabal_ndarray *base, const void *data, int32_t ndim,
                               const int64_t *shape, const int64_t *strides, sabal_error *err);

@@ -352,34 +352,6 @@ Test(kmeans, a_weight_of_two_is_the_row_twice)
     cr_expect_float_eq(sabal_kmeans_inertia(km), sabal_kmeans_inertia(other), 1e-9);
 }
 
-Test(kmeans, weights_of_any_real_dtype_will_do)
-{
-    enum { N = 12 };
-    double        x[N], w64[N];
-    float         w32[N];
-    int64_t       wi[N];
-    sabal_kmeans *a, *b, *c;
-
-    for (int i = 0; i < N; i++) {
-        x[i]   = i * i;
-        w64[i] = w32[i] = (float)(wi[i] = 1 + i % 3);
-    }
-    a = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
-                         .sample_weight = vector(client, w64, SABAL_FLOAT64, N, 4));
-    b = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
-                         .sample_weight = vector(client, w32, SABAL_FLOAT32, N, 0));
-    c = sabal_kmeans_fit(matrix(client, x, SABAL_FLOAT64, N, 1, 5), .n_clusters = 2,
-                         .sample_weight = vector(client, wi, SABAL_INT64, N, 0));
-    cr_assert_null(sabal_kmeans_error(a));
-    cr_assert_null(sabal_kmeans_error(b));
-    cr_expect_eq(sabal_kmeans_inertia(a), sabal_kmeans_inertia(b));
-    /* whole numbers are either taken or refused by name, not taken wrongly */
-    if (sabal_kmeans_error(c))
-        cr_expect_eq(sabal_kmeans_error(c)->status, SABAL_EDTYPE);
-    else
-        cr_expect_eq(sabal_kmeans_inertia(a), sabal_kmeans_inertia(c));
-}
-
 Test(kmeans, predict_gives_the_nearest_center_of_new_rows)
 {
     enum { N = 90, D = 2, K = 3 };

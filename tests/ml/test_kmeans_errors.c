@@ -204,11 +204,9 @@ Test(kmeans_errors, x_must_have_a_column_and_a_row)
                   SABAL_ESHAPE, "");
 }
 
-Test(kmeans_errors, x_must_be_float32_or_float64)
+Test(kmeans_errors, x_must_be_real_numbers)
 {
-    static const sabal_dtype others[] = {SABAL_BOOL,   SABAL_UINT8,     SABAL_UINT16,    SABAL_UINT32,
-                                         SABAL_UINT64, SABAL_INT8,      SABAL_INT16,     SABAL_INT32,
-                                         SABAL_INT64,  SABAL_COMPLEX64, SABAL_COMPLEX128};
+    static const sabal_dtype others[] = {SABAL_COMPLEX64, SABAL_COMPLEX128};
     static const char        zeros[N * D * 16];
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -293,10 +291,9 @@ Test(kmeans_errors, weights_whose_sums_overflow_are_refused)
     EXPECT_FAILED(sabal_kmeans_error(km), SABAL_EVALUE, "or the weights,");
 }
 
-Test(kmeans_errors, predict_and_transform_want_the_models_columns_and_a_float_dtype)
+Test(kmeans_errors, predict_and_transform_want_the_models_columns)
 {
-    sabal_kmeans *km   = sabal_kmeans_fit(rows(), .n_clusters = 2);
-    int32_t       i[6] = {0};
+    sabal_kmeans *km = sabal_kmeans_fit(rows(), .n_clusters = 2);
 
     cr_assert_null(sabal_kmeans_error(km));
     EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, x, SABAL_FLOAT64, 4, D + 1, 0))),
@@ -307,10 +304,6 @@ Test(kmeans_errors, predict_and_transform_want_the_models_columns_and_a_float_dt
                   "1");
     EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, vector(client, x, SABAL_FLOAT64, D, 0))), SABAL_ESHAPE,
                   "1");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_predict(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE,
-                  "int32");
-    EXPECT_FAILED(sabal_array_error(sabal_kmeans_transform(km, matrix(client, i, SABAL_INT32, 2, D, 0))), SABAL_EDTYPE,
-                  "int32");
 }
 
 Test(kmeans_errors, predict_of_no_rows_is_no_rows)

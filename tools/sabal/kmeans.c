@@ -113,45 +113,6 @@ static int check(const cli_command *command, kmeans_run *run)
 
 /* --- the data ---------------------------------------------------------------------------------------------- */
 
-#define CONVERT(type)                                                                                                  \
-    for (int64_t i = 0; i < n; i++)                                                                                    \
-        to[i] = (double)((const type *)chunk->data)[i];                                                                \
-    break
-
-/* Whole numbers become float64, as in scikit-learn. */
-static sabal_status to_float64(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)
-{
-    double *to = out;
-    int64_t n  = 1;
-
-    for (int32_t i = 0; i < chunk->ndim; i++)
-        n *= chunk->shape[i];
-    switch (chunk->dtype) {
-    case SABAL_BOOL:
-    case SABAL_UINT8:
-        CONVERT(uint8_t);
-    case SABAL_UINT16:
-        CONVERT(uint16_t);
-    case SABAL_UINT32:
-        CONVERT(uint32_t);
-    case SABAL_UINT64:
-        CONVERT(uint64_t);
-    case SABAL_INT8:
-        CONVERT(int8_t);
-    case SABAL_INT16:
-        CONVERT(int16_t);
-    case SABAL_INT32:
-        CONVERT(int32_t);
-    case SABAL_INT64:
-        CONVERT(int64_t);
-    case SABAL_FLOAT32:
-        CONVERT(float);
-    default:
-        return sabal_task_fail(task, SABAL_EDTYPE, "%s can't become float64", sabal_dtype_name(chunk->dtype));
-    }
-    return SABAL_OK;
-}
-
 /* Opens text as an array that k-means takes; NULL after a message. */
 static sabal_array *open_array(kmeans_run *run, const char *text, sabal_dtype *file_type)
 {
@@ -170,12 +131,6 @@ static sabal_array *open_array(kmeans_run *run, const char *text, sabal_dtype *f
     if (*file_type == SABAL_COMPLEX64 || *file_type == SABAL_COMPLEX128) {
         cli_fail("%s: holds %s, but k-means takes real numbers; save the real part, or both parts as columns", text,
                  sabal_dtype_name(*file_type));
-        return NULL;
-    }
-    if (*file_type != SABAL_FLOAT32 && *file_type != SABAL_FLOAT64)
-        x = sabal_array_map_chunks(x, to_float64, .dtype = SABAL_FLOAT64);
-    if (sabal_array_error(x)) {
-        cli_error(text, sabal_array_error(x));
         return NULL;
     }
     return x;
