@@ -138,7 +138,8 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
         return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
     if (cycle == NO_MEMORY)
         return sbl_error_memory(err, 2 * sizeof(void *), "the search for a cycle");
-    sbl_handle_release(target); /* the edge has one of its own; f may be seen to have ended from here on */
+    sbl_future_keep(target);    /* the memory: who cancels f from here on drops what may be the last reference */
+    sbl_handle_release(target); /* but not the result: f may be seen to have ended, and nothing may be left then */
     sbl_future_keep(f);         /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
     sbl_chaos();
@@ -151,5 +152,6 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
     } else if (atomic_load(&f->interrupted)) {
         sbl_end_unstarted(f); /* the other half of local_interrupt() */
     }
+    sbl_future_unkeep(target);
     return SABAL_OK;
 }

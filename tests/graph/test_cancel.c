@@ -1,4 +1,7 @@
 /* What ends a task before its time: cancelling, timeouts, failures that are tried again, closing; and priorities. */
+#include <sched.h>
+
+#include "sched/chaos.h"
 #include "support/engines.h"
 
 static sabal_client *client;
@@ -307,5 +310,44 @@ Test(cancel, close_cancels_what_runs_and_what_waits)
         marks_end(&m);
         marks_end(&n);
         err = (sabal_error)SABAL_ERROR_INIT;
+    }
+}
+
+static atomic_int ready;
+
+static sabal_status hand_on(sabal_task *t)
+{
+    SABAL_SCOPE(client);
+    sabal_future *f = sabal_submit(client, task_sum, NULL, 0);
+
+    sabal_future_wait(f, NULL);
+    atomic_store(&ready, 1);
+    return sabal_task_return_future(t, f);
+}
+
+/* The future that is returned has ended, and the task that returns it has the last reference: it may go at any moment. */
+Test(cancel, a_task_may_be_cancelled_while_it_hands_on_what_has_ended)
+{
+    for_each_engine(client, 2)
+    {
+        int ended = 0;
+
+        atomic_store(&sbl_chaos_level, 1);
+        for (int i = 0; i < 2000; i++) {
+            SABAL_SCOPE(client);
+            sabal_future *f;
+
+            atomic_store(&ready, 0);
+            f = sabal_submit(client, hand_on, NULL, 0);
+            while (!atomic_load(&ready))
+                sched_yield();
+            for (volatile int k = 0; k < i * 37 % 4000; k++)
+                ;
+            sabal_future_cancel(f);
+            sabal_future_wait(f, NULL);
+            ended++;
+        }
+        atomic_store(&sbl_chaos_level, 0);
+        cr_expect_eq(ended, 2000);
     }
 }
