@@ -64,8 +64,8 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  * Errors: SABAL_ESHAPE  x is not 2-d, has no column or fewer rows than clusters; init_centers or sample_weight
  *                       don't fit
  *         SABAL_EDTYPE  x, init_centers or sample_weight is complex
- *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, or weights, whose sums of
- *                       squares overflow; a weight that is negative or infinite, or all of them 0
+ *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, weights or
+ *                       init_centers whose squares, or sums of them, overflow; a weight that is negative or infinite, or all of them 0
  *         SABAL_EINVAL  an option out of range; also ENOMEM, ECANCELED, ECLOSED
  *         Using up max_iter is a result, not an error: ask sabal_kmeans_converged().
  * Source: Lloyd, IEEE Trans. Inf. Theory 28(2), 1982; seeding: Bahmani et al., PVLDB 5(7), 2012;

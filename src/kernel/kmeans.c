@@ -33,18 +33,22 @@ static const struct sbl_kmeans_kernels *kernels(void) { return sbl_kmeans_kernel
 /* Part of what decides the bits of a result (docs/numerics.md): a change here changes them. */
 static int few_features(int32_t k, int64_t d) { return d <= 4 && k <= 256; }
 
-/* Without a shift products lose at most a factor that does not depend on the data, if the shift is no farther from 0 than the
-   centres are from it. */
+/* If the shift is no farther from 0 than any centre is from it, |x| + |c| is at most 3 (|x - shift| + |c - shift|): then
+   products about 0 lose no more than a digit against those about the shift. */
 static int shifted(const double *centers, const double *shift, int32_t k, int64_t d)
 {
-    double norm = 0, spread = 0;
+    double norm = 0, least = INFINITY;
 
     for (int64_t f = 0; f < d; f++)
         norm += shift[f] * shift[f];
-    for (int64_t j = 0; j < k; j++)
+    for (int64_t j = 0; j < k; j++) {
+        double away = 0;
+
         for (int64_t f = 0; f < d; f++)
-            spread += (centers[j * d + f] - shift[f]) * (centers[j * d + f] - shift[f]);
-    return !(norm * k <= spread);
+            away += (centers[j * d + f] - shift[f]) * (centers[j * d + f] - shift[f]);
+        least = away < least ? away : least;
+    }
+    return !(norm <= least);
 }
 
 /* Where products are about 0, |x| and |c| are at most twice the root of this, and |c|^2 - 2 x.c and all that it is added up

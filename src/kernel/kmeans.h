@@ -17,8 +17,8 @@
 typedef struct sbl_kmeans_centers sbl_kmeans_centers;
 
 /** centers (k, d) float64. shift (d), near the mean of the rows: subtracted from both sides before products are
-    expanded, so that data far from the origin keeps its digits; not if its square is at most the mean square of the
-    centres' distances to it, where it would save no digits. NULL: zero. NULL result: no memory. */
+    expanded, so that data far from the origin keeps its digits; not if it is no farther from 0 than any centre is
+    from it, where it would save a digit at most. NULL: zero. NULL result: no memory. */
 sbl_kmeans_centers *sbl_kmeans_centers_create(sabal_dtype dtype, int32_t k, int64_t d, const double *centers,
                                               const double *shift);
 void                sbl_kmeans_centers_destroy(sbl_kmeans_centers *centers);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/struct.h"
+#include "kernel/kmeans.h"
 
 /* One run from one seeding. Arrays are (k, d), (k). */
 struct run {
@@ -202,6 +203,30 @@ static sabal_status iterate(struct run *run, sbl_kmeans_data *data, const sabal_
     return st;
 }
 
+/* Distances between x and each given centre can be told. */
+static sabal_status check_given(const struct run *run, const sbl_kmeans_data *data, sabal_error *err)
+{
+    const double limit = sbl_kmeans_largest(data->x->dtype, run->k, data->d);
+
+    for (int32_t j = 0; j < run->k; j++) {
+        double square = 0;
+
+        for (int64_t e = 0; e < data->d; e++) {
+            const double c = run->centers[j * data->d + e];
+
+            if (!isfinite(c))
+                return sbl_error_set(err, SABAL_EVALUE, "init_centers holds NaN or infinity in row %d, column %" PRId64,
+                                     j, e);
+            square += (c - data->shift[e]) * (c - data->shift[e]);
+        }
+        if (!(square <= limit))
+            return sbl_error_set(err, SABAL_EVALUE,
+                                 "init_centers lies so far from x that squares overflow %s, first in row %d",
+                                 sabal_dtype_name(data->x->dtype), j);
+    }
+    return SABAL_OK;
+}
+
 /* Centres given by the caller. */
 static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, const sabal_array *given,
                                   sabal_error *err)
@@ -225,13 +250,8 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
     if (st)
         return st;
     sbl_doubles_from(run->centers, sabal_ndarray_data(values), given->dtype, run->k * data->d);
-    for (int64_t i = 0; i < run->k * data->d && !st; i++)
-        if (!isfinite(run->centers[i]))
-            st = sbl_error_set(err, SABAL_EVALUE,
-                               "init_centers holds NaN or infinity in row %" PRId64 ", column %" PRId64, i / data->d,
-                               i % data->d);
     sabal_release(values);
-    return st;
+    return check_given(run, data, err);
 }
 
 static sabal_status seed(struct run *run, sbl_kmeans_data *data, const sabal_kmeans_options *o, sabal_error *err)

@@ -58,18 +58,24 @@ static void assign(struct result *r, const struct rows *rows, int weighted, int 
     sbl_kmeans_centers_destroy(c);
 }
 
-/* Whether products are about the shift: not where it is no farther from 0 than the centres are from it. */
+/* Whether products are about the shift: not where it is no farther from 0 than any centre is from it. */
 static int shifted(const struct rows *rows)
 {
-    long double norm = 0, spread = 0;
+    long double norm = 0, least = INFINITY;
 
-    for (int64_t i = 0; i < rows->k * rows->d; i++) {
-        const double s = rows->shift[i % rows->d];
+    for (int64_t f = 0; f < rows->d; f++)
+        norm += (long double)rows->shift[f] * rows->shift[f];
+    for (int32_t j = 0; j < rows->k; j++) {
+        long double away = 0;
 
-        norm += (long double)s * s;
-        spread += (rows->centers[i] - s) * (long double)(rows->centers[i] - s);
+        for (int64_t f = 0; f < rows->d; f++) {
+            const double one = rows->centers[j * rows->d + f] - rows->shift[f];
+
+            away += (long double)one * one;
+        }
+        least = away < least ? away : least;
     }
-    return norm > spread;
+    return norm > least;
 }
 
 /* The squared distance, and what it may be off by in the kernel: roundings of direct differences if direct, else of
@@ -192,6 +198,41 @@ static int n_late_labels(struct rows *rows, int32_t given)
         late += r.labels[i] >= given;
     result_clear(&r);
     return late;
+}
+
+/* Two groups of width 0.1 that lie 1 apart, far from 0, and k - 2 centres ten times as far, which draw the mean away. */
+static int n_wrong_labels(sabal_dtype dtype, int32_t k, int64_t d)
+{
+    const double  base = dtype == SABAL_FLOAT32 ? 1e4 : 1e8;
+    struct rows   rows = rows_create(dtype, 400, d, k, base, 0, 5);
+    struct result r    = result_create(&rows);
+    int           bad  = 0;
+
+    for (int64_t i = 0; i < k * d; i++)
+        rows.centers[i] = i / d < 2 ? base + (double)(i / d) : base * 10 * (double)(i / d);
+    for (int64_t f = 0; f < d; f++)
+        rows.shift[f] = base * (1 + 1e-5);
+    for (int64_t i = 0; i < rows.n * d; i++) {
+        const double v   = rows.centers[i / d % 2 * d + i % d] + 0.1 * uniform((uint64_t)i);
+        const float  v32 = (float)v;
+
+        memcpy((char *)rows.x + i * (dtype == SABAL_FLOAT32 ? 4 : 8),
+               dtype == SABAL_FLOAT32 ? (void *)&v32 : (void *)&v, dtype == SABAL_FLOAT32 ? 4 : 8);
+    }
+    assign(&r, &rows, 0, 1);
+    for (int64_t i = 0; i < rows.n; i++)
+        bad += r.labels[i] != i % 2;
+    result_clear(&r);
+    rows_clear(&rows);
+    return bad;
+}
+
+Test(kmeans, one_far_center_costs_the_others_no_digits)
+{
+    for (int t = 0; t < COUNT(T); t++)
+        for (int32_t k = 3; k <= 43; k += 20) /* lanes hold centres, or rows */
+            for (int64_t d = 8; d <= 40; d += 16)
+                cr_expect_eq(n_wrong_labels(T[t], k, d), 0, "%s k %d d %d", sabal_dtype_name(T[t]), k, (int)d);
 }
 
 Test(kmeans, ties_go_to_the_lowest_index)

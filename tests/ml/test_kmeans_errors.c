@@ -236,7 +236,11 @@ Test(kmeans_errors, init_centers_must_fit)
         SABAL_ESHAPE, "");
     EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
                                                       .init_centers = matrix(client, nan, SABAL_FLOAT64, 2, D, 0))),
-                  SABAL_EVALUE, "init_centers");
+                  SABAL_EVALUE, "init_centers holds NaN or infinity in row 1, column 1");
+    nan[4] = 1e160;
+    EXPECT_FAILED(sabal_kmeans_error(sabal_kmeans_fit(rows(), .n_clusters = 2,
+                                                      .init_centers = matrix(client, nan, SABAL_FLOAT64, 2, D, 0))),
+                  SABAL_EVALUE, "init_centers lies so far from x that squares overflow float64, first in row 1");
 }
 
 Test(kmeans_errors, sample_weight_must_fit)
