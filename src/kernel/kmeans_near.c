@@ -3,24 +3,18 @@
  * candidates about the shift, and scaled so that no square overflows. By differences, never by products: where few rows lie
  * far from the rest, products would lose all that tells the rest apart. Few features: rows of a block are turned around
  * first, feature by feature, each BLOCK long. More: in panels of ROWS rows, turned around too, which meet the candidates
- * in tiles, TILE_VECTORS vectors of rows against TILE_CENTERS candidates.
+ * tile by tile.
  */
 #include "kernel/kmeans_variant.h"
 
 #include <math.h>
 
+#include "kernel/kmeans_tile.h"
 #include "kernel/lanes.h"
 
 #define BLOCK      SBL_NEAR_ROWS
 #define MAX_DIRECT 4 /* features: blocks up to here, panels from there on */
 
-/* 12 chains (24 on AVX-512, with its 32 registers) for 2 units of latency 4, and few loads for each difference. */
-#define TILE_VECTORS 3
-#if VD == 8
-#define TILE_CENTERS 8
-#else
-#define TILE_CENTERS 4
-#endif
 #define ROWS (TILE_VECTORS * VF)
 
 struct candidates {
@@ -146,13 +140,6 @@ INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t 
     }
 }
 
-/* Candidates of a tile side by side for each feature; what fills the last tile is infinitely far away. */
-INLINE int64_t tiles_of(int32_t m) { return (m + TILE_CENTERS - 1) / TILE_CENTERS; }
-INLINE int64_t tile_index(int32_t j, int64_t f, int64_t d)
-{
-    return (j / TILE_CENTERS * d + f) * TILE_CENTERS + j % TILE_CENTERS;
-}
-
 /* Adds the squares of differences of some features. A sum is one fma chain over the features in order. */
 INLINE void tile_away(vf sum[TILE_CENTERS][TILE_VECTORS], const float *at, const float *near, int64_t n_features)
 {
@@ -242,7 +229,7 @@ BLOCK_FN(block_f64_named, 0, 1)
 BLOCK_FN(block_f32_named, 1, 1)
 static block_fn *const BLOCK_OF[2][2] = {{block_f64, block_f32}, {block_f64_named, block_f32_named}}; /* [named][f32] */
 
-/* Lays the candidates out in scratch. */
+/* Lays the candidates out in scratch; what fills the last tile is infinitely far away. */
 static void prepare(struct candidates *c, const sbl_near *q)
 {
     const int64_t room = tiles_of(q->m) * TILE_CENTERS * q->d;
