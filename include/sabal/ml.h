@@ -64,8 +64,9 @@ SABAL_API void sabal_kmeans_options_init(sabal_kmeans_options *options);
  * Errors: SABAL_ESHAPE  x is not 2-d, has no column or fewer rows than clusters; init_centers or sample_weight
  *                       don't fit
  *         SABAL_EDTYPE  x, init_centers or sample_weight is complex
- *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, weights or
- *                       init_centers whose squares, or sums of them, overflow; a weight that is negative or infinite, or all of them 0
+ *         SABAL_EVALUE  NaN or infinity in x (the first row and column are named); numbers, weights or init_centers
+ *                       whose squares, or sums of them, overflow; a weight that is negative or infinite, or all of
+ *                       them 0
  *         SABAL_EINVAL  an option out of range; also ENOMEM, ECANCELED, ECLOSED
  *         Using up max_iter is a result, not an error: ask sabal_kmeans_converged().
  * Source: Lloyd, IEEE Trans. Inf. Theory 28(2), 1982; seeding: Bahmani et al., PVLDB 5(7), 2012;
@@ -106,8 +107,9 @@ SABAL_API sabal_status sabal_kmeans_times_get(const sabal_kmeans *model, sabal_k
 /**
  * (n,) int32, lazy: the nearest centre of each row of x, (n, d) of the model's d.
  *
- * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (complex), SABAL_EINVAL (x belongs to another client), SABAL_ENOMEM, that of x or of the model if one of them failed; when it is computed SABAL_EVALUE
- *         (NaN or infinity in x, the first row and column are named; a row whose squares overflow)
+ * Errors: SABAL_ESHAPE (no d columns), SABAL_EDTYPE (complex), SABAL_EINVAL (x belongs to another client), SABAL_ENOMEM,
+ *         that of x or of the model if one of them failed; when it is computed SABAL_EVALUE (NaN or infinity in x, the
+ *         first row and column are named; a row whose squares overflow)
  */
 SABAL_API sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x);
 /** (n, k) of x's dtype, float64 for whole numbers, lazy: the distance of each row to each centre. Errors: as predict */

@@ -243,10 +243,9 @@ static sabal_status given_centers(struct run *run, const sbl_kmeans_data *data, 
                              "init_centers has %d dimensions, %" PRId64 " rows and %" PRId64
                              " columns: expected (%d, %" PRId64 ")",
                              given->ndim, sabal_array_extent(given, 0), sabal_array_extent(given, 1), run->k, data->d);
-    if (given->dtype == SABAL_COMPLEX64 || given->dtype == SABAL_COMPLEX128)
-        return sbl_error_set(err, SABAL_EDTYPE, "init_centers is %s: expected real numbers",
-                             sabal_dtype_name(given->dtype));
-    st = sabal_compute(&values, given, err);
+    st = sbl_kmeans_check_real(given, "init_centers", err);
+    if (!st)
+        st = sabal_compute(&values, given, err);
     if (st)
         return st;
     sbl_doubles_from(run->centers, sabal_ndarray_data(values), given->dtype, run->k * data->d);

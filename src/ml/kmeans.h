@@ -127,6 +127,8 @@ sbl_stage_fn sbl_kmeans_labels_stage;
 /* in: x points -> (n, m) distances */
 sbl_stage_fn sbl_kmeans_distances_stage;
 
+/** SABAL_EDTYPE if an argument of that name is complex. */
+sabal_status sbl_kmeans_check_real(const sabal_array *array, const char *name, sabal_error *err);
 /** SABAL_EVALUE: what to do about such a row. */
 sabal_status sbl_kmeans_too_large(sabal_dtype dtype, int64_t row, sabal_error *err);
 /** Squared distances of n rows (n, d) to one point, differences formed directly. */

@@ -10,6 +10,14 @@
 #include "base/error.h"
 #include "kernel/kmeans.h"
 
+sabal_status sbl_kmeans_check_real(const sabal_array *array, const char *name, sabal_error *err)
+{
+    if (array->dtype == SABAL_COMPLEX64 || array->dtype == SABAL_COMPLEX128)
+        return sbl_error_set(err, SABAL_EDTYPE, "%s is %s: expected real numbers", name,
+                             sabal_dtype_name(array->dtype));
+    return SABAL_OK;
+}
+
 static sabal_status check_weights(const sbl_kmeans_data *data, const sabal_array *w, sabal_error *err)
 {
     if (sabal_array_error(w))
@@ -21,10 +29,7 @@ static sabal_status check_weights(const sbl_kmeans_data *data, const sabal_array
                              "sample_weight has %d dimensions and %" PRId64 " rows: x has %" PRId64
                              " rows, so expected (%" PRId64 ",)",
                              w->ndim, sabal_array_extent(w, 0), data->n, data->n);
-    if (w->dtype == SABAL_COMPLEX64 || w->dtype == SABAL_COMPLEX128)
-        return sbl_error_set(err, SABAL_EDTYPE, "sample_weight is %s: expected real numbers",
-                             sabal_dtype_name(w->dtype));
-    return SABAL_OK;
+    return sbl_kmeans_check_real(w, "sample_weight", err);
 }
 
 /* Computes the weights, whole (8 bytes a row), and cuts them as x is cut. */
@@ -66,8 +71,9 @@ static sabal_status check_input(const sabal_array *x, const sabal_kmeans_options
         return st;
     if (x->ndim != 2)
         return sbl_error_set(err, SABAL_ESHAPE, "x has %d dimension%s, not 2", x->ndim, x->ndim == 1 ? "" : "s");
-    if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected real numbers", sabal_dtype_name(x->dtype));
+    st = sbl_kmeans_check_real(x, "x", err);
+    if (st)
+        return st;
     if (x->shape[1] < 1)
         return sbl_error_set(err, SABAL_ESHAPE, "x has no columns");
     if (x->shape[0] < o->n_clusters)

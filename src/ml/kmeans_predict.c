@@ -87,26 +87,11 @@ static sabal_status check_rows(const sabal_kmeans *model, const sabal_array *x, 
                              "x has %d dimensions and %" PRId64
                              " columns: the model was fitted to 2 dimensions and %" PRId64 " columns",
                              x->ndim, sabal_array_extent(x, 1), model->n_features);
-    if (x->dtype != SABAL_FLOAT32 && x->dtype != SABAL_FLOAT64)
-        return sbl_error_set(err, SABAL_EDTYPE, "x is %s: expected real numbers", sabal_dtype_name(x->dtype));
-    return SABAL_OK;
+    return sbl_kmeans_check_real(x, "x", err);
 }
 
-sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x)
-{
-    const sabal_array *floats = sbl_array_floats(x);
-    sabal_error        err    = SABAL_ERROR_INIT;
-    sabal_array       *a;
-
-    if (check_rows(model, floats, &err))
-        a = sbl_array_failed(x->client, &err, x->where);
-    else
-        a = sbl_kmeans_labels_node(floats, model->points, 1, x->where);
-    sbl_handle_release(floats);
-    return sbl_array_adopt(a);
-}
-
-sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array *x)
+/* Labels, or distances, of rows of any real dtype. */
+static sabal_array *apply(const sabal_kmeans *model, const sabal_array *x, int distances)
 {
     const sabal_array *floats   = sbl_array_floats(x);
     int64_t            shape[2] = {x->shape[0], model->n_clusters};
@@ -115,9 +100,21 @@ sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array
 
     if (check_rows(model, floats, &err))
         a = sbl_array_failed(x->client, &err, x->where);
-    else
+    else if (distances)
         a = make_node(floats, &DISTANCES, floats->dtype, 2, shape,
                       (struct model_params){.points = model->points, .distances = 1}, x->where);
+    else
+        a = sbl_kmeans_labels_node(floats, model->points, 1, x->where);
     sbl_handle_release(floats);
     return sbl_array_adopt(a);
+}
+
+sabal_array *sabal_kmeans_predict(const sabal_kmeans *model, const sabal_array *x)
+{
+    return apply(model, x, 0);
+}
+
+sabal_array *sabal_kmeans_transform(const sabal_kmeans *model, const sabal_array *x)
+{
+    return apply(model, x, 1);
 }
