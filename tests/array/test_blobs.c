@@ -1,18 +1,6 @@
 /* make_blobs as arrays: lazily, in any chunks, with labels. */
 #include "kernel/random.h"
-#include "support/arrays.h"
-
-static sabal_client *client;
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
+#include "support/client.h"
 
 TestSuite(blobs, .init = open_client, .fini = close_client);
 

@@ -1,18 +1,7 @@
 /* Failed arrays: the first cause, the user's line, and getters that give nothing. */
-#include "support/arrays.h"
+#include "support/client.h"
 
-static sabal_client *client;
-static double        x[20];
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
+static double x[20];
 
 TestSuite(failed, .init = open_client, .fini = close_client);
 

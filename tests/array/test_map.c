@@ -2,19 +2,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "support/arrays.h"
-
-static sabal_client *client;
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
+#include "support/client.h"
 
 TestSuite(map, .init = open_client, .fini = close_client);
 

@@ -1,17 +1,5 @@
 /* Arrays over the caller's memory: strides, copies, release, chunks. */
-#include "support/arrays.h"
-
-static sabal_client *client;
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
+#include "support/client.h"
 
 TestSuite(memory, .init = open_client, .fini = close_client);
 

@@ -2,20 +2,8 @@
 #include <math.h>
 
 #include "kernel/random.h"
-#include "support/arrays.h"
+#include "support/client.h"
 #include "support/npy.h"
-
-static sabal_client *client;
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
 
 TestSuite(kmeans, .init = open_client, .fini = close_client);
 

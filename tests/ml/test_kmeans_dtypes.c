@@ -1,19 +1,7 @@
 /* Real numbers of every dtype: what a fit makes of them is what it makes of the same numbers as float64, bit by bit. */
 #include <string.h>
 
-#include "support/arrays.h"
-
-static sabal_client *client;
-
-static void open_client(void)
-{
-    client = open_engine(2);
-}
-
-static void close_client(void)
-{
-    sabal_close(client);
-}
+#include "support/client.h"
 
 TestSuite(kmeans_dtypes, .init = open_client, .fini = close_client);
 
