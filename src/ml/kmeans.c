@@ -221,7 +221,8 @@ static sabal_status check_given(const struct run *run, const sbl_kmeans_data *da
         }
         if (!(square <= limit))
             return sbl_error_set(err, SABAL_EVALUE,
-                                 "init_centers lies so far from x that squares overflow %s, first in row %d",
+                                 "init_centers lies so far from x that squares overflow %s, first in row %d: give "
+                                 "centres near the rows of x",
                                  sabal_dtype_name(data->x->dtype), j);
     }
     return SABAL_OK;
