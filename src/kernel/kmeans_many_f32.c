@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "kernel/kmeans_sieve.h"
 #include "kernel/kmeans_tile.h"
 #include "kernel/lanes.h"
 

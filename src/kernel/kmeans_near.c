@@ -10,12 +10,13 @@
 #include <math.h>
 
 #include "kernel/kmeans_tile.h"
+#include "kernel/kmeans_turn.h"
 #include "kernel/lanes.h"
 
 #define BLOCK      SBL_NEAR_ROWS
 #define MAX_DIRECT 4 /* features: blocks up to here, panels from there on */
 
-#define ROWS (TILE_VECTORS * VF)
+#define ROWS TURN_ROWS
 
 struct candidates {
     int32_t       m;
@@ -107,39 +108,6 @@ INLINE void direct(struct found *to, int is_f32, const char *x, int64_t n, const
         lower(to, c->at, n, d, c->near + j * d, j, 1, named, next);
 }
 
-/* ROWS rows, of which n are there: at[f * ROWS + r]. Meanwhile the next ones' memory comes. */
-INLINE void turn_panel(float *at, int is_f32, const char *x, int64_t n, int64_t d, const double *shift, double scale)
-{
-    const int size = is_f32 ? 4 : 8;
-
-    if (n < ROWS) {
-        for (int64_t f = 0; f < d; f++)
-            for (int64_t r = 0; r < ROWS; r++)
-                at[f * ROWS + r] = r < n ? (float)((number_from(is_f32, x, r * d + f) - shift[f]) * scale) : 0;
-        return;
-    }
-    for (int64_t r = 0; r < ROWS; r += VD) {
-        const char *row = x + r * d * size;
-        int64_t     f   = 0;
-
-#if !defined(VECTOR_PLAIN)
-        for (; f + 2 <= d; f += 2) {
-            vd two[2];
-
-            __builtin_prefetch(row + ROWS * d * size + f * VD * size);
-            if (is_f32)
-                pair_f32(two, (const float *)row + f, d);
-            else
-                pair_f64(two, (const double *)row + f, d);
-            vd_narrow(at + f * ROWS + r, (two[0] - vd_all(shift[f])) * vd_all(scale));
-            vd_narrow(at + (f + 1) * ROWS + r, (two[1] - vd_all(shift[f + 1])) * vd_all(scale));
-        }
-#endif
-        for (; f < d; f++)
-            vd_narrow(at + f * ROWS + r, (vd_gather(is_f32, row + f * size, d) - vd_all(shift[f])) * vd_all(scale));
-    }
-}
-
 /* Adds the squares of differences of some features. A sum is one fma chain over the features in order. */
 INLINE void tile_away(vf sum[TILE_CENTERS][TILE_VECTORS], const float *at, const float *near, int64_t n_features)
 {
@@ -169,7 +137,7 @@ INLINE void panels(struct found *to, int is_f32, const char *x, int64_t n, const
     for (int64_t r = 0; r < n; r += ROWS, x += ROWS * d * (is_f32 ? 4 : 8)) {
         vf least[TILE_VECTORS], who[TILE_VECTORS], sum[TILE_CENTERS][TILE_VECTORS];
 
-        turn_panel(c->at, is_f32, x, n - r, d, c->shift, c->scale);
+        turn_panel(c->at, is_f32, x, n - r, d, c->shift, c->scale, ROWS * d * (is_f32 ? 4 : 8));
         _Pragma("GCC unroll 3") for (int u = 0; u < TILE_VECTORS; u++)
         {
             least[u] = vf_all(INFINITY);

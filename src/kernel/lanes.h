@@ -2,6 +2,7 @@
  * Vectors as wide as the instruction set this file is compiled for: vd of VD float64, vf of VF float32. The same few
  * operations everywhere, each with one meaning for each element, so that the code above them gives the same bits at any
  * width. What the virtual lanes are is decided above (docs/numerics.md).
+ * vd_least_lane(a), of numbers, is the first lane that holds the least.
  * vd_min(a, b) is a < b ? a : b, so b if one is NaN. vf_min_positive() orders as whole numbers do, which for positive
  * numbers is the same, on units that are not busy with products.
  *
@@ -59,6 +60,15 @@ INLINE vf   vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf   vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf   vf_min_positive(vf a, vf b) { return (vf)_mm512_min_epi32((__m512i)a, (__m512i)b); }
 
+INLINE int vd_least_lane(vd a)
+{
+    return __builtin_ctz(_mm512_cmp_pd_mask(a, _mm512_set1_pd(_mm512_reduce_min_pd(a)), _CMP_EQ_OQ));
+}
+INLINE int vf_least_lane(vf a)
+{
+    return __builtin_ctz(_mm512_cmp_ps_mask(a, _mm512_set1_ps(_mm512_reduce_min_ps(a)), _CMP_EQ_OQ));
+}
+
 #elif defined(__AVX2__) && defined(__FMA__) && !defined(SBL_WIDE)
 #include <immintrin.h>
 #define VD 4
@@ -95,6 +105,22 @@ INLINE vf   vf_select(mf m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 INLINE vf   vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE vf   vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf   vf_min_positive(vf a, vf b) { return (vf)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+
+INLINE int vd_least_lane(vd a)
+{
+    vd least = _mm256_min_pd(a, _mm256_permute2f128_pd(a, a, 1));
+
+    least = _mm256_min_pd(least, _mm256_permute_pd(least, 5));
+    return __builtin_ctz((unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, least, _CMP_EQ_OQ)));
+}
+INLINE int vf_least_lane(vf a)
+{
+    vf least = _mm256_min_ps(a, _mm256_permute2f128_ps(a, a, 1));
+
+    least = _mm256_min_ps(least, _mm256_permute_ps(least, 0x4e));
+    least = _mm256_min_ps(least, _mm256_permute_ps(least, 0xb1));
+    return __builtin_ctz((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, least, _CMP_EQ_OQ)));
+}
 
 #else
 #define VECTOR_PLAIN
@@ -162,11 +188,28 @@ INLINE vf   vf_fma(vf a, vf b, vf c)
         c[l] = __builtin_fmaf(a[l], b[l], c[l]);
     return c;
 }
-INLINE mf                  vf_less(vf a, vf b) { return a < b; }
-INLINE vf                  vf_select(mf m, vf a, vf b) { return (vf)(((mf)a & m) | ((mf)b & ~m)); }
-INLINE vf                  vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
-INLINE vf                  vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
-INLINE vf                  vf_min_positive(vf a, vf b) { return vf_select((mf)a < (mf)b, a, b); }
+INLINE mf vf_less(vf a, vf b) { return a < b; }
+INLINE vf vf_select(mf m, vf a, vf b) { return (vf)(((mf)a & m) | ((mf)b & ~m)); }
+INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
+INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
+INLINE vf vf_min_positive(vf a, vf b) { return vf_select((mf)a < (mf)b, a, b); }
+
+INLINE int vd_least_lane(vd a)
+{
+    int least = 0;
+
+    for (int l = 1; l < VD; l++)
+        least = a[l] < a[least] ? l : least;
+    return least;
+}
+INLINE int vf_least_lane(vf a)
+{
+    int least = 0;
+
+    for (int l = 1; l < VF; l++)
+        least = a[l] < a[least] ? l : least;
+    return least;
+}
 #endif
 
 #define NV (8 / VD) /* native vectors that make the 8 virtual lanes of float64 */
@@ -206,7 +249,7 @@ INLINE void pair_f32(vd *out, const float *x, int64_t d)
     out[1] = _mm256_cvtps_pd(_mm_shuffle_ps(a, b, 0xdd));
 }
 #elif VD == 8 && !defined(VECTOR_PLAIN)
-INLINE vd   four_pairs(const double *x, int64_t d)
+INLINE vd four_pairs(const double *x, int64_t d)
 {
     vd a = _mm512_castpd128_pd512(_mm_loadu_pd(x));
 
