@@ -20,6 +20,7 @@ typedef struct sabal_open_options {
     int32_t     threads; /* threads of the pool, 1 .. 1024; 0: $SABAL_THREADS, else the cores that the
                             affinity mask and the cgroup's CPU quota allow this process                      */
     const char *trace;   /* file for a trace of every task; NULL: $SABAL_TRACE, else none                  */
+    int32_t     workers; /* "rehearse:" alone: worker processes, 1 .. 256; 0: 2                              */
 } sabal_open_options;
 #define SABAL_OPEN_DEFAULTS .struct_size = sizeof(sabal_open_options), .where = SABAL_HERE
 /** Fills it with the defaults and its size, for languages without the macro. */
@@ -29,14 +30,17 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  * Opens a client.
  *
  *   address  NULL: $SABAL_SCHEDULER_FILE, else this node. "local:": this node, whatever the environment.
- *            "rehearse:" and scheduler files: not in this version (SABAL_EUNSUPPORTED)
+ *            "rehearse:": worker processes on this node that are to tasks what those of a cluster would be (cluster.h);
+ *            threads are then those of each, by default an equal share of this process's.
+ *            Scheduler files: not in this version (SABAL_EUNSUPPORTED)
  *   returns  a client, never NULL; failed if it could not be opened: calls made with it give failed handles
  *            with the same cause. End it with sabal_close() in either case.
  *
  * A call with NULL for a client gives a failed handle with SABAL_EINVAL, as one with a failed client gives its cause.
  *
- * Errors: SABAL_EUNSUPPORTED, SABAL_EINVAL (threads out of range, a setting of the environment that can't be
- *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file)
+ * Errors: SABAL_EUNSUPPORTED, SABAL_EINVAL (threads or workers out of range, a setting of the environment that can't be
+ *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file); SABAL_EPEER (a worker that can't be
+ *         started)
  */
 #ifndef __cplusplus
 #define sabal_open(address, err, ...)                                                                                  \

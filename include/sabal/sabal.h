@@ -4,6 +4,7 @@
 
 #include <sabal/array.h>
 #include <sabal/client.h>
+#include <sabal/cluster.h>
 #include <sabal/file.h>
 #include <sabal/job.h>
 #include <sabal/memory.h>

@@ -9,6 +9,7 @@
     X("scheduler_file", "SABAL_SCHEDULER_FILE", "", "where sabal_open(NULL, ...) connects; empty: this node")          \
     X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                         \
     X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")         \
+    X("worker", "SABAL_WORKER", "", "the program sabal-worker; empty: beside libsabal")                                \
     X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")           \
     X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                    \
     X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")          \

@@ -192,32 +192,6 @@ void sabal_open_options_init(sabal_open_options *options)
     *options = options_of(NULL);
 }
 
-/* The environment's address is looked up here, so that messages can tell where it came from. */
-static sabal_status choose_engine(const sbl_engine **engine, const char *address, sabal_error *err)
-{
-    char file[4096];
-
-    if (!address) {
-        sbl_config_text("scheduler_file", file, sizeof file);
-        if (file[0])
-            return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                                 "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "
-                                 "unset it, or open \"local:\" for the cores of this node",
-                                 file);
-    } else if (!strcmp(address, "rehearse:")) {
-        return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "\"rehearse:\" (tasks in a second process, as on a cluster) is not in this version of "
-                             "sabal: open \"local:\" for the cores of this node");
-    } else if (strcmp(address, "local:") != 0) {
-        return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "'%s' would be a scheduler's file, but clusters are not in this version of sabal: open "
-                             "\"local:\" for the cores of this node",
-                             address);
-    }
-    *engine = &sbl_engine_local;
-    return SABAL_OK;
-}
-
 static sabal_status open_trace(sabal_client *client, const char *path, sabal_error *err)
 {
     char setting[4096];
@@ -229,7 +203,7 @@ static sabal_status open_trace(sabal_client *client, const char *path, sabal_err
     return *path ? sbl_trace_open(&client->trace, path, err) : SABAL_OK;
 }
 
-static sabal_status open_client(sabal_client *client, const char *address, sabal_error *err,
+static sabal_status open_client(sabal_client *client, sbl_choose_fn *choose, const char *address, sabal_error *err,
                                 const sabal_open_options *options)
 {
     const sbl_engine *engine;
@@ -241,7 +215,7 @@ static sabal_status open_client(sabal_client *client, const char *address, sabal
     st = sbl_isa_check(err);
     if (st)
         return st;
-    st = choose_engine(&engine, address, err);
+    st = choose(&engine, address, options, err);
     if (st)
         return st;
     st = open_trace(client, options->trace, err);
@@ -282,7 +256,8 @@ static sabal_client *create(void)
     return client;
 }
 
-sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal_open_options *options)
+sabal_client *sbl_client_open(sbl_choose_fn *choose, const char *address, sabal_error *err,
+                              const sabal_open_options *options)
 {
     sabal_open_options o      = options_of(options);
     sabal_error        own    = SABAL_ERROR_INIT;
@@ -293,7 +268,7 @@ sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal
         sbl_error_memory(err, sizeof *client, "a client");
         return &sbl_client_no_memory;
     }
-    if (open_client(client, address, &own, &o)) {
+    if (open_client(client, choose, address, &own, &o)) {
         sbl_error_where(&own, o.where);
         sbl_error_pass(err, &own);
         client->failure = sbl_failure_make(&own);
@@ -350,6 +325,8 @@ void sabal_close(sabal_client *client)
     if (client->engine) {
         assert(sbl_pool_place(client->pool) < 0 && "a client can't be closed by one of its own tasks");
         atomic_store(&client->closing, 1);
+        if (client->engine->stop)
+            client->engine->stop(client);
         check_quiet(client);
         sbl_event_wait(&client->quiet, -1);
         client->engine->close(client);
@@ -378,6 +355,11 @@ sabal_status sbl_client_check(const sabal_client *client, sabal_error *err)
     const sabal_error *own = sabal_client_error(client);
 
     return own ? sbl_error_pass(err, own) : SABAL_OK;
+}
+
+int sbl_client_is_here(const sabal_client *client)
+{
+    return !client || !client->engine || client->engine->is_here;
 }
 
 sbl_pool *sbl_client_pool(const sabal_client *client)

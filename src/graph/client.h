@@ -19,8 +19,9 @@ typedef struct sbl_shard {
 struct sabal_client {
     sbl_owner            owner; /* first: a scope's client and its owner are one address */
     const sbl_engine    *engine;
-    _Atomic(sbl_pool *)  pool;    /* NULL: failed or closed */
-    sbl_failure         *failure; /* why it could not be opened; NULL: it was */
+    void                *elsewhere; /* what the engine keeps of other processes */
+    _Atomic(sbl_pool *)  pool;      /* NULL: failed or closed */
+    sbl_failure         *failure;   /* why it could not be opened; NULL: it was */
     uint64_t             generation;
     _Atomic uint32_t     closing; /* 1 from sabal_close() on */
     _Atomic int32_t      refs;    /* who keeps the memory: the user until close, each handle */

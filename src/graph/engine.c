@@ -90,7 +90,13 @@ sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_fu
 
     if (st)
         return st;
-    f = sbl_future_scattered(client, sbl_value_retain(value));
+    if (client->engine->scatter)
+        st = client->engine->scatter(&value, client, value, err);
+    else
+        sbl_value_retain(value);
+    if (st)
+        return st;
+    f = sbl_future_scattered(client, value);
     if (!f)
         return sbl_error_memory(err, sizeof *f, "a scattered value's future");
     *future = f;

@@ -47,6 +47,8 @@ extern sabal_client sbl_client_none;
 
 /** A client that can't be used says why: the failure of its opening, SABAL_ECLOSED, SABAL_EFORKED, NULL. */
 sabal_status sbl_client_check(const sabal_client *client, sabal_error *err);
+/** 1 if its tasks run in this process, so that they may be given pointers. */
+int sbl_client_is_here(const sabal_client *client);
 /** Its pool, for fork-join inside this process; NULL for a failed client, and for NULL. */
 struct sbl_pool *sbl_client_pool(const sabal_client *client);
 /** Where its handles live. Never NULL, also for a failed client. */

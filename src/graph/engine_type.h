@@ -9,6 +9,7 @@
 
 typedef struct sbl_engine {
     const char *name;
+    int         is_here; /* tasks run in this process, and may be given pointers */
     /** Makes client->pool and whatever else the engine keeps. On failure nothing of it is left. */
     sabal_status (*open)(sabal_client *client, const char *address, const sabal_open_options *options,
                          sabal_error *err);
@@ -20,8 +21,16 @@ typedef struct sbl_engine {
     sabal_status (*admit)(sabal_client *client, const sbl_task_spec *spec, sabal_error *err);
     /** Starts n made tasks whose inputs are noted in them; cannot fail: what goes wrong ends the futures. */
     void (*start)(sabal_client *client, sabal_future **futures, int64_t n);
-    /** Asks a task that is running to end. */
+    /** Runs the function of a task that is ready, on a thread of the pool: here, or where else it is to run. */
+    sabal_status (*call)(struct sabal_task *task);
+    /** Asks a task to end. */
     void (*interrupt)(sabal_future *future);
+    /** A task that runs was marked as interrupted: where it runs elsewhere, that is told there. NULL: it runs here. */
+    void (*tell)(sabal_future *future);
+    /** The client begins to close: what runs elsewhere is asked to end. NULL: nothing does. */
+    void (*stop)(sabal_client *client);
+    /** What is kept of a scattered value, one reference. NULL: the value itself. */
+    sabal_status (*scatter)(sbl_value **kept, sabal_client *client, const sbl_value *value, sabal_error *err);
     /** Runs something that an unended future needs on this thread. 0: there is nothing to be done here. */
     int (*help)(sabal_future *future);
     /** The value of a finished future, one reference. */
@@ -29,5 +38,12 @@ typedef struct sbl_engine {
 } sbl_engine;
 
 extern const sbl_engine sbl_engine_local;
+
+/** Which engine an address means, for sbl_client_open(). */
+typedef sabal_status sbl_choose_fn(const sbl_engine **engine, const char *address, const sabal_open_options *options,
+                                   sabal_error *err);
+/** As sabal_open_with(), which knows all engines there are. */
+sabal_client *sbl_client_open(sbl_choose_fn *choose, const char *address, sabal_error *err,
+                              const sabal_open_options *options);
 
 #endif

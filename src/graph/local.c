@@ -234,7 +234,7 @@ static void start_one(sabal_future *f, struct batch *batch)
     input_ended(f, batch, NULL);
 }
 
-static void local_start(sabal_client *client, sabal_future **futures, int64_t n)
+void sbl_local_start(sabal_client *client, sabal_future **futures, int64_t n)
 {
     struct batch batch = {0};
 
@@ -280,55 +280,66 @@ int sbl_end_unstarted(sabal_future *f)
  * The mark is set first and the stage looked at then; a task on its way from running to chained does it the other
  * way round, so that one of the two sees the other. What runs ends by itself.
  */
-static void local_interrupt(sabal_future *f)
+void sbl_local_interrupt(sabal_future *f)
 {
     atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
     sbl_chaos();
-    sbl_end_unstarted(f);
+    if (!sbl_end_unstarted(f) && f->client->engine->tell)
+        f->client->engine->tell(f);
 }
 
 /* --- the engine ------------------------------------------------------------------------------------------------- */
 
-static sabal_status local_open(sabal_client *client, const char *address, const sabal_open_options *options,
-                               sabal_error *err)
+sabal_status sbl_local_open(sabal_client *client, int32_t threads, sabal_error *err)
 {
     sbl_pool    *pool = NULL;
-    sabal_status st   = sbl_pool_create(&pool, &(sbl_pool_options){.threads = options->threads}, err);
+    sabal_status st   = sbl_pool_create(&pool, &(sbl_pool_options){.threads = threads}, err);
 
     client->pool = pool;
     return st;
 }
 
-static void local_close(sabal_client *client)
+static sabal_status open_here(sabal_client *client, const char *address, const sabal_open_options *options,
+                              sabal_error *err)
+{
+    if (options->workers)
+        return sbl_error_set(err, SABAL_EINVAL, "%d workers asked for: \"local:\" has none, \"rehearse:\" does",
+                             (int)options->workers);
+    return sbl_local_open(client, options->threads, err);
+}
+
+void sbl_local_close(sabal_client *client)
 {
     sbl_timer_stop(client);
     sbl_pool_destroy(client->pool);
     client->pool = NULL;
 }
 
-static void local_abandon(sabal_client *client)
+void sbl_local_abandon(sabal_client *client)
 {
     sbl_pool_abandon(client->pool);
     client->pool = NULL;
 }
 
-static sabal_status local_admit(sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
+sabal_status sbl_local_admit(sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
 {
     return spec->timeout_ns > 0 ? sbl_timer_start(client, err) : SABAL_OK;
 }
 
-static sabal_status local_fetch(sbl_value **value, sabal_future *future, sabal_error *err)
+sabal_status sbl_local_fetch(sbl_value **value, sabal_future *future, sabal_error *err)
 {
     *value = sbl_value_retain(future->result.value);
     return SABAL_OK;
 }
 
 const sbl_engine sbl_engine_local = {.name      = "local",
-                                     .open      = local_open,
-                                     .close     = local_close,
-                                     .abandon   = local_abandon,
-                                     .admit     = local_admit,
-                                     .start     = local_start,
-                                     .interrupt = local_interrupt,
+                                     .is_here   = 1,
+                                     .open      = open_here,
+                                     .close     = sbl_local_close,
+                                     .abandon   = sbl_local_abandon,
+                                     .admit     = sbl_local_admit,
+                                     .start     = sbl_local_start,
+                                     .call      = sbl_call_here,
+                                     .interrupt = sbl_local_interrupt,
                                      .help      = sbl_local_help,
-                                     .fetch     = local_fetch};
+                                     .fetch     = sbl_local_fetch};

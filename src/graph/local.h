@@ -35,4 +35,15 @@ int sbl_chain_leads_to(sabal_future *x, sabal_future *f);
 /** The engine's help to one who waits inside a task: see help.c. */
 int sbl_local_help(sabal_future *f);
 
+/* What other engines have in common with it: they run tasks elsewhere, but count inputs and end futures in the same way. */
+/** Calls the task's function on this thread, with scopes of its own. */
+sabal_status sbl_call_here(struct sabal_task *task);
+sabal_status sbl_local_open(sabal_client *client, int32_t threads, sabal_error *err);
+void         sbl_local_close(sabal_client *client);
+void         sbl_local_abandon(sabal_client *client);
+sabal_status sbl_local_admit(sabal_client *client, const sbl_task_spec *spec, sabal_error *err);
+void         sbl_local_start(sabal_client *client, sabal_future **futures, int64_t n);
+void         sbl_local_interrupt(sabal_future *f);
+sabal_status sbl_local_fetch(sbl_value **value, sabal_future *future, sabal_error *err);
+
 #endif

@@ -35,7 +35,7 @@ static int is_interrupted(const sabal_future *f)
 }
 
 /* The function sees scopes of its own; those of a task that waits below on this stack come back after. */
-static sabal_status call(struct sabal_task *task)
+sabal_status sbl_call_here(struct sabal_task *task)
 {
     sabal_scope  scope, *former = sbl_scope_swap(NULL);
     sabal_status st;
@@ -47,6 +47,11 @@ static sabal_status call(struct sabal_task *task)
     sbl_scope_end(&scope);
     sbl_scope_swap(former);
     return st;
+}
+
+static sabal_status call(struct sabal_task *task)
+{
+    return task->future->client->engine->call(task);
 }
 
 static sabal_status call_with_limit(struct sabal_task *task)

@@ -31,7 +31,9 @@ static int64_t look(struct sbl_timer *timer)
             earliest = l->deadline_ns < earliest ? l->deadline_ns : earliest;
             continue;
         }
-        atomic_fetch_or_explicit(&l->future->interrupted, SBL_TIME_IS_UP, memory_order_relaxed);
+        atomic_fetch_or(&l->future->interrupted, SBL_TIME_IS_UP);
+        if (l->future->client->engine->tell)
+            l->future->client->engine->tell(l->future);
         *l->link = l->next;
         if (l->next)
             l->next->link = l->link;

@@ -17,13 +17,14 @@ FLOORS = {
     'sched': {'base'},
     'value': {'base'},
     'graph': {'base', 'sched', 'value'},
+    'cluster': {'base', 'sched', 'value', 'graph'},
     'kernel': {'base', 'value'},
     'io': {'base', 'value'},
     'array': {'base', 'value', 'graph', 'kernel', 'io'},
     'ml': {'base', 'value', 'graph', 'kernel', 'array'},
 }
 DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'value': 'value',
-         'task': 'graph', 'file': 'io', 'array': 'array', 'ml': 'ml'}
+         'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
 PUBLIC = re.compile(r'^sabal/(\w+)\.h$')
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Werror']
 

@@ -16,8 +16,9 @@
 #include <sabal/sabal.h>
 
 #include "support/test.h"
+#include "support/worker.h"
 
-static const char *const ENGINES[] = {"local:"};
+static const char *const ENGINES[] = {"local:", "rehearse:"};
 
 struct engine_walk {
     size_t        next;
@@ -32,7 +33,7 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
     walk->client = NULL;
     if (walk->next < sizeof ENGINES / sizeof *ENGINES) {
         walk->client = sabal_open(ENGINES[walk->next++], &err, .threads = threads);
-        cr_assert_eq(err.status, SABAL_OK);
+        cr_assert_eq(err.status, SABAL_OK, "%s: %s", ENGINES[walk->next - 1], err.message);
     }
     return walk->client;
 }

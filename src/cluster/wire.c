@@ -1,0 +1,281 @@
+/*
+ * A value in a frame: the code of its type (objects), its header as encoded, the number of pieces and their sizes; then
+ * either their bytes, or a segment's number and where each piece lies there.
+ */
+#include "cluster/wire.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum { SHARED_FROM = 65536 }; /* bytes; below, a copy costs less than a descriptor */
+
+static size_t aligned(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+void sbl_put_code(sbl_frame *frame, const sbl_code *code)
+{
+    sbl_put(frame, &code->object, sizeof code->object);
+    sbl_put_u64(frame, code->is_data);
+    sbl_put_u64(frame, code->offset);
+}
+
+void sbl_get_code(sbl_code *code, sbl_frame *frame)
+{
+    const void *id = sbl_get(frame, sizeof code->object);
+
+    memset(code, 0, sizeof *code);
+    if (id)
+        memcpy(&code->object, id, sizeof code->object);
+    code->is_data = sbl_get_u64(frame) != 0;
+    code->offset  = sbl_get_u64(frame);
+}
+
+void sbl_put_error(sbl_frame *frame, const sabal_error *err)
+{
+    sbl_put_u64(frame, (uint64_t)err->status);
+    sbl_put_text(frame, err->task);
+    sbl_put_text(frame, err->node);
+    sbl_put_text(frame, err->where);
+    sbl_put_text(frame, err->message);
+}
+
+static void get_field(char *field, size_t size, sbl_frame *frame)
+{
+    const char *text   = sbl_get_text(frame);
+    size_t      length = strlen(text);
+
+    length = length < size ? length : size - 1;
+    memcpy(field, text, length);
+    field[length] = 0;
+}
+
+void sbl_get_error(sabal_error *err, sbl_frame *frame)
+{
+    *err        = (sabal_error)SABAL_ERROR_INIT;
+    err->status = (sabal_status)sbl_get_u64(frame);
+    get_field(err->task, sizeof err->task, frame);
+    get_field(err->node, sizeof err->node, frame);
+    get_field(err->where, sizeof err->where, frame);
+    get_field(err->message, sizeof err->message, frame);
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------------- */
+
+/* The segment in which a value's pieces lie, one reference: the one that has its only piece already, or a new one. */
+static sabal_status segment_of(sbl_segment **segment, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
+{
+    size_t       size = 0;
+    void        *room;
+    char        *at;
+    sabal_status st;
+
+    *segment = e->n_pieces == 2 ? sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size) : NULL;
+    if (*segment)
+        return SABAL_OK;
+    for (int32_t i = 1; i < e->n_pieces; i++)
+        size += aligned(e->pieces[i].size);
+    st = sbl_segment_create(segment, &room, route->segments, route->next_id(route->arg), size, err);
+    if (st)
+        return st;
+    at = room;
+    for (int32_t i = 1; i < e->n_pieces; i++) {
+        memcpy(at, e->pieces[i].data, e->pieces[i].size);
+        at += aligned(e->pieces[i].size);
+    }
+    sbl_segment_seal(*segment, room);
+    return SABAL_OK;
+}
+
+/* Where the pieces lie: the only one where it is, several one behind the other. */
+static void put_places(sbl_frame *frame, const sbl_encoded *e, const sbl_segment *segment)
+{
+    const char *first  = e->pieces[1].data;
+    size_t      offset = 0;
+
+    if (e->n_pieces == 2 && first >= segment->base && first < segment->base + segment->size)
+        offset = (size_t)(first - segment->base);
+    sbl_put_u64(frame, segment->id);
+    for (int32_t i = 1; i < e->n_pieces; i++) {
+        sbl_put_u64(frame, offset);
+        offset += aligned(e->pieces[i].size);
+    }
+}
+
+static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_error *err)
+{
+    const sabal_type *type = sbl_object_type(value);
+    sbl_code          code = {0};
+    sabal_status      st   = SABAL_OK;
+    char              what[320];
+
+    sbl_put_u64(frame, type != NULL);
+    if (!type)
+        return SABAL_OK;
+    snprintf(what, sizeof what, "the sabal_type '%s', which should be a static variable,", type->name);
+    st = sbl_code_name(&code, type, what, err);
+    sbl_put_code(frame, &code);
+    return st;
+}
+
+sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err)
+{
+    sbl_encoded  e;
+    sbl_segment *segment = NULL;
+    size_t       total   = 0;
+    sabal_status st      = put_type(frame, value, err);
+
+    if (st)
+        return st;
+    st = sbl_value_encode(&e, value, err);
+    if (st)
+        return st;
+    sbl_put_u64(frame, e.pieces[0].size);
+    sbl_put(frame, e.pieces[0].data, e.pieces[0].size);
+    sbl_put_u64(frame, (uint64_t)e.n_pieces - 1);
+    for (int32_t i = 1; i < e.n_pieces; i++) {
+        sbl_put_u64(frame, e.pieces[i].size);
+        total += e.pieces[i].size;
+    }
+    sbl_put_u64(frame, total >= SHARED_FROM);
+    if (total < SHARED_FROM) {
+        for (int32_t i = 1; i < e.n_pieces; i++)
+            sbl_put(frame, e.pieces[i].data, e.pieces[i].size);
+    } else {
+        st = segment_of(&segment, &e, route, err);
+        if (!st)
+            st = route->tell(route->arg, segment, err);
+        if (!st)
+            put_places(frame, &e, segment);
+        if (segment)
+            sbl_segment_release(segment);
+    }
+    sbl_encoded_clear(&e);
+    return st;
+}
+
+/* --- receiving -------------------------------------------------------------------------------------------------- */
+
+static sabal_status malformed(sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_EFORMAT, "a message with a value that is cut short or doesn't fit");
+}
+
+/* Their bytes, copied out of the frame into memory of their own. */
+static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame, void **own, sabal_error *err)
+{
+    size_t total = 0;
+    char  *at;
+
+    for (int32_t i = 0; i < n; i++) {
+        if (pieces[i].size > SHARED_FROM)
+            return malformed(err);
+        total += aligned(pieces[i].size);
+    }
+    *own = at = sbl_alloc_aligned(64, total + 64);
+    if (!at)
+        return sbl_error_memory(err, total, "a value from another process");
+    for (int32_t i = 0; i < n; i++) {
+        const void *from = sbl_get(frame, pieces[i].size);
+
+        if (!from)
+            return malformed(err);
+        if (pieces[i].size)
+            memcpy(at, from, pieces[i].size);
+        pieces[i].data = at;
+        at += aligned(pieces[i].size);
+    }
+    return SABAL_OK;
+}
+
+static sabal_status take_shared(sabal_piece *pieces, int32_t n, sbl_frame *frame, sbl_segments *segments,
+                                sbl_segment **segment, sabal_error *err)
+{
+    *segment = sbl_segment_by_id(segments, sbl_get_u64(frame));
+    if (!*segment)
+        return sbl_error_set(err, SABAL_EPEER, "a value in shared memory that was not announced");
+    for (int32_t i = 0; i < n; i++) {
+        uint64_t offset = sbl_get_u64(frame);
+
+        if (offset > (*segment)->size || pieces[i].size > (*segment)->size - offset)
+            return malformed(err);
+        pieces[i].data = (*segment)->base + offset;
+    }
+    return SABAL_OK;
+}
+
+sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sabal_error *err)
+{
+    const sabal_type *type = NULL;
+    sabal_piece      *pieces;
+    sbl_segment      *segment = NULL;
+    void             *own     = NULL;
+    uint64_t          n, size;
+    sabal_status      st;
+
+    if (sbl_get_u64(frame)) {
+        sbl_code code;
+
+        sbl_get_code(&code, frame);
+        type = sbl_code_find(&code);
+    }
+    size             = sbl_get_u64(frame);
+    const void *head = sbl_get(frame, size);
+    n                = sbl_get_u64(frame);
+    if (frame->failed || n > (frame->size - frame->at) / sizeof(uint64_t))
+        return malformed(err);
+    pieces = sbl_calloc(n + 1, sizeof *pieces);
+    if (!pieces)
+        return sbl_error_memory(err, n * sizeof *pieces, "the pieces of a value");
+    pieces[0] = (sabal_piece){head, size};
+    for (uint64_t i = 1; i <= n; i++)
+        pieces[i].size = sbl_get_u64(frame);
+    st = sbl_get_u64(frame) ? take_shared(pieces + 1, (int32_t)n, frame, segments, &segment, err)
+                            : take_inline(pieces + 1, (int32_t)n, frame, &own, err);
+    if (!st && frame->failed)
+        st = malformed(err);
+    if (!st)
+        st = sbl_value_decode(value, pieces, 1 + (int32_t)n, &type, type != NULL,
+                              segment ? sbl_segment_release : sbl_free, segment ? (void *)segment : own, err);
+    else if (segment)
+        sbl_segment_release(segment);
+    else
+        sbl_free(own);
+    sbl_free(pieces);
+    return st;
+}
+
+sabal_status sbl_value_share(sbl_value **shared, const sbl_value *value, const sbl_route *route, sabal_error *err)
+{
+    sbl_encoded  e;
+    sbl_segment *segment = NULL;
+    sabal_piece  pieces[2];
+    sabal_status st;
+
+    *shared = NULL;
+    if (value->kind != SBL_OBJECT) {
+        st = sbl_value_encode(&e, value, err);
+        if (st)
+            return st;
+    }
+    if (value->kind == SBL_OBJECT || e.pieces[1].size < SHARED_FROM) {
+        if (value->kind != SBL_OBJECT)
+            sbl_encoded_clear(&e);
+        *shared = sbl_value_retain(value);
+        return SABAL_OK;
+    }
+    st = segment_of(&segment, &e, route, err);
+    if (!st) {
+        const char *first = e.pieces[1].data;
+        const int   there = first >= segment->base && first < segment->base + segment->size;
+
+        pieces[0] = e.pieces[0];
+        pieces[1] = (sabal_piece){there ? first : segment->base, e.pieces[1].size};
+        st        = sbl_value_decode(shared, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
+    }
+    sbl_encoded_clear(&e);
+    return st;
+}

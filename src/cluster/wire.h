@@ -1,0 +1,44 @@
+/* What is said between processes, in bytes of a frame: codes, errors, values. */
+#ifndef SBL_CLUSTER_WIRE_H
+#define SBL_CLUSTER_WIRE_H
+
+#include "cluster/channel.h"
+#include "cluster/code.h"
+#include "cluster/segment.h"
+#include "value/value.h"
+
+/* Frames. The hub is the process with the client; its numbers for tasks are its own. */
+enum {
+    SBL_MSG_HELLO    = 1, /* worker: it is there. text: version */
+    SBL_MSG_RUN      = 2, /* hub: task, code, name, line, priority, argument, inputs */
+    SBL_MSG_CANCEL   = 3, /* hub: task */
+    SBL_MSG_SEGMENT  = 4, /* both: number, size; its descriptor */
+    SBL_MSG_RELEASE  = 5, /* hub: the number of a segment that nobody needs any more */
+    SBL_MSG_FINISHED = 6, /* worker: task, value */
+    SBL_MSG_FAILED   = 7, /* worker: task, error */
+    SBL_MSG_NEED     = 8, /* worker: build-id of an object that it lacks, or no build-id and an error */
+    SBL_MSG_OBJECT   = 9  /* hub: build-id, found, path, list of libraries, or error; its descriptor */
+};
+
+void sbl_put_code(sbl_frame *frame, const sbl_code *code);
+void sbl_get_code(sbl_code *code, sbl_frame *frame);
+void sbl_put_error(sbl_frame *frame, const sabal_error *err);
+void sbl_get_error(sabal_error *err, sbl_frame *frame);
+
+/** What a value's way needs. */
+typedef struct sbl_route {
+    sbl_segments *segments;
+    uint64_t (*next_id)(void *arg); /* a number for a new segment */
+    /* The other side is to know this segment before the frame comes. */
+    sabal_status (*tell)(void *arg, sbl_segment *segment, sabal_error *err);
+    void *arg;
+} sbl_route;
+
+/** A value: small ones in the frame; large ones as a part of a segment, which is made if they lie in none. */
+sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err);
+/** Its counterpart; the segment is in the table already. */
+sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sabal_error *err);
+/** The value in shared memory, if it is large and lies in none: what is sent often should be copied once. One reference. */
+sabal_status sbl_value_share(sbl_value **shared, const sbl_value *value, const sbl_route *route, sabal_error *err);
+
+#endif

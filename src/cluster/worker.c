@@ -1,0 +1,477 @@
+/*
+ * A worker's process. Its first thread reads what the hub says; calls run as tasks of a local client of its own, so that
+ * inside a task everything is as on the local engine. Who ends a task posts the answer, which a thread of the pool
+ * sends.
+ */
+#include <sabal/cluster.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <sabal/version.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "cluster/crash.h"
+#include "cluster/load.h"
+#include "cluster/process.h"
+#include "cluster/wire.h"
+#include "graph/local.h"
+#include "graph/task.h"
+#include "graph/watch.h"
+
+/* A call that runs here. */
+typedef struct running {
+    sbl_watch       watch; /* first */
+    sbl_work        work;  /* that sends the answer */
+    struct running *next;
+    uint64_t        id;
+    sabal_future   *future;
+    char           *where; /* the user's line, which the future refers to */
+} running;
+
+/* A call that came before the code it needs. */
+typedef struct deferred {
+    struct deferred *next;
+    sbl_frame        frame;
+    sbl_build_id     object;
+} deferred;
+
+static struct worker {
+    sbl_channel     channel;
+    pthread_mutex_t talk; /* held while an answer is put into words and sent */
+    sbl_segments   *segments;
+    sabal_client   *client;
+    uint64_t        first_id; /* numbers of segments made here are made of it */
+    _Atomic int64_t made;
+    pthread_mutex_t lock; /* of the list */
+    running        *running;
+    deferred       *deferred;
+} worker;
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t next_id(void *arg)
+{
+    return worker.first_id + (uint64_t)atomic_fetch_add_explicit(&worker.made, 1, memory_order_relaxed);
+}
+
+/* The hub knows all that came from it; what was made here it is told, and from then on the table keeps it, until the hub
+   says that nobody needs it. */
+static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
+{
+    sbl_frame    frame = {.type = SBL_MSG_SEGMENT};
+    sabal_status st;
+
+    sbl_put_u64(&frame, segment->id);
+    sbl_put_u64(&frame, segment->size);
+    sbl_put_fd(&frame, segment->fd);
+    st = sbl_channel_send(&worker.channel, &frame, err);
+    sbl_frame_clear(&frame);
+    return st;
+}
+
+static const sbl_route *route(void)
+{
+    static sbl_route r;
+
+    r = (sbl_route){.segments = worker.segments, .next_id = next_id, .tell = announce};
+    return &r;
+}
+
+static void put_failure(sbl_frame *frame, uint64_t id, const sabal_error *err)
+{
+    sabal_error told = *err;
+
+    frame->type = SBL_MSG_FAILED;
+    if (!told.node[0])
+        snprintf(told.node, sizeof told.node, "worker process %d", (int)getpid());
+    sbl_put_u64(frame, id);
+    sbl_put_error(frame, &told);
+}
+
+static void send_failure(uint64_t id, const sabal_error *err)
+{
+    sbl_frame frame = {0};
+
+    put_failure(&frame, id, err);
+    sbl_channel_send(&worker.channel, &frame, NULL);
+    sbl_frame_clear(&frame);
+}
+
+/* The key that the task has here means nothing to the hub; that of a task which this one submitted does. */
+static void send_failed_future(const running *r)
+{
+    sabal_error err = *sabal_future_error(r->future);
+
+    if (!strcmp(err.task, sabal_future_key(r->future)))
+        err.task[0] = 0;
+    send_failure(r->id, &err);
+}
+
+static void send_value(const running *r)
+{
+    sbl_frame    frame = {.type = SBL_MSG_FINISHED};
+    sabal_error  err   = SABAL_ERROR_INIT;
+    sabal_status st;
+
+    sbl_put_u64(&frame, r->id);
+    pthread_mutex_lock(&worker.talk);
+    st = sbl_put_value(&frame, sbl_future_value(r->future), route(), &err);
+    if (!st)
+        st = sbl_channel_send(&worker.channel, &frame, &err);
+    pthread_mutex_unlock(&worker.talk);
+    sbl_frame_clear(&frame);
+    if (st)
+        send_failure(r->id, &err);
+}
+
+static void running_end(running *r)
+{
+    running **link = &worker.running;
+
+    pthread_mutex_lock(&worker.lock);
+    while (*link != r)
+        link = &(*link)->next;
+    *link = r->next;
+    pthread_mutex_unlock(&worker.lock);
+    sbl_handle_release(r->future);
+    sbl_free(r->where);
+    sbl_free(r);
+}
+
+static void answer(sbl_work *work)
+{
+    running *r = (running *)(void *)((char *)work - offsetof(running, work));
+
+    if (sabal_future_error(r->future))
+        send_failed_future(r);
+    else
+        send_value(r);
+    running_end(r);
+}
+
+static void post_answer(sbl_watch *watch)
+{
+    running *r = (running *)(void *)watch;
+
+    sbl_pool_post(sbl_client_pool(worker.client), &r->work);
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+
+/* Calls of other tasks than those that the hub sent, which these submitted, are nobody's. */
+static uint64_t call_of(const sabal_future *f)
+{
+    uint64_t id = 0;
+
+    pthread_mutex_lock(&worker.lock);
+    for (const running *r = worker.running; r && !id; r = r->next)
+        if (r->future == f)
+            id = r->id;
+    pthread_mutex_unlock(&worker.lock);
+    return id;
+}
+
+static sabal_status call_watched(struct sabal_task *task)
+{
+    uint64_t     before = sbl_crash_begin(call_of(task->future));
+    sabal_status st     = sbl_call_here(task);
+
+    sbl_crash_end(before);
+    return st;
+}
+
+static sbl_engine engine; /* the local one, but for its calls */
+
+static sabal_status choose(const sbl_engine **chosen, const char *address, const sabal_open_options *options,
+                           sabal_error *err)
+{
+    engine      = sbl_engine_local;
+    engine.call = call_watched;
+    *chosen     = &engine;
+    return SABAL_OK;
+}
+
+static sabal_status take_inputs(sabal_future **inputs, int32_t n, sbl_frame *frame, sabal_error *err)
+{
+    sabal_status st = SABAL_OK;
+
+    for (int32_t i = 0; i < n && !st; i++) {
+        sbl_value *value = NULL;
+
+        st = sbl_get_value(&value, frame, worker.segments, err);
+        if (!st)
+            st = sbl_engine_scatter(worker.client, value, &inputs[i], err);
+        sbl_value_release(value);
+    }
+    return st;
+}
+
+/* Whoever calls its function looks for it in the list, and waits for the lock until it is there. */
+static sabal_status start(running *r, sbl_task_spec *spec, sabal_error *err)
+{
+    sabal_status st;
+
+    pthread_mutex_lock(&worker.lock); /* call_of() waits for it */
+    st = sbl_engine_submit(worker.client, spec, 1, &r->future, err);
+    if (!st) {
+        r->next        = worker.running;
+        worker.running = r;
+    }
+    pthread_mutex_unlock(&worker.lock);
+    if (!st && !sbl_watch_add(&r->watch, r->future))
+        post_answer(&r->watch);
+    return st;
+}
+
+static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, sabal_error *err)
+{
+    const char    *name     = sbl_get_text(frame);
+    running       *r        = sbl_calloc(1, sizeof *r);
+    sbl_task_spec  spec     = {.fn = fn, .name = name};
+    sabal_future **inputs   = NULL;
+    sabal_status   st       = SABAL_OK;
+    uint64_t       n_inputs = 0;
+
+    if (!r)
+        return sbl_error_memory(err, sizeof *r, "a call");
+    r->id         = id;
+    r->work.run   = answer;
+    r->watch.fire = post_answer;
+    r->watch.fd   = -1;
+    r->where      = sbl_strdup(sbl_get_text(frame));
+    spec.where    = r->where && r->where[0] ? r->where : NULL;
+    spec.priority = (int32_t)(int64_t)sbl_get_u64(frame);
+    spec.arg_size = sbl_get_u64(frame);
+    spec.arg      = sbl_get(frame, spec.arg_size);
+    spec.arg      = spec.arg_size ? spec.arg : NULL;
+    n_inputs      = sbl_get_u64(frame);
+    if (frame->failed || n_inputs > INT32_MAX)
+        st = sbl_error_set(err, SABAL_EFORMAT, "a call that is cut short");
+    else if (!(inputs = sbl_calloc(n_inputs + 1, sizeof *inputs)))
+        st = sbl_error_memory(err, n_inputs * sizeof *inputs, "the inputs of a call");
+    spec.inputs   = inputs;
+    spec.n_inputs = (int32_t)n_inputs;
+    if (!st)
+        st = take_inputs(inputs, spec.n_inputs, frame, err);
+    if (!st)
+        st = start(r, &spec, err);
+    for (uint64_t i = 0; inputs && i < n_inputs; i++)
+        sbl_handle_release(inputs[i]);
+    sbl_free(inputs);
+    if (st) {
+        sbl_free(r->where);
+        sbl_free(r);
+    }
+    return st;
+}
+
+/* --- what the hub says -------------------------------------------------------------------------------------------- */
+
+/* Keeps the frame until the hub has sent the object. */
+static void defer(sbl_frame *frame, const sbl_build_id *object)
+{
+    deferred *d     = sbl_calloc(1, sizeof *d);
+    sbl_frame asked = {.type = SBL_MSG_NEED};
+
+    if (!d)
+        return; /* no answer comes, and this process is out of memory: the hub's task waits until it is cancelled */
+    d->frame  = *frame;
+    d->object = *object;
+    d->next   = worker.deferred;
+    memset(frame, 0, sizeof *frame);
+    worker.deferred = d;
+    sbl_put(&asked, object, sizeof *object);
+    sbl_channel_send(&worker.channel, &asked, NULL);
+    sbl_frame_clear(&asked);
+}
+
+static void take_call(sbl_frame *frame, const sabal_error *refused)
+{
+    uint64_t    id  = sbl_get_u64(frame);
+    sabal_error err = SABAL_ERROR_INIT;
+    sbl_code    code;
+    void       *fn;
+
+    sbl_get_code(&code, frame);
+    fn = sbl_code_find(&code);
+    if (fn) {
+        if (run_call(id, (sabal_task_fn *)(uintptr_t)fn, frame, &err))
+            send_failure(id, &err);
+    } else if (refused) {
+        send_failure(id, refused);
+    } else {
+        frame->at = 0;
+        defer(frame, &code.object);
+    }
+}
+
+static void take_object(sbl_frame *frame)
+{
+    const void  *id = sbl_get(frame, sizeof(sbl_build_id));
+    const char  *libraries[512];
+    sabal_error  err = SABAL_ERROR_INIT;
+    sbl_build_id object;
+    deferred   **link = &worker.deferred;
+
+    if (!id)
+        return;
+    memcpy(&object, id, sizeof object);
+    sbl_get_error(&err, frame);
+    if (!err.status) {
+        const char *path = sbl_get_text(frame);
+        int32_t     n    = (int32_t)sbl_get_u64(frame);
+        int         fd   = sbl_get_fd(frame);
+
+        n = n < 0 ? 0 : n > 512 ? 512 : n;
+        for (int32_t i = 0; i < n; i++)
+            libraries[i] = sbl_get_text(frame);
+        if (fd >= 0)
+            sbl_object_load(fd, path, &object, libraries, n, &err);
+        else
+            sbl_error_set(&err, SABAL_EPEER, "code came without its file");
+        if (fd >= 0)
+            close(fd);
+    }
+    if (!err.status)
+        sbl_error_set(&err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
+    while (*link) {
+        deferred *d = *link;
+
+        if (!sbl_build_id_equal(&d->object, &object)) {
+            link = &d->next;
+            continue;
+        }
+        *link = d->next;
+        take_call(&d->frame, &err);
+        sbl_frame_clear(&d->frame);
+        sbl_free(d);
+    }
+}
+
+static void take_segment(sbl_frame *frame)
+{
+    uint64_t     id = sbl_get_u64(frame), size = sbl_get_u64(frame);
+    int          fd = sbl_get_fd(frame);
+    sbl_segment *segment;
+
+    if (fd >= 0)
+        sbl_segment_map(&segment, worker.segments, id, size, fd, NULL); /* its reference is the table's */
+}
+
+static void take_release(sbl_frame *frame)
+{
+    sbl_segment *segment = sbl_segment_by_id(worker.segments, sbl_get_u64(frame));
+
+    if (!segment)
+        return;
+    sbl_segment_release(segment);
+    sbl_segment_release(segment); /* and the table's */
+}
+
+static void take_cancel(sbl_frame *frame)
+{
+    uint64_t      id     = sbl_get_u64(frame);
+    sabal_future *future = NULL;
+
+    pthread_mutex_lock(&worker.lock);
+    for (running *r = worker.running; r && !future; r = r->next)
+        if (r->id == id)
+            future = sbl_handle_retain(r->future);
+    pthread_mutex_unlock(&worker.lock);
+    if (future)
+        sabal_future_cancel(future);
+    sbl_handle_release(future);
+}
+
+static void take_frame(sbl_frame *frame)
+{
+    switch (frame->type) {
+    case SBL_MSG_RUN:
+        take_call(frame, NULL);
+        break;
+    case SBL_MSG_CANCEL:
+        take_cancel(frame);
+        break;
+    case SBL_MSG_SEGMENT:
+        take_segment(frame);
+        break;
+    case SBL_MSG_RELEASE:
+        take_release(frame);
+        break;
+    case SBL_MSG_OBJECT:
+        take_object(frame);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- the process -------------------------------------------------------------------------------------------------- */
+
+static sabal_status open_all(int fd, int fault, int32_t threads, sabal_error *err)
+{
+    sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = ""};
+    sabal_status       st      = sbl_crash_watch(fault, err);
+
+    pthread_mutex_init(&worker.talk, NULL);
+    pthread_mutex_init(&worker.lock, NULL);
+    worker.first_id = (uint64_t)getpid() << 32 | (uint64_t)1 << 63;
+    if (st)
+        return st;
+    worker.segments = sbl_segments_create(0, NULL, NULL);
+    if (!worker.segments)
+        return sbl_error_memory(err, 1, "the table of shared memory");
+    worker.client = sbl_client_open(choose, "local:", err, &options);
+    return err->status;
+}
+
+static int is_busy(void)
+{
+    int busy;
+
+    pthread_mutex_lock(&worker.lock);
+    busy = worker.running != NULL;
+    pthread_mutex_unlock(&worker.lock);
+    return busy;
+}
+
+static int32_t serve(int fd, int fault, int32_t threads)
+{
+    sbl_frame    frame = {.type = SBL_MSG_HELLO};
+    sabal_error  err   = SABAL_ERROR_INIT;
+    sabal_status st;
+
+    sbl_channel_init(&worker.channel);
+    sbl_channel_open(&worker.channel, fd);
+    st = open_all(fd, fault, threads, &err);
+    sbl_put_text(&frame, sabal_version());
+    sbl_put_error(&frame, &err);
+    sbl_channel_send(&worker.channel, &frame, NULL);
+    sbl_frame_clear(&frame);
+    while (!st) {
+        if (sbl_channel_receive(&worker.channel, &frame, NULL))
+            break;
+        take_frame(&frame);
+        sbl_frame_clear(&frame);
+    }
+    if (is_busy())
+        _exit(0); /* the hub is gone: nobody wants what still runs */
+    sabal_close(worker.client);
+    sbl_segments_destroy(worker.segments);
+    sbl_channel_destroy(&worker.channel);
+    return st ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int32_t sabal_worker_main(int argc, char **argv)
+{
+    if (argc != 5 || strcmp(argv[0], "sabal-worker") != 0 || strcmp(argv[1], "--rehearse") != 0) {
+        sbl_process_is_own_worker();
+        return -1;
+    }
+    return serve(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+}
