@@ -17,7 +17,7 @@ enum { STACK = 32768 };
 
 static sbl_fault        *fault;
 static __thread uint64_t current;
-static __thread int      has_stack;
+static __thread int      is_prepared;
 
 static void note(int signal)
 {
@@ -39,10 +39,11 @@ static void on_exit_(void)
         note(0);
 }
 
+static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
+
 sabal_status sbl_crash_watch(int fault_fd, sabal_error *err)
 {
-    static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
-    struct sigaction action    = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_RESETHAND};
 
     fault = mmap(NULL, sizeof *fault, PROT_READ | PROT_WRITE, MAP_SHARED, fault_fd, 0);
     close(fault_fd);
@@ -55,13 +56,19 @@ sabal_status sbl_crash_watch(int fault_fd, sabal_error *err)
     return SABAL_OK;
 }
 
-/* Once a thread, for good: threads of a worker end with it. */
-static void take_stack(void)
+/* Once a thread, for good: threads of a worker end with it. A thread of a pool has all signals blocked, and then a crash
+   ends the process without the handler. */
+static void prepare(void)
 {
-    stack_t s = {.ss_size = STACK};
+    stack_t  s = {.ss_size = STACK};
+    sigset_t crashes;
 
-    has_stack = 1;
-    s.ss_sp   = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    is_prepared = 1;
+    sigemptyset(&crashes);
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++)
+        sigaddset(&crashes, SIGNALS[i]);
+    pthread_sigmask(SIG_UNBLOCK, &crashes, NULL);
+    s.ss_sp = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (s.ss_sp != MAP_FAILED)
         sigaltstack(&s, NULL);
 }
@@ -70,8 +77,8 @@ uint64_t sbl_crash_begin(uint64_t call)
 {
     uint64_t before = current, begun = atomic_load(&fault->begun);
 
-    if (!has_stack)
-        take_stack();
+    if (!is_prepared)
+        prepare();
     while (call > begun && !atomic_compare_exchange_weak(&fault->begun, &begun, call))
         ;
     current = call;

@@ -174,7 +174,7 @@ sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments
 void sbl_segment_seal(sbl_segment *segment, void *room)
 {
     munmap(room, segment->size);
-    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 }
 
 sabal_status sbl_segment_map(sbl_segment **segment, sbl_segments *table, uint64_t id, size_t size, int fd,

@@ -16,6 +16,7 @@ typedef struct sbl_segment {
     char         *base; /* read-only */
     size_t        size;
     int64_t       refs; /* under the table's lock */
+    int           told; /* in a worker: the hub knows it, and says when it may go: one of refs is for that */
     sbl_segments *table;
     uint64_t     *holders; /* a bit for each worker that knows it; only with the hub's table */
 } sbl_segment;

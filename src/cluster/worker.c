@@ -66,11 +66,15 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
     sbl_frame    frame = {.type = SBL_MSG_SEGMENT};
     sabal_status st;
 
+    if (segment->told)
+        return SABAL_OK;
     sbl_put_u64(&frame, segment->id);
     sbl_put_u64(&frame, segment->size);
     sbl_put_fd(&frame, segment->fd);
     st = sbl_channel_send(&worker.channel, &frame, err);
     sbl_frame_clear(&frame);
+    if (!st)
+        segment->told = sbl_segment_by_id(worker.segments, segment->id) == segment; /* a reference that stays */
     return st;
 }
 
@@ -359,8 +363,8 @@ static void take_segment(sbl_frame *frame)
     int          fd = sbl_get_fd(frame);
     sbl_segment *segment;
 
-    if (fd >= 0)
-        sbl_segment_map(&segment, worker.segments, id, size, fd, NULL); /* its reference is the table's */
+    if (fd >= 0 && !sbl_segment_map(&segment, worker.segments, id, size, fd, NULL))
+        segment->told = 1; /* its reference stays until the hub says otherwise */
 }
 
 static void take_release(sbl_frame *frame)
@@ -370,7 +374,7 @@ static void take_release(sbl_frame *frame)
     if (!segment)
         return;
     sbl_segment_release(segment);
-    sbl_segment_release(segment); /* and the table's */
+    sbl_segment_release(segment); /* and the one that stayed */
 }
 
 static void take_cancel(sbl_frame *frame)

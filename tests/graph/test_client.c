@@ -98,9 +98,14 @@ static void expect_failed(sabal_client *client, sabal_status st, const char *par
     init();
 }
 
-Test(client, rehearse_is_not_in_this_version)
+Test(client, workers_are_for_rehearsals_and_no_more_than_can_be)
 {
-    expect_failed(sabal_open("rehearse:", &err), SABAL_EUNSUPPORTED, "\"rehearse:\" (tasks in a second process");
+    expect_failed(sabal_open("local:", &err, .workers = 2), SABAL_EINVAL, "2 workers asked for: \"local:\" has none");
+    err = (sabal_error)SABAL_ERROR_INIT;
+    expect_failed(sabal_open("rehearse:", &err, .workers = 257), SABAL_EINVAL,
+                  "257 workers asked for: expected 1 to 256");
+    err = (sabal_error)SABAL_ERROR_INIT;
+    expect_failed(sabal_open("rehearse:", &err, .workers = -1), SABAL_EINVAL, "-1 workers asked for");
 }
 
 Test(client, scheduler_files_are_not_in_this_version)

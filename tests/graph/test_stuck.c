@@ -27,7 +27,7 @@ static sabal_status wait_for_handed(sabal_task *t)
 
 Test(stuck, a_task_that_waits_for_its_own_future_fails)
 {
-    for_each_engine(client, 1)
+    for_engines_here(client, 1)
     {
         sabal_future *f = sabal_submit(client, wait_for_handed, NULL, 0, .name = "snake");
 
@@ -66,7 +66,7 @@ static sabal_status wait_some_way(sabal_task *t)
 
 Test(stuck, no_way_of_waiting_for_oneself_hangs)
 {
-    for_each_engine(client, 2) for (int way = 0; way < 6; way++)
+    for_engines_here(client, 2) for (int way = 0; way < 6; way++)
     {
         sabal_future *f = sabal_submit(client, wait_some_way, &way, sizeof way);
 
@@ -83,7 +83,7 @@ static sabal_status return_at_once(sabal_task *t)
 
 Test(stuck, a_task_that_waits_for_what_takes_it_as_input_fails)
 {
-    for_each_engine(client, 2)
+    for_engines_here(client, 2)
     {
         sabal_future *f = sabal_submit(client, wait_for_handed, NULL, 0);
         sabal_future *g = sabal_submit(client, return_at_once, NULL, 0, .inputs = SABAL_LIST(f));
@@ -109,7 +109,7 @@ static sabal_status spawn_waiter(sabal_task *t)
 
 Test(stuck, a_task_that_waits_for_the_one_that_waits_for_it_on_its_stack_fails)
 {
-    for_each_engine(client, 1)
+    for_engines_here(client, 1)
     {
         sabal_future *f = sabal_submit(client, spawn_waiter, NULL, 0);
 
@@ -152,7 +152,7 @@ static sabal_status race(sabal_task *t)
 
 Test(stuck, the_loser_of_a_race_can_be_cancelled_by_the_task_that_started_it)
 {
-    for_each_engine(client, 2) for (int with_iterator = 0; with_iterator < 2; with_iterator++) cr_expect_eq(
+    for_engines_here(client, 2) for (int with_iterator = 0; with_iterator < 2; with_iterator++) cr_expect_eq(
         sabal_future_wait(sabal_submit(client, race, &with_iterator, sizeof with_iterator), NULL), SABAL_OK);
 }
 
@@ -192,7 +192,7 @@ static sabal_status deeper(sabal_task *t)
 
 Test(stuck, waits_that_take_all_the_threads_there_may_be_still_end)
 {
-    for_each_engine(client, 1) for (int way = 0; way < 3; way++) cr_expect_eq(
+    for_engines_here(client, 1) for (int way = 0; way < 3; way++) cr_expect_eq(
         sabal_future_wait(sabal_submit(client, deeper, (&(struct deep){150, way}), sizeof(struct deep)), &err),
         SABAL_OK);
 }
@@ -211,7 +211,7 @@ static sabal_status wide(sabal_task *t)
 
 Test(stuck, waits_deeper_than_all_stacks_together_fail)
 {
-    for_each_engine(client, 1)
+    for_engines_here(client, 1)
     {
         sabal_future *f = sabal_submit(client, wide, NULL, 0);
 

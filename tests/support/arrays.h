@@ -15,9 +15,11 @@ static inline sabal_client *open_engine(int32_t threads)
 {
     sabal_error   err     = SABAL_ERROR_INIT;
     const char   *address = getenv("SABAL_TEST_ENGINE");
-    sabal_client *client  = sabal_open(address ? address : ENGINES[0], &err, .threads = threads);
+    const int     here    = !address || !strcmp(address, ENGINES[0]);
+    sabal_client *client  = here ? sabal_open(ENGINES[0], &err, .threads = threads)
+                                 : sabal_open(address, &err, .threads = 1, .workers = threads);
 
-    cr_assert_null(sabal_client_error(client));
+    cr_assert_null(sabal_client_error(client), "%s", err.message);
     return client;
 }
 

@@ -25,22 +25,31 @@ struct engine_walk {
     sabal_client *client;
 };
 
-static inline sabal_client *engine_next(struct engine_walk *walk, int32_t threads)
+/* As many threads in all: a worker for each on the engines that have workers. */
+static inline sabal_client *engine_next(struct engine_walk *walk, int32_t threads, size_t n)
 {
     sabal_error err = SABAL_ERROR_INIT;
 
     sabal_close(walk->client);
     walk->client = NULL;
-    if (walk->next < sizeof ENGINES / sizeof *ENGINES) {
-        walk->client = sabal_open(ENGINES[walk->next++], &err, .threads = threads);
-        cr_assert_eq(err.status, SABAL_OK, "%s: %s", ENGINES[walk->next - 1], err.message);
-    }
+    if (walk->next == n)
+        return NULL;
+    if (walk->next == 0)
+        walk->client = sabal_open(ENGINES[0], &err, .threads = threads);
+    else
+        walk->client = sabal_open(ENGINES[walk->next], &err, .threads = 1, .workers = threads);
+    cr_assert_eq(err.status, SABAL_OK, "%s: %s", ENGINES[walk->next], err.message);
+    walk->next++;
     return walk->client;
 }
 
 /* A block that is run with a client of each engine, which is closed at its end. */
 #define for_each_engine(client_, threads_)                                                                             \
-    for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_)));)
+    for (struct engine_walk walk_ = {0};                                                                               \
+         ((client_) = engine_next(&walk_, (threads_), sizeof ENGINES / sizeof *ENGINES));)
+/* The same for what needs tasks in this process: the local engine alone. */
+#define for_engines_here(client_, threads_)                                                                            \
+    for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_), 1));)
 
 /* n futures as a list. */
 static inline sabal_list list_of(sabal_future *const *futures, int64_t n)
