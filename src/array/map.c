@@ -10,11 +10,11 @@
 
 /* What a task gets, beside the chunk and the user's argument. */
 struct map_params {
-    sabal_chunk_fn *fn;
-    int64_t         first_row;
-    int32_t         dtype, row_ndim;
-    int64_t         row_shape[SABAL_MAX_NDIM];
-    char            where[128]; /* the call of the map, for what its function does wrong */
+    sbl_code_ref fn; /* a sabal_chunk_fn */
+    int64_t      first_row;
+    int32_t      dtype, row_ndim;
+    int64_t      row_shape[SABAL_MAX_NDIM];
+    char         where[128]; /* the call of the map, for what its function does wrong */
 };
 
 struct map_node {
@@ -43,9 +43,11 @@ static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32
     sabal_ndarray           *made  = NULL;
     int64_t                  shape[SABAL_MAX_NDIM];
     sabal_chunk              chunk;
-    void                    *room;
+    void                    *room, *fn;
     sabal_status             st = sbl_dense(&dense, in[0], err);
 
+    if (!st)
+        st = sbl_task_find_code(&fn, task, &p->fn, err);
     if (st)
         goto done;
     chunk    = (sabal_chunk){.data      = sabal_ndarray_data(dense),
@@ -58,7 +60,7 @@ static sabal_status map_stage(sbl_value **out, const sbl_value *const *in, int32
     st = sbl_ndarray_create(&made, &room, (sabal_dtype)p->dtype, 1 + p->row_ndim, shape, err);
     if (st)
         goto done;
-    st = p->fn(room, &chunk, n_in > 1 ? sbl_value_data(in[1], NULL) : NULL, task);
+    st = ((sabal_chunk_fn *)(uintptr_t)fn)(room, &chunk, n_in > 1 ? sbl_value_data(in[1], NULL) : NULL, task);
     if (st) {
         st = failed(p, st, err);
         goto done;
@@ -133,7 +135,7 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
 {
     sabal_map_chunks_options o    = {SABAL_MAP_CHUNKS_DEFAULTS};
     sabal_error              err  = SABAL_ERROR_INIT;
-    struct map_params        head = {.fn = fn};
+    struct map_params        head = {0};
     struct map_node         *node = NULL;
     int64_t                  shape[SABAL_MAX_NDIM];
     sabal_array             *a;
@@ -148,6 +150,10 @@ sabal_array *sabal_array_map_chunks_with(const sabal_array *array, sabal_chunk_f
                            o.row_ndim > 0 && !o.row_shape ? " and row_shape NULL" : "", SABAL_MAX_NDIM - 1);
     if (st)
         return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
+    st = sbl_code_ref_make(&head.fn, (void *)(uintptr_t)fn, "the function to map", &err);
+    if (st && !sbl_client_is_here(array->client))
+        return sbl_array_adopt(sbl_array_failed(array->client, &err, o.where));
+    err           = (sabal_error)SABAL_ERROR_INIT; /* it stays in this process */
     head.dtype    = (int32_t)(o.dtype ? o.dtype : array->dtype);
     head.row_ndim = o.row_ndim < 0 ? array->ndim - 1 : o.row_ndim;
     snprintf(head.where, sizeof head.where, "%s", o.where ? o.where : "");

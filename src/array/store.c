@@ -9,7 +9,7 @@
 #include "io/writer.h"
 
 struct write_params {
-    sbl_writer *writer; /* of this process, in which store waits */
+    sbl_writer *writer; /* of this process, in which store waits, and the tasks too */
     int64_t     first;
 };
 
@@ -71,7 +71,8 @@ static sabal_status write_chunks(const sabal_array *array, sbl_writer *writer, s
     return st;
 }
 
-/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's. */
+/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's, and where tasks run
+   in other processes. */
 static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, int64_t step, sabal_error *err)
 {
     size_t       row_bytes = (size_t)sbl_array_row_size(array) * sabal_dtype_size(array->dtype);
@@ -123,7 +124,9 @@ static sabal_status write_all(const sabal_array *array, sbl_writer *writer, saba
     int64_t           step = writer->natural_rows;
     sabal_status      st;
 
-    if (step == 0 || c->n <= 1 || (c->first % step == 0 && c->step % step == 0))
+    if (!sbl_client_is_here(array->client))
+        st = write_recut(array, writer, step ? step : c->step, err);
+    else if (step == 0 || c->n <= 1 || (c->first % step == 0 && c->step % step == 0))
         st = write_chunks(array, writer, err);
     else
         st = write_recut(array, writer, step, err);

@@ -145,9 +145,20 @@ void sbl_hub_tell(sbl_hub *hub, sabal_future *f)
 
         pthread_mutex_lock(&w->lock);
         for (sbl_call *call = w->calls; call; call = call->next)
-            if (!f || call->task->future == f)
+            if (call->task->future == f)
                 send_cancel(w, call->id);
         pthread_mutex_unlock(&w->lock);
+    }
+}
+
+void sbl_hub_stop(sbl_hub *hub)
+{
+    for (int32_t i = 0; i < hub->n_workers; i++) {
+        sbl_frame frame = {.type = SBL_MSG_STOP};
+
+        sbl_put(&frame, NULL, 0);
+        sbl_channel_send(&hub->workers[i].channel, &frame, NULL);
+        sbl_frame_clear(&frame);
     }
 }
 
@@ -362,12 +373,4 @@ sabal_status sbl_hub_call(struct sabal_task *task)
             sbl_error_pass(&task->error, &own);
         return st;
     }
-}
-
-sabal_status sbl_hub_share(sbl_value **kept, sabal_client *client, const sbl_value *value, sabal_error *err)
-{
-    sbl_hub        *hub   = client->elsewhere;
-    const sbl_route route = {.segments = hub->segments, .next_id = next_id, .arg = &hub->workers[0]};
-
-    return sbl_value_share(kept, value, &route, err);
 }

@@ -8,7 +8,7 @@
 
 #include <sabal/status.h>
 
-#include "cluster/code.h"
+#include "base/code.h"
 
 typedef struct sbl_elf {
     const unsigned char *bytes; /* of the whole file, mapped; borrowed */

@@ -66,9 +66,9 @@ void sbl_worker_is_lost(sbl_worker *worker);
 /* call.c */
 /** Runs a task's function in one of the workers. */
 sabal_status sbl_hub_call(struct sabal_task *task);
-/** Tells the worker that runs it, if one does, that a task is to end. NULL: all of them. */
+/** Tells the worker that runs it, if one does, that a task is to end. */
 void sbl_hub_tell(sbl_hub *hub, sabal_future *f);
-/** The value in memory that workers can map, one reference. */
-sabal_status sbl_hub_share(sbl_value **kept, sabal_client *client, const sbl_value *value, sabal_error *err);
+/** Tells all workers that all is to end. */
+void sbl_hub_stop(sbl_hub *hub);
 
 #endif

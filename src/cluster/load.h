@@ -2,7 +2,7 @@
 #ifndef SBL_CLUSTER_LOAD_H
 #define SBL_CLUSTER_LOAD_H
 
-#include "cluster/code.h"
+#include "base/code.h"
 
 /** For who offers code: opens the file of an object of this process and looks whether another can load it. The
     descriptor is the caller's. Errors: SABAL_EUNSUPPORTED (sbl_elf_look()), SABAL_EIO (a file that is gone or was

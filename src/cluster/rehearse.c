@@ -53,7 +53,7 @@ static void rehearse_tell(sabal_future *future)
 
 static void rehearse_stop(sabal_client *client)
 {
-    sbl_hub_tell(client->elsewhere, NULL);
+    sbl_hub_stop(client->elsewhere);
 }
 
 const sbl_engine sbl_engine_rehearse = {.name      = "rehearse",
@@ -66,6 +66,5 @@ const sbl_engine sbl_engine_rehearse = {.name      = "rehearse",
                                         .interrupt = sbl_local_interrupt,
                                         .tell      = rehearse_tell,
                                         .stop      = rehearse_stop,
-                                        .scatter   = sbl_hub_share,
                                         .help      = sbl_local_help,
                                         .fetch     = sbl_local_fetch};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 
 struct sbl_segments {
@@ -100,6 +101,7 @@ static sabal_status insert(sbl_segments *table, sbl_segment *segment, sabal_erro
     table->by_address[at] = segment;
     table->n++;
     table->refs++;
+    sbl_buffer_count(segment->size);
     pthread_mutex_unlock(&table->lock);
     return SABAL_OK;
 }
@@ -256,6 +258,7 @@ void sbl_segment_release(void *segment)
     at = above(table, s->base) - 1;
     table->n--;
     memmove(table->by_address + at, table->by_address + at + 1, (size_t)(table->n - at) * sizeof *table->by_address);
+    sbl_buffer_uncount(s->size);
     if (table->ended)
         table->ended(table->arg, s);
     table_release(table);

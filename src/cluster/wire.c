@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 
 enum { SHARED_FROM = 65536 }; /* bytes; below, a copy costs less than a descriptor */
@@ -121,37 +122,114 @@ static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_err
     return st;
 }
 
+static void put_head(sbl_frame *frame, const sbl_encoded *e, size_t total)
+{
+    sbl_put_u64(frame, e->pieces[0].size);
+    sbl_put(frame, e->pieces[0].data, e->pieces[0].size);
+    sbl_put_u64(frame, (uint64_t)e->n_pieces - 1);
+    for (int32_t i = 1; i < e->n_pieces; i++)
+        sbl_put_u64(frame, e->pieces[i].size);
+    sbl_put_u64(frame, total >= SHARED_FROM);
+}
+
+static size_t total_of(const sbl_encoded *e)
+{
+    size_t total = 0;
+
+    for (int32_t i = 1; i < e->n_pieces; i++)
+        total += e->pieces[i].size;
+    return total;
+}
+
+/* Gives a value a twin in shared memory, which e encodes; it stays until the value goes. */
+static sabal_status make_twin(sbl_value **twin, const sbl_value *value, const sbl_encoded *e, const sbl_route *route,
+                              sabal_error *err)
+{
+    _Atomic(sbl_value *) *place = (_Atomic(sbl_value *) *)&value->twin;
+    sbl_segment          *segment;
+    sbl_value            *made = NULL, *there = NULL;
+    sabal_piece           pieces[2];
+    sabal_status          st = segment_of(&segment, e, route, err);
+
+    if (st)
+        return st;
+    pieces[0] = e->pieces[0];
+    pieces[1] = (sabal_piece){segment->base, e->pieces[1].size};
+    st        = sbl_value_decode(&made, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
+    if (st)
+        return st;
+    /* acq_rel: another thread may have been faster, and then its twin is taken */
+    if (atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel, memory_order_acquire))
+        there = made;
+    else
+        sbl_value_release(made);
+    *twin = there;
+    return SABAL_OK;
+}
+
+/* What is to be encoded in a large value's place: itself if other processes can map it, or is an object; else its twin. */
+static sabal_status find_twin(const sbl_value **twin, const sbl_value *value, const sbl_encoded *e,
+                              const sbl_route *route, sabal_error *err)
+{
+    /* acquire: what make_twin() of another thread wrote */
+    sbl_value   *there = atomic_load_explicit((_Atomic(sbl_value *) *)&value->twin, memory_order_acquire);
+    sbl_segment *segment;
+    sabal_status st = SABAL_OK;
+
+    *twin = value;
+    if (value->kind == SBL_OBJECT)
+        return SABAL_OK;
+    segment = sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size);
+    if (segment) {
+        sbl_segment_release(segment);
+        return SABAL_OK;
+    }
+    if (!there)
+        st = make_twin(&there, value, e, route, err);
+    *twin = there;
+    return st;
+}
+
+static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, sbl_encoded *e, const sbl_route *route,
+                               sabal_error *err)
+{
+    const sbl_value *twin;
+    sbl_segment     *segment;
+    sabal_status     st = find_twin(&twin, value, e, route, err);
+
+    if (!st && twin != value) {
+        sbl_encoded_clear(e);
+        st = sbl_value_encode(e, twin, err);
+    }
+    if (st)
+        return st;
+    put_head(frame, e, total_of(e));
+    st = segment_of(&segment, e, route, err);
+    if (st)
+        return st;
+    st = route->tell(route->arg, segment, err);
+    if (!st)
+        put_places(frame, e, segment);
+    sbl_segment_release(segment);
+    return st;
+}
+
 sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err)
 {
     sbl_encoded  e;
-    sbl_segment *segment = NULL;
-    size_t       total   = 0;
-    sabal_status st      = put_type(frame, value, err);
+    sabal_status st = put_type(frame, value, err);
 
     if (st)
         return st;
     st = sbl_value_encode(&e, value, err);
     if (st)
         return st;
-    sbl_put_u64(frame, e.pieces[0].size);
-    sbl_put(frame, e.pieces[0].data, e.pieces[0].size);
-    sbl_put_u64(frame, (uint64_t)e.n_pieces - 1);
-    for (int32_t i = 1; i < e.n_pieces; i++) {
-        sbl_put_u64(frame, e.pieces[i].size);
-        total += e.pieces[i].size;
-    }
-    sbl_put_u64(frame, total >= SHARED_FROM);
-    if (total < SHARED_FROM) {
+    if (total_of(&e) >= SHARED_FROM) {
+        st = put_shared(frame, value, &e, route, err);
+    } else {
+        put_head(frame, &e, 0);
         for (int32_t i = 1; i < e.n_pieces; i++)
             sbl_put(frame, e.pieces[i].data, e.pieces[i].size);
-    } else {
-        st = segment_of(&segment, &e, route, err);
-        if (!st)
-            st = route->tell(route->arg, segment, err);
-        if (!st)
-            put_places(frame, &e, segment);
-        if (segment)
-            sbl_segment_release(segment);
     }
     sbl_encoded_clear(&e);
     return st;
@@ -164,10 +242,23 @@ static sabal_status malformed(sabal_error *err)
     return sbl_error_set(err, SABAL_EFORMAT, "a message with a value that is cut short or doesn't fit");
 }
 
-/* Their bytes, copied out of the frame into memory of their own. */
-static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame, void **own, sabal_error *err)
+/* A buffer of small values that remembers its size. */
+struct own {
+    _Alignas(64) size_t size;
+};
+
+static void own_free(void *arg)
 {
-    size_t total = 0;
+    struct own *own = arg;
+
+    if (own)
+        sbl_buffer_free(own, own->size);
+}
+
+/* Their bytes, copied out of the frame into memory of their own. */
+static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame, struct own **own, sabal_error *err)
+{
+    size_t total = sizeof **own;
     char  *at;
 
     for (int32_t i = 0; i < n; i++) {
@@ -175,9 +266,11 @@ static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame
             return malformed(err);
         total += aligned(pieces[i].size);
     }
-    *own = at = sbl_alloc_aligned(64, total + 64);
-    if (!at)
+    *own = sbl_buffer_alloc(total);
+    if (!*own)
         return sbl_error_memory(err, total, "a value from another process");
+    (*own)->size = total;
+    at           = (char *)(*own + 1);
     for (int32_t i = 0; i < n; i++) {
         const void *from = sbl_get(frame, pieces[i].size);
 
@@ -212,7 +305,7 @@ sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *se
     const sabal_type *type = NULL;
     sabal_piece      *pieces;
     sbl_segment      *segment = NULL;
-    void             *own     = NULL;
+    struct own       *own     = NULL;
     uint64_t          n, size;
     sabal_status      st;
 
@@ -239,43 +332,11 @@ sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *se
         st = malformed(err);
     if (!st)
         st = sbl_value_decode(value, pieces, 1 + (int32_t)n, &type, type != NULL,
-                              segment ? sbl_segment_release : sbl_free, segment ? (void *)segment : own, err);
+                              segment ? sbl_segment_release : own_free, segment ? (void *)segment : own, err);
     else if (segment)
         sbl_segment_release(segment);
     else
-        sbl_free(own);
+        own_free(own);
     sbl_free(pieces);
-    return st;
-}
-
-sabal_status sbl_value_share(sbl_value **shared, const sbl_value *value, const sbl_route *route, sabal_error *err)
-{
-    sbl_encoded  e;
-    sbl_segment *segment = NULL;
-    sabal_piece  pieces[2];
-    sabal_status st;
-
-    *shared = NULL;
-    if (value->kind != SBL_OBJECT) {
-        st = sbl_value_encode(&e, value, err);
-        if (st)
-            return st;
-    }
-    if (value->kind == SBL_OBJECT || e.pieces[1].size < SHARED_FROM) {
-        if (value->kind != SBL_OBJECT)
-            sbl_encoded_clear(&e);
-        *shared = sbl_value_retain(value);
-        return SABAL_OK;
-    }
-    st = segment_of(&segment, &e, route, err);
-    if (!st) {
-        const char *first = e.pieces[1].data;
-        const int   there = first >= segment->base && first < segment->base + segment->size;
-
-        pieces[0] = e.pieces[0];
-        pieces[1] = (sabal_piece){there ? first : segment->base, e.pieces[1].size};
-        st        = sbl_value_decode(shared, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
-    }
-    sbl_encoded_clear(&e);
     return st;
 }

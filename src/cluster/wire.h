@@ -3,7 +3,7 @@
 #define SBL_CLUSTER_WIRE_H
 
 #include "cluster/channel.h"
-#include "cluster/code.h"
+#include "base/code.h"
 #include "cluster/segment.h"
 #include "value/value.h"
 
@@ -16,8 +16,9 @@ enum {
     SBL_MSG_RELEASE  = 5, /* hub: the number of a segment that nobody needs any more */
     SBL_MSG_FINISHED = 6, /* worker: task, value */
     SBL_MSG_FAILED   = 7, /* worker: task, error */
-    SBL_MSG_NEED     = 8, /* worker: build-id of an object that it lacks, or no build-id and an error */
-    SBL_MSG_OBJECT   = 9  /* hub: build-id, found, path, list of libraries, or error; its descriptor */
+    SBL_MSG_NEED     = 8, /* worker: build-id of an object that it lacks */
+    SBL_MSG_OBJECT   = 9 /* hub: build-id, found, path, list of libraries, or error; its descriptor */,
+    SBL_MSG_STOP     = 10 /* hub: the client closes: all that runs is asked to end */
 };
 
 void sbl_put_code(sbl_frame *frame, const sbl_code *code);
@@ -34,11 +35,10 @@ typedef struct sbl_route {
     void *arg;
 } sbl_route;
 
-/** A value: small ones in the frame; large ones as a part of a segment, which is made if they lie in none. */
+/** A value: small ones in the frame; large ones as a part of a segment. If they lie in none, a copy there is made, once in
+    the life of a value (objects: each time). */
 sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err);
 /** Its counterpart; the segment is in the table already. */
 sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sabal_error *err);
-/** The value in shared memory, if it is large and lies in none: what is sent often should be copied once. One reference. */
-sabal_status sbl_value_share(sbl_value **shared, const sbl_value *value, const sbl_route *route, sabal_error *err);
 
 #endif

@@ -33,6 +33,14 @@ typedef struct running {
     char           *where; /* the user's line, which the future refers to */
 } running;
 
+/* A function that a task looks for in an object that is not loaded; on its stack. */
+typedef struct wanted {
+    struct wanted  *next;
+    const sbl_code *code;
+    int             done;
+    sabal_error     err;
+} wanted;
+
 /* A call that came before the code it needs. */
 typedef struct deferred {
     struct deferred *next;
@@ -47,8 +55,10 @@ static struct worker {
     sabal_client   *client;
     uint64_t        first_id; /* numbers of segments made here are made of it */
     _Atomic int64_t made;
-    pthread_mutex_t lock; /* of the list */
+    pthread_mutex_t lock;   /* of the lists */
+    pthread_cond_t  loaded; /* an object is, or can't be */
     running        *running;
+    wanted         *wanted;
     deferred       *deferred;
 } worker;
 
@@ -189,6 +199,53 @@ static sabal_status call_watched(struct sabal_task *task)
     return st;
 }
 
+static void ask_for(const sbl_build_id *object)
+{
+    sbl_frame frame = {.type = SBL_MSG_NEED};
+
+    sbl_put(&frame, object, sizeof *object);
+    sbl_channel_send(&worker.channel, &frame, NULL);
+    sbl_frame_clear(&frame);
+}
+
+/* The thread that reads loads it meanwhile. */
+static sabal_status find_code(void **address, const sbl_code *code, sabal_error *err)
+{
+    wanted w = {.code = code, .err = SABAL_ERROR_INIT};
+
+    if (!code->object.size)
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "a function that could not be named is not in this process");
+    pthread_mutex_lock(&worker.lock);
+    w.next        = worker.wanted;
+    worker.wanted = &w;
+    pthread_mutex_unlock(&worker.lock);
+    ask_for(&code->object);
+    pthread_mutex_lock(&worker.lock);
+    while (!w.done)
+        pthread_cond_wait(&worker.loaded, &worker.lock);
+    pthread_mutex_unlock(&worker.lock);
+    *address = sbl_code_find(code);
+    return *address ? SABAL_OK : sbl_error_pass(err, &w.err);
+}
+
+static void tell_those_who_want(const sbl_build_id *object, const sabal_error *err)
+{
+    pthread_mutex_lock(&worker.lock);
+    for (wanted **link = &worker.wanted; *link;) {
+        wanted *w = *link;
+
+        if (!sbl_build_id_equal(&w->code->object, object)) {
+            link = &w->next;
+            continue;
+        }
+        *link   = w->next;
+        w->err  = *err;
+        w->done = 1;
+    }
+    pthread_cond_broadcast(&worker.loaded);
+    pthread_mutex_unlock(&worker.lock);
+}
+
 static sbl_engine engine; /* the local one, but for its calls */
 
 static sabal_status choose(const sbl_engine **chosen, const char *address, const sabal_open_options *options,
@@ -196,6 +253,7 @@ static sabal_status choose(const sbl_engine **chosen, const char *address, const
 {
     engine      = sbl_engine_local;
     engine.call = call_watched;
+    engine.find = find_code;
     *chosen     = &engine;
     return SABAL_OK;
 }
@@ -279,8 +337,7 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
 /* Keeps the frame until the hub has sent the object. */
 static void defer(sbl_frame *frame, const sbl_build_id *object)
 {
-    deferred *d     = sbl_calloc(1, sizeof *d);
-    sbl_frame asked = {.type = SBL_MSG_NEED};
+    deferred *d = sbl_calloc(1, sizeof *d);
 
     if (!d)
         return; /* no answer comes, and this process is out of memory: the hub's task waits until it is cancelled */
@@ -289,9 +346,7 @@ static void defer(sbl_frame *frame, const sbl_build_id *object)
     d->next   = worker.deferred;
     memset(frame, 0, sizeof *frame);
     worker.deferred = d;
-    sbl_put(&asked, object, sizeof *object);
-    sbl_channel_send(&worker.channel, &asked, NULL);
-    sbl_frame_clear(&asked);
+    ask_for(object);
 }
 
 static void take_call(sbl_frame *frame, const sabal_error *refused)
@@ -343,6 +398,7 @@ static void take_object(sbl_frame *frame)
     }
     if (!err.status)
         sbl_error_set(&err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
+    tell_those_who_want(&object, &err);
     while (*link) {
         deferred *d = *link;
 
@@ -410,6 +466,9 @@ static void take_frame(sbl_frame *frame)
     case SBL_MSG_OBJECT:
         take_object(frame);
         break;
+    case SBL_MSG_STOP:
+        sbl_client_stop(worker.client);
+        break;
     default:
         break;
     }
@@ -424,6 +483,7 @@ static sabal_status open_all(int fd, int fault, int32_t threads, sabal_error *er
 
     pthread_mutex_init(&worker.talk, NULL);
     pthread_mutex_init(&worker.lock, NULL);
+    pthread_cond_init(&worker.loaded, NULL);
     worker.first_id = (uint64_t)getpid() << 32 | (uint64_t)1 << 63;
     if (st)
         return st;

@@ -308,6 +308,13 @@ void sbl_client_release(sabal_client *client)
     sbl_free(client);
 }
 
+void sbl_client_stop(sabal_client *client)
+{
+    atomic_store(&client->closing, 1);
+    if (client->engine->stop)
+        client->engine->stop(client);
+}
+
 void sabal_close(sabal_client *client)
 {
     if (!client || client == &sbl_client_none)
@@ -324,9 +331,7 @@ void sabal_close(sabal_client *client)
     }
     if (client->engine) {
         assert(sbl_pool_place(client->pool) < 0 && "a client can't be closed by one of its own tasks");
-        atomic_store(&client->closing, 1);
-        if (client->engine->stop)
-            client->engine->stop(client);
+        sbl_client_stop(client);
         check_quiet(client);
         sbl_event_wait(&client->quiet, -1);
         client->engine->close(client);

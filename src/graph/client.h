@@ -52,6 +52,8 @@ int sbl_client_is_forked(const sabal_client *client);
     the same thread, though all of them end before. */
 int  sbl_client_enter(sabal_client *client, int64_t n);
 void sbl_client_exit(sabal_client *client);
+/** As the beginning of sabal_close(): tasks that run are asked to end, and none comes in. */
+void sbl_client_stop(sabal_client *client);
 /** The graph is done with one task. */
 void sbl_client_leave(sabal_client *client);
 /** A future has ended: whoever polls the client's descriptor is told. */

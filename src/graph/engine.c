@@ -90,13 +90,7 @@ sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_fu
 
     if (st)
         return st;
-    if (client->engine->scatter)
-        st = client->engine->scatter(&value, client, value, err);
-    else
-        sbl_value_retain(value);
-    if (st)
-        return st;
-    f = sbl_future_scattered(client, value);
+    f = sbl_future_scattered(client, sbl_value_retain(value));
     if (!f)
         return sbl_error_memory(err, sizeof *f, "a scattered value's future");
     *future = f;

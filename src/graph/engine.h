@@ -7,6 +7,7 @@
 
 #include <sabal/task.h>
 
+#include "base/code.h"
 #include "value/value.h"
 
 /** A task as collections describe it. All is copied or retained by the time the call returns. */
@@ -60,6 +61,9 @@ void sbl_client_release(sabal_client *client);
 /* Inside a task. */
 /** Input i, borrowed. */
 const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i);
+/** Where code lies that another process has named; it is fetched if need be, and loaded. Errors: SABAL_EUNSUPPORTED (what
+    was not named, or can't be loaded), SABAL_EPEER. */
+sabal_status sbl_task_find_code(void **address, sabal_task *task, const sbl_code_ref *ref, sabal_error *err);
 /** The result is this value: takes over the caller's reference, on failure too. */
 sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value);
 /** Fails the task with this record. Returns its status. */

@@ -27,10 +27,10 @@ typedef struct sbl_engine {
     void (*interrupt)(sabal_future *future);
     /** A task that runs was marked as interrupted: where it runs elsewhere, that is told there. NULL: it runs here. */
     void (*tell)(sabal_future *future);
+    /** Finds code that another process has named, in a task. NULL: what is not loaded here is nowhere. */
+    sabal_status (*find)(void **address, const sbl_code *code, sabal_error *err);
     /** The client begins to close: what runs elsewhere is asked to end. NULL: nothing does. */
     void (*stop)(sabal_client *client);
-    /** What is kept of a scattered value, one reference. NULL: the value itself. */
-    sabal_status (*scatter)(sbl_value **kept, sabal_client *client, const sbl_value *value, sabal_error *err);
     /** Runs something that an unended future needs on this thread. 0: there is nothing to be done here. */
     int (*help)(sabal_future *future);
     /** The value of a finished future, one reference. */

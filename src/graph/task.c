@@ -62,6 +62,20 @@ int32_t sabal_task_cancelled(const sabal_task *task)
            sbl_client_is_closing(task->future->client);
 }
 
+sabal_status sbl_task_find_code(void **address, sabal_task *task, const sbl_code_ref *ref, sabal_error *err)
+{
+    const sbl_engine *engine = task->future->client->engine;
+
+    *address = sbl_code_ref_here(ref);
+    if (!*address)
+        *address = sbl_code_find(&ref->code);
+    if (*address)
+        return SABAL_OK;
+    return engine->find
+               ? engine->find(address, &ref->code, err)
+               : sbl_error_set(err, SABAL_EUNSUPPORTED, "a function of another process that is not loaded here");
+}
+
 /* --- handing over ----------------------------------------------------------------------------------------------- */
 
 static sabal_status check_first(sabal_task *task)

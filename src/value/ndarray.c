@@ -27,6 +27,7 @@ static void destroy(void *handle)
 {
     sabal_ndarray *a = handle;
 
+    sbl_value_release(atomic_load_explicit(&a->value.twin, memory_order_relaxed));
     sbl_storage_clear(&a->storage);
     sbl_free(a);
 }

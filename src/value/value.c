@@ -25,6 +25,7 @@ static void bytes_destroy(void *handle)
 {
     bytes *b = handle;
 
+    sbl_value_release(atomic_load_explicit(&b->value.twin, memory_order_relaxed));
     sbl_storage_clear(&b->storage);
     sbl_free(b);
 }

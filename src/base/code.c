@@ -1,10 +1,13 @@
 /* The objects of this process as the system's loader lists them. */
-#include "cluster/code.h"
+#include "base/code.h"
 
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -138,6 +141,31 @@ void *sbl_code_find(const sbl_code *code)
 
     dl_iterate_phdr(by_id, &look);
     return look.found ? (void *)(uintptr_t)look.at : NULL;
+}
+
+/* A number that no other process has, as far as chance allows; a forked child is another. */
+static uint64_t this_process(void)
+{
+    static _Atomic uint64_t drawn;
+    uint64_t                number = atomic_load_explicit(&drawn, memory_order_relaxed), fresh = 0;
+
+    if (!number) {
+        (void)!getrandom(&fresh, sizeof fresh, GRND_NONBLOCK);
+        fresh |= 1;
+        number = atomic_compare_exchange_strong(&drawn, &number, fresh) ? fresh : number;
+    }
+    return number ^ (uint64_t)getpid() << 1;
+}
+
+sabal_status sbl_code_ref_make(sbl_code_ref *ref, void *address, const char *what, sabal_error *err)
+{
+    *ref = (sbl_code_ref){.address = address, .process = this_process()};
+    return sbl_code_name(&ref->code, address, what, err);
+}
+
+void *sbl_code_ref_here(const sbl_code_ref *ref)
+{
+    return ref->process == this_process() ? ref->address : NULL;
 }
 
 int sbl_object_path(const sbl_build_id *id, char *path, size_t size)
