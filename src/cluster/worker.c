@@ -60,6 +60,7 @@ static struct worker {
     running        *running;
     wanted         *wanted;
     deferred       *deferred;
+    sbl_work       *unanswered; /* calls that the first thread ended */
 } worker;
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
@@ -168,11 +169,28 @@ static void answer(sbl_work *work)
     running_end(r);
 }
 
+/* By the thread that ended it: of the pool, or the first, which has cancelled it and answers when it is done with that. All
+   threads of the pool may be busy then. */
 static void post_answer(sbl_watch *watch)
 {
     running *r = (running *)(void *)watch;
 
-    sbl_pool_post(sbl_client_pool(worker.client), &r->work);
+    if (sbl_pool_place(sbl_client_pool(worker.client)) >= 0) {
+        sbl_pool_post(sbl_client_pool(worker.client), &r->work);
+    } else {
+        r->work.next      = worker.unanswered;
+        worker.unanswered = &r->work;
+    }
+}
+
+static void answer_what_ended_here(void)
+{
+    while (worker.unanswered) {
+        sbl_work *work = worker.unanswered;
+
+        worker.unanswered = work->next;
+        answer(work);
+    }
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
@@ -472,6 +490,7 @@ static void take_frame(sbl_frame *frame)
     default:
         break;
     }
+    answer_what_ended_here();
 }
 
 /* --- the process -------------------------------------------------------------------------------------------------- */

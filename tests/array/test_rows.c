@@ -107,7 +107,7 @@ Test(rows, of_a_result_in_memory_take_no_memory)
     sabal_error  err = SABAL_ERROR_INIT;
 
     whole = sabal_persist(vector(client, x, SABAL_FLOAT64, MANY, MANY / 4));
-    cr_assert_not_null(computed(sabal_array_rows(whole, 0, 1)));
+    computed(sabal_array_rows(whole, 1, MANY)); /* an engine elsewhere has its copy of each chunk then */
     sabal_memory_get(&before);
     part = sabal_persist(sabal_array_rows(whole, 1000, MANY - 1000));
     cr_assert_not_null(computed(sabal_array_rows(part, 0, 1)));

@@ -328,7 +328,7 @@ static sabal_status hand_on(sabal_task *t)
 /* The future that is returned has ended, and the task that returns it has the last reference: it may go at any moment. */
 Test(cancel, a_task_may_be_cancelled_while_it_hands_on_what_has_ended)
 {
-    for_each_engine(client, 2)
+    for_engines_here(client, 2)
     {
         int ended = 0;
 
