@@ -8,7 +8,8 @@
  *  - functions of tasks, and sabal_types, must lie in the program or a library that has a build-id (gcc's and Debian's
  *    usual way; else link with -Wl,--build-id),
  *  - the executable must be position-independent (the usual way; else -fPIE and -pie), linked dynamically, without
- *    thread-local variables of its own and without a sanitizer. Libraries may have all these.
+ *    thread-local variables of its own and without a sanitizer. Libraries may have all these; those that the program finds
+ *    by $ORIGIN need a soname (-Wl,-soname, which meson and CMake set).
  *
  * An executable that is otherwise can be its own worker: it calls sabal_worker_main() first thing in main(). Constructors
  * run in workers too; main() does not.

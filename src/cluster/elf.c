@@ -150,12 +150,7 @@ static sabal_status check_kind(const ElfW(Ehdr) * h, const char *name, sabal_err
     if (h->e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
         h->e_ident[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB))
         return sbl_error_set(err, SABAL_EFORMAT, "'%s' is for another kind of machine", name);
-    if (h->e_type == ET_EXEC)
-        return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "'%s' is not position-independent, so that a worker can't load it: compile with -fPIE and "
-                             "link with -pie, " OWN_WORKER,
-                             name);
-    if (h->e_type != ET_DYN)
+    if (h->e_type != ET_DYN && h->e_type != ET_EXEC)
         return sbl_error_set(err, SABAL_EFORMAT, "'%s' is neither a program nor a shared library", name);
     return SABAL_OK;
 }
@@ -192,6 +187,11 @@ sabal_status sbl_elf_look(sbl_elf *e, const void *bytes, size_t size, const char
         return sbl_error_set(
             err, SABAL_EUNSUPPORTED,
             "'%s' is linked statically, so that a worker can't load it: link it without -static, " OWN_WORKER, name);
+    if (h.e_type == ET_EXEC)
+        return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                             "'%s' is not position-independent, so that a worker can't load it: compile with -fPIE and "
+                             "link with -pie, " OWN_WORKER,
+                             name);
     e->is_program |= e->mark != 0;
     if (!e->is_program)
         return SABAL_OK;
