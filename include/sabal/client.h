@@ -32,7 +32,8 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *   address  NULL: $SABAL_SCHEDULER_FILE, else this node. "local:": this node, whatever the environment.
  *            "rehearse:": worker processes on this node that are to tasks what those of a cluster would be (cluster.h);
  *            threads are then those of each, by default an equal share of this process's.
- *            Scheduler files: not in this version (SABAL_EUNSUPPORTED)
+ *            Scheduler files: not in this version (SABAL_EUNSUPPORTED). $SABAL_SCHEDULER_FILE may be "rehearse:" or
+ *            "local:" as well.
  *   returns  a client, never NULL; failed if it could not be opened: calls made with it give failed handles
  *            with the same cause. End it with sabal_close() in either case.
  *

@@ -15,20 +15,24 @@ static sabal_status choose(const sbl_engine **engine, const char *address, const
     *engine = &sbl_engine_local;
     if (!address) {
         sbl_config_text("scheduler_file", file, sizeof file);
-        if (file[0])
-            return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                                 "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "
-                                 "unset it, or open \"local:\" for the cores of this node",
-                                 file);
-    } else if (!strcmp(address, "rehearse:")) {
-        *engine = &sbl_engine_rehearse;
-    } else if (strcmp(address, "local:") != 0) {
-        return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "'%s' would be a scheduler's file, but clusters are not in this version of sabal: open "
-                             "\"local:\" for the cores of this node",
-                             address);
+        if (!file[0])
+            return SABAL_OK;
     }
-    return SABAL_OK;
+    if (!strcmp(address ? address : file, "rehearse:")) {
+        *engine = &sbl_engine_rehearse;
+        return SABAL_OK;
+    }
+    if (!strcmp(address ? address : file, "local:"))
+        return SABAL_OK;
+    if (!address)
+        return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                             "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "
+                             "unset it, or open \"local:\" for the cores of this node",
+                             file);
+    return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                         "'%s' would be a scheduler's file, but clusters are not in this version of sabal: open "
+                         "\"local:\" for the cores of this node",
+                         address);
 }
 
 sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal_open_options *options)

@@ -207,7 +207,15 @@ sabal_status sbl_segment_map(sbl_segment **segment, sbl_segments *table, uint64_
         segment_free(s);
     else
         *segment = s;
+    if (!st && !table->n_holders) /* nobody gets it from here, and descriptors are few */
+        sbl_segment_close_fd(s);
     return st;
+}
+
+void sbl_segment_close_fd(sbl_segment *segment)
+{
+    close(segment->fd);
+    segment->fd = -1;
 }
 
 sbl_segment *sbl_segment_by_id(sbl_segments *table, uint64_t id)

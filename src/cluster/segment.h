@@ -34,6 +34,8 @@ void         sbl_segment_seal(sbl_segment *segment, void *room);
 /** One that another process has made, with one reference. Takes fd over, on failure too. If the number is known, that. */
 sabal_status sbl_segment_map(sbl_segment **segment, sbl_segments *table, uint64_t id, size_t size, int fd,
                              sabal_error *err);
+/** Its descriptor is needed no more: it was handed on to the only one who does that. */
+void sbl_segment_close_fd(sbl_segment *segment);
 /** By number, or by an address range that lies in it whole; with one reference more. NULL: none. */
 sbl_segment *sbl_segment_by_id(sbl_segments *table, uint64_t id);
 sbl_segment *sbl_segment_at(sbl_segments *table, const void *data, size_t size);

@@ -84,9 +84,11 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
     sbl_put_fd(&frame, segment->fd);
     st = sbl_channel_send(&worker.channel, &frame, err);
     sbl_frame_clear(&frame);
-    if (!st)
-        segment->told = sbl_segment_by_id(worker.segments, segment->id) == segment; /* a reference that stays */
-    return st;
+    if (st)
+        return st;
+    segment->told = sbl_segment_by_id(worker.segments, segment->id) == segment; /* a reference that stays */
+    sbl_segment_close_fd(segment);
+    return SABAL_OK;
 }
 
 static const sbl_route *route(void)
@@ -529,6 +531,7 @@ static int32_t serve(int fd, int fault, int32_t threads)
     sabal_error  err   = SABAL_ERROR_INIT;
     sabal_status st;
 
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what tasks print shall not be lost with the process */
     sbl_channel_init(&worker.channel);
     sbl_channel_open(&worker.channel, fd);
     st = open_all(fd, fault, threads, &err);
