@@ -6,6 +6,7 @@
 #include <sabal/client.h>
 #include <sabal/cluster.h>
 #include <sabal/file.h>
+#include <sabal/graph.h>
 #include <sabal/job.h>
 #include <sabal/memory.h>
 #include <sabal/ml.h>

@@ -10,6 +10,7 @@ static sabal_client *client;
 
 static void open_two(void)
 {
+    err    = (sabal_error)SABAL_ERROR_INIT;
     client = sabal_open("rehearse:", &err, .workers = 2, .threads = 1);
     cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
 }

@@ -23,7 +23,7 @@ FLOORS = {
     'array': {'base', 'value', 'graph', 'kernel', 'io'},
     'ml': {'base', 'value', 'graph', 'kernel', 'array'},
 }
-DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'value': 'value',
+DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'graph': 'sched', 'value': 'value',
          'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
 PUBLIC = re.compile(r'^sabal/(\w+)\.h$')
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Werror']

@@ -1,0 +1,258 @@
+/* Graphs that are built once and run many times. */
+#include <sabal/graph.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "sched/chaos.h"
+#include "support/client.h"
+
+TestSuite(nodes, .init = open_client, .fini = close_client);
+
+static sabal_error err = SABAL_ERROR_INIT;
+
+/* A cell of a wavefront: one more than the greater of those before it. */
+struct cell {
+    int64_t      value;
+    struct cell *left, *above;
+    int64_t      n_calls;
+    sabal_status fails;
+};
+
+static sabal_status fill(void *arg)
+{
+    struct cell *c    = arg;
+    int64_t      left = c->left ? c->left->value : 0, above = c->above ? c->above->value : 0;
+
+    c->value = 1 + (left > above ? left : above);
+    c->n_calls++;
+    return c->fails;
+}
+
+static sabal_graph *wavefront(struct cell *cells, int64_t n)
+{
+    sabal_graph *g = sabal_graph_create(client);
+
+    for (int64_t i = 0; i < n * n; i++) {
+        cells[i].left  = i % n ? &cells[i - 1] : NULL;
+        cells[i].above = i >= n ? &cells[i - n] : NULL;
+        cr_assert_eq(sabal_graph_add(g, fill, &cells[i]), i);
+        if (i % n)
+            sabal_graph_edge(g, i - 1, i);
+        if (i >= n)
+            sabal_graph_edge(g, i - n, i);
+    }
+    return g;
+}
+
+Test(nodes, run_after_those_before_them_each_time)
+{
+    enum { N = 60, RUNS = 50 };
+    struct cell *cells = calloc(N * N, sizeof *cells);
+    sabal_graph *g     = wavefront(cells, N);
+
+    atomic_store(&sbl_chaos_level, 1);
+    for (int run = 1; run <= RUNS; run++) {
+        for (int i = 0; i < N * N; i++)
+            cells[i].value = -1000000;
+        cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
+        for (int i = 0; i < N * N; i++) {
+            cr_assert_eq(cells[i].value, 1 + i % N + i / N);
+            cr_assert_eq(cells[i].n_calls, run);
+        }
+    }
+    atomic_store(&sbl_chaos_level, 0);
+    sabal_graph_destroy(g);
+    free(cells);
+}
+
+static sabal_status add_one(void *arg)
+{
+    ++*(int64_t *)arg;
+    return SABAL_OK;
+}
+
+Test(nodes, of_a_chain_run_one_after_the_other)
+{
+    enum { N = 200000 };
+    sabal_graph *g     = sabal_graph_create(client);
+    int64_t      count = 0;
+
+    for (int64_t i = 0; i < N; i++) {
+        sabal_graph_add(g, add_one, &count);
+        if (i)
+            sabal_graph_edge(g, i - 1, i);
+    }
+    cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(count, N);
+    sabal_graph_destroy(g);
+}
+
+static sabal_status count_atomic(void *arg)
+{
+    atomic_fetch_add((_Atomic int64_t *)arg, 1);
+    return SABAL_OK;
+}
+
+/* Two become ready with each node, and the first has the rest behind it: as deep as syncs can nest. */
+Test(nodes, that_branch_as_deep_as_can_be_take_no_deep_stack)
+{
+    enum { N = 300000 };
+    sabal_graph    *g     = sabal_graph_create(client);
+    _Atomic int64_t count = 0;
+
+    for (int64_t i = 0; i < N; i++)
+        sabal_graph_add(g, count_atomic, (void *)&count);
+    for (int64_t i = 0; i + 2 < N; i += 2) {
+        sabal_graph_edge(g, i, i + 2);
+        sabal_graph_edge(g, i, i + 1);
+    }
+    cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(count, N);
+    sabal_graph_destroy(g);
+}
+
+Test(nodes, without_edges_all_run)
+{
+    enum { N = 10000 };
+    sabal_graph    *g     = sabal_graph_create(client);
+    _Atomic int64_t count = 0;
+
+    cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK); /* an empty graph */
+    sabal_graph_destroy(g);
+    g = sabal_graph_create(client);
+    for (int64_t i = 0; i < N; i++)
+        sabal_graph_add(g, count_atomic, (void *)&count);
+    for (int i = 0; i < 10; i++)
+        cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(count, 10 * N);
+    sabal_graph_destroy(g);
+}
+
+static int32_t is_large(void *context)
+{
+    return *(int64_t *)context >= 7;
+}
+
+Test(nodes, run_until_told_or_as_often_as_allowed)
+{
+    sabal_graph *g     = sabal_graph_create(client);
+    int64_t      count = 0;
+
+    sabal_graph_add(g, add_one, &count);
+    cr_expect_eq(sabal_graph_run(g, &err, .until = is_large, .context = &count), SABAL_OK);
+    cr_expect_eq(count, 7);
+    count = 0;
+    cr_expect_eq(sabal_graph_run(g, &err, .until = is_large, .context = &count, .max_runs = 3), SABAL_OK);
+    cr_expect_eq(count, 3);
+    sabal_graph_destroy(g);
+}
+
+Test(nodes, behind_a_failed_one_are_left_out_and_all_others_run)
+{
+    enum { N = 20 };
+    struct cell *cells = calloc(N * N, sizeof *cells);
+    sabal_graph *g     = wavefront(cells, N);
+
+    cells[5 * N + 5].fails = SABAL_EIO;
+    cells[2 * N + 9].fails = SABAL_ENOENT;
+    cells[7 * N + 2].fails = SABAL_EVALUE;
+    for (int run = 1; run <= 20; run++) {
+        err = (sabal_error)SABAL_ERROR_INIT;
+        cr_assert_eq(sabal_graph_run(g, &err), SABAL_ENOENT);
+        cr_assert_str_eq(err.message, "node 49 of the graph returned SABAL_ENOENT");
+        for (int i = 0; i < N * N; i++) {
+            int x = i % N, y = i / N;
+            int out =
+                (x >= 5 && y >= 5 && x + y > 10) || (x >= 9 && y >= 2 && x + y > 11) || (x >= 2 && y >= 7 && x + y > 9);
+
+            cr_assert_eq(cells[i].n_calls, out ? 0 : run, "(%d, %d) ran %d times", x, y, (int)cells[i].n_calls);
+        }
+    }
+    cells[5 * N + 5].fails = cells[2 * N + 9].fails = cells[7 * N + 2].fails = SABAL_OK;
+    cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK); /* and the next run is whole */
+    cr_expect_eq(cells[N * N - 1].n_calls, 1);
+    sabal_graph_destroy(g);
+    free(cells);
+}
+
+static void expect_refused(sabal_graph *g, sabal_status st, const char *part)
+{
+    err = (sabal_error)SABAL_ERROR_INIT;
+    cr_expect_eq(sabal_graph_run(g, &err), st);
+    cr_expect(strstr(err.message, part) != NULL, "%s", err.message);
+    cr_expect(strstr(err.where, "test_nodes.c:") != NULL);
+    sabal_graph_destroy(g);
+}
+
+Test(nodes, what_is_wrong_with_a_graph_is_told_by_its_run)
+{
+    sabal_graph *g     = sabal_graph_create(client);
+    int64_t      count = 0;
+
+    for (int i = 0; i < 4; i++)
+        sabal_graph_add(g, add_one, &count);
+    sabal_graph_edge(g, 0, 1);
+    sabal_graph_edge(g, 1, 2);
+    sabal_graph_edge(g, 2, 3);
+    sabal_graph_edge(g, 3, 1);
+    expect_refused(g, SABAL_EINVAL, "node 1 of the graph comes after itself");
+    g = sabal_graph_create(client);
+    sabal_graph_add(g, add_one, &count);
+    sabal_graph_edge(g, 0, 1);
+    expect_refused(g, SABAL_EINVAL, "an edge from node 0 to node 1 of 1");
+    g = sabal_graph_create(client);
+    sabal_graph_add(g, add_one, &count);
+    sabal_graph_edge(g, 0, 0);
+    expect_refused(g, SABAL_EINVAL, "an edge from node 0 to node 0");
+    g = sabal_graph_create(client);
+    cr_expect_eq(sabal_graph_add(g, NULL, NULL), -1);
+    expect_refused(g, SABAL_EINVAL, "the function of a node is NULL");
+    g = sabal_graph_create(client);
+    sabal_graph_add(g, add_one, &count);
+    cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(sabal_graph_add(g, add_one, &count), -1);
+    expect_refused(g, SABAL_EINVAL, "a graph that has run can't be added to");
+    expect_refused(sabal_graph_create(NULL), SABAL_EINVAL, "the client is NULL");
+    cr_expect_eq(count, 1);
+}
+
+Test(nodes, with_edges_back_but_no_circle_run)
+{
+    sabal_graph *g     = sabal_graph_create(client);
+    int64_t      count = 0;
+
+    for (int i = 0; i < 3; i++)
+        sabal_graph_add(g, add_one, &count);
+    sabal_graph_edge(g, 2, 1);
+    sabal_graph_edge(g, 1, 0);
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(count, 9);
+    sabal_graph_destroy(g);
+}
+
+static sabal_status run_inner(sabal_task *t)
+{
+    sabal_graph *const *g = sabal_task_arg(t);
+
+    return sabal_graph_run(*g, NULL);
+}
+
+Test(nodes, run_inside_a_task)
+{
+    enum { N = 30 };
+    struct cell  *cells = calloc(N * N, sizeof *cells);
+    sabal_client *here  = sabal_open("local:", &err, .threads = 2);
+    sabal_graph  *g;
+    sabal_client *outer = client;
+
+    client = here;
+    g      = wavefront(cells, N);
+    cr_expect_eq(sabal_future_wait(sabal_submit(here, run_inner, &g, sizeof g), &err), SABAL_OK);
+    cr_expect_eq(cells[N * N - 1].value, 2 * N - 1);
+    sabal_graph_destroy(g);
+    sabal_close(here);
+    client = outer;
+    free(cells);
+}
