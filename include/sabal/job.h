@@ -1,5 +1,5 @@
 /*
- * Fork-join at the price of a call, loops and reductions over ranges.
+ * Fork-join at the price of a call. Loops, reductions and scans over ranges are in <sabal/loop.h>.
  *
  *     SABAL_JOB(long, fib, int, n)
  *     {
@@ -67,76 +67,6 @@ extern "C" {
  * right. With a client that is NULL, failed or closed, and in a process that was forked, the job runs on this thread alone.
  */
 #define SABAL_RUN(client, ...) SABAL_JOB_CAT_(SABAL_RUN_, SABAL_JOB_MANY_(__VA_ARGS__))((client), __VA_ARGS__)
-
-/**
- * A piece of a loop: indexes begin (included) to end (excluded). A status other than SABAL_OK ends the loop early:
- * pieces behind that one are not begun any more.
- */
-typedef sabal_status sabal_for_fn(int64_t begin, int64_t end, void *context);
-/** A leaf of a reduction: writes the partial result of begin to end, which for begin == end is the neutral one. */
-typedef sabal_status sabal_leaf_fn(void *partial, int64_t begin, int64_t end, void *context);
-/** Joins two neighbours: left becomes the result of both ranges. */
-typedef void sabal_combine_fn(void *left, const void *right, void *context);
-
-/** How to loop. */
-typedef struct sabal_for_options {
-    size_t      struct_size;
-    const char *where;
-    int64_t     grain; /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share */
-} sabal_for_options;
-#define SABAL_FOR_DEFAULTS .struct_size = sizeof(sabal_for_options), .where = SABAL_HERE
-SABAL_API void sabal_for_options_init(sabal_for_options *options);
-
-/**
- * Calls fn for pieces that together cover each index of begin .. end - 1 once; returns when all are done. Pieces begin
- * at begin + i * grain. Half of what is left is given away whenever an idle thread asks. Callable from any thread, in
- * a task, in a job, in another loop's fn. An empty range does nothing.
- *
- *   context  passed to fn; shared by all threads
- *   returns  SABAL_OK; else the status of the piece with the lowest begin that failed
- *
- * Cost:   about 3 ns a piece beside fn's own, 0.1 us a loop; about 10 us until a sleeping thread joins in
- * Errors: SABAL_EINVAL (a negative grain, a client that is NULL); fn's
- */
-#ifndef __cplusplus
-#define sabal_for(client, begin, end, fn, context, ...)                                                                \
-    SABAL_WITH(sabal_for_with, ((client), (begin), (end), (fn), (context)), sabal_for_options, SABAL_FOR_DEFAULTS,     \
-               __VA_ARGS__)
-#endif
-SABAL_API sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn,
-                                      void *context, const sabal_for_options *options);
-
-/** How to reduce. */
-typedef struct sabal_reduce_options {
-    size_t      struct_size;
-    const char *where;
-    int64_t     grain; /* indexes of a leaf, but for the last; 0: a sixteenth of the range, at most 4096, but no more
-                          than 65,536 leaves                                                                       */
-} sabal_reduce_options;
-#define SABAL_REDUCE_DEFAULTS .struct_size = sizeof(sabal_reduce_options), .where = SABAL_HERE
-SABAL_API void sabal_reduce_options_init(sabal_reduce_options *options);
-
-/**
- * Reduces a range: fn makes a partial result of each leaf, combine joins neighbours, in a tree that depends on range
- * and grain alone, never on threads or on who ran what. So the bits are the same each time, everywhere, also where
- * combine is not associative (sums of floating-point numbers).
- *
- *   out      out_size bytes, written on success; the neutral result for an empty range
- *   returns  SABAL_OK; else the status of the first leaf that failed
- *
- * Partial results are aligned to 16. Up to 64 bytes they live on the stack; larger ones take one slot a leaf.
- *
- * Cost:   about 10 ns a leaf beside fn and combine
- * Errors: SABAL_EINVAL (a negative grain, a client that is NULL), SABAL_ENOMEM (for the slots); fn's
- */
-#ifndef __cplusplus
-#define sabal_reduce(out, out_size, client, begin, end, fn, combine, context, ...)                                     \
-    SABAL_WITH(sabal_reduce_with, ((out), (out_size), (client), (begin), (end), (fn), (combine), (context)),           \
-               sabal_reduce_options, SABAL_REDUCE_DEFAULTS, __VA_ARGS__)
-#endif
-SABAL_API sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin,
-                                         int64_t end, sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                                         const sabal_reduce_options *options);
 
 /* --- what the macros are made of; not for direct use ------------------------------------------------------- */
 
@@ -351,29 +281,4 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
     SABAL_JOB_BODY_6(__VA_ARGS__)
 /* clang-format on */
 
-#ifdef __cplusplus
-inline sabal_for_options sabal_for_defaults()
-{
-    sabal_for_options o;
-    sabal_for_options_init(&o);
-    return o;
-}
-inline sabal_reduce_options sabal_reduce_defaults()
-{
-    sabal_reduce_options o;
-    sabal_reduce_options_init(&o);
-    return o;
-}
-inline sabal_status sabal_for(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
-                              const sabal_for_options &o = sabal_for_defaults())
-{
-    return sabal_for_with(client, begin, end, fn, context, &o);
-}
-inline sabal_status sabal_reduce(void *out, size_t out_size, const sabal_client *client, int64_t begin, int64_t end,
-                                 sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                                 const sabal_reduce_options &o = sabal_reduce_defaults())
-{
-    return sabal_reduce_with(out, out_size, client, begin, end, fn, combine, context, &o);
-}
-#endif
 #endif

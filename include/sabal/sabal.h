@@ -7,6 +7,7 @@
 #include <sabal/cluster.h>
 #include <sabal/file.h>
 #include <sabal/job.h>
+#include <sabal/loop.h>
 #include <sabal/memory.h>
 #include <sabal/ml.h>
 #include <sabal/status.h>

@@ -1,5 +1,8 @@
 /* Fork-join through a client: its pool, or this thread alone if it has none (failed, closed, forked). */
 #include <sabal/job.h>
+#include <sabal/loop.h>
+
+#include <string.h>
 
 #include "graph/engine.h"
 #include "sched/job_pool.h"
@@ -9,19 +12,47 @@ void sabal_job_run(const sabal_client *client, struct sabal_record *root)
     sbl_job_run(sbl_client_pool(client), root);
 }
 
+/* Options of an older program are shorter: what it doesn't know has its default, which is 0. */
+static void take(void *to, size_t size, const void *options)
+{
+    size_t given = 0;
+
+    if (options)
+        memcpy(&given, options, sizeof given);
+    memcpy(to, options ? options : to, given < size ? given : size);
+}
+
 sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                             const sabal_for_options *options)
 {
+    sabal_for_options o = {0};
+
     if (!client)
         return SABAL_EINVAL;
-    return sbl_for(sbl_client_pool(client), begin, end, fn, context, options);
+    take(&o, sizeof o, options);
+    return sbl_for(sbl_client_pool(client), begin, end, fn, context, &o);
 }
 
 sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin, int64_t end,
                                sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
                                const sabal_reduce_options *options)
 {
+    sabal_reduce_options o = {0};
+
     if (!client)
         return SABAL_EINVAL;
-    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context, options);
+    take(&o, sizeof o, options);
+    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context, &o);
+}
+
+sabal_status sabal_scan_with(void *total, size_t size, const sabal_client *client, int64_t begin, int64_t end,
+                             sabal_leaf_fn *fn, sabal_combine_fn *combine, sabal_prefix_fn *write, void *context,
+                             const sabal_scan_options *options)
+{
+    sabal_scan_options o = {0};
+
+    if (!client)
+        return SABAL_EINVAL;
+    take(&o, sizeof o, options);
+    return sbl_scan(total, size, sbl_client_pool(client), begin, end, fn, combine, write, context, &o);
 }

@@ -1,6 +1,6 @@
 /*
  * The work-stealing pool as the floors above see it: posted work with priorities, waiting, blocking. Fork-join,
- * loops and reductions are in <sabal/job.h> and job_pool.h.
+ * loops and reductions are in <sabal/job.h>, <sabal/loop.h> and job_pool.h.
  */
 #ifndef SBL_SCHED_POOL_H
 #define SBL_SCHED_POOL_H

@@ -23,8 +23,8 @@ FLOORS = {
     'array': {'base', 'value', 'graph', 'kernel', 'io'},
     'ml': {'base', 'value', 'graph', 'kernel', 'array'},
 }
-DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'value': 'value',
-         'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
+DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'loop': 'sched',
+         'value': 'value', 'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
 PUBLIC = re.compile(r'^sabal/(\w+)\.h$')
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Werror']
 
@@ -144,6 +144,7 @@ sabal_kmeans *use(sabal_error *err, double *out)
     *out = (double)SABAL_RUN(client, fib, 20);
     sabal_for(client, 0, 10, 0, out, .grain = 2);
     sabal_reduce(out, sizeof *out, client, 0, 10, 0, 0, NULL, .grain = 2);
+    sabal_scan(out, sizeof *out, client, 0, 10, 0, 0, 0, NULL, .grain = 2, .initial = out);
     sabal_kmeans_fit(sabal_array_map_chunks(sabal_array_read(client, "x.npy", .chunk_rows = 5), 0, .row_ndim = 0));
     return km;
 }
