@@ -23,25 +23,36 @@ typedef sabal_status sabal_leaf_fn(void *partial, int64_t begin, int64_t end, vo
 /** Joins two neighbours: left becomes the result of both ranges. */
 typedef void sabal_combine_fn(void *left, const void *right, void *context);
 
+/** Who runs what of a loop. */
+enum sabal_schedule {
+    SABAL_LAZY   = 0, /* half of what is left is given away whenever an idle thread asks                              */
+    SABAL_STATIC = 1  /* a block for each thread of the pool, in order, and the same block for the same thread each
+                         time: memory that a block touches first is near its thread afterwards. The caller takes part:
+                         if it is no thread of the pool, in place of the first one. It waits for no thread that has not
+                         begun with its block, but runs that block itself                                             */
+};
+
 /** How to loop. */
 typedef struct sabal_for_options {
-    size_t      struct_size;
-    const char *where;
-    int64_t     grain; /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share */
+    size_t              struct_size;
+    const char         *where;
+    int64_t             grain;    /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share, for
+                                     SABAL_STATIC all of it                                                         */
+    enum sabal_schedule schedule; /* default SABAL_LAZY                                                              */
 } sabal_for_options;
 #define SABAL_FOR_DEFAULTS .struct_size = sizeof(sabal_for_options), .where = SABAL_HERE
 SABAL_API void sabal_for_options_init(sabal_for_options *options);
 
 /**
  * Calls fn for pieces that together cover each index of begin .. end - 1 once; returns when all are done. Pieces begin
- * at begin + i * grain. Half of what is left is given away whenever an idle thread asks. Callable from any thread, in
- * a task, in a job, in another loop's fn. An empty range does nothing.
+ * at begin + i * grain (blocks of SABAL_STATIC without a grain: at any index). Callable from any thread, in a task, in a
+ * job, in another loop's fn. An empty range does nothing.
  *
  *   context  passed to fn; shared by all threads
  *   returns  SABAL_OK; else the status of the piece with the lowest begin that failed
  *
  * Cost:   about 3 ns a piece beside fn's own, 0.1 us a loop; about 10 us until a sleeping thread joins in
- * Errors: SABAL_EINVAL (a negative grain, a client that is NULL); fn's
+ * Errors: SABAL_EINVAL (a negative grain, an unknown schedule, a client that is NULL); fn's
  */
 #ifndef __cplusplus
 #define sabal_for(client, begin, end, fn, context, ...)                                                                \
@@ -50,6 +61,64 @@ SABAL_API void sabal_for_options_init(sabal_for_options *options);
 #endif
 SABAL_API sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn,
                                       void *context, const sabal_for_options *options);
+
+/**
+ * A tile of a loop over two axes: the indexes begin0 .. end0 - 1 of the first, begin1 .. end1 - 1 of the second. A status
+ * other than SABAL_OK ends the loop early: tiles behind that one, in the order of sabal_for_2d(), are not begun any more.
+ */
+typedef sabal_status sabal_for_2d_fn(int64_t begin0, int64_t end0, int64_t begin1, int64_t end1, void *context);
+/** A tile of a loop over three axes. */
+typedef sabal_status sabal_for_3d_fn(int64_t begin0, int64_t end0, int64_t begin1, int64_t end1, int64_t begin2,
+                                     int64_t end2, void *context);
+
+/** How to loop over two axes. */
+typedef struct sabal_for_2d_options {
+    size_t              struct_size;
+    const char         *where;
+    int64_t             grain[2]; /* indexes of a tile along each axis, but for the last; 0: the axes are cut, the first
+                                     one first, until there are 32 tiles a thread                                    */
+    enum sabal_schedule schedule; /* default SABAL_LAZY; a block of SABAL_STATIC is a run of tiles                    */
+} sabal_for_2d_options;
+#define SABAL_FOR_2D_DEFAULTS .struct_size = sizeof(sabal_for_2d_options), .where = SABAL_HERE
+SABAL_API void sabal_for_2d_options_init(sabal_for_2d_options *options);
+
+/** How to loop over three axes: as over two. */
+typedef struct sabal_for_3d_options {
+    size_t              struct_size;
+    const char         *where;
+    int64_t             grain[3];
+    enum sabal_schedule schedule;
+} sabal_for_3d_options;
+#define SABAL_FOR_3D_DEFAULTS .struct_size = sizeof(sabal_for_3d_options), .where = SABAL_HERE
+SABAL_API void sabal_for_3d_options_init(sabal_for_3d_options *options);
+
+/**
+ * Calls fn for tiles that together cover each pair of indexes of begin0 .. end0 - 1 and begin1 .. end1 - 1 once; returns
+ * when all are done. Along each axis tiles begin at begin + i * grain. Their order is that of a C array: the last axis
+ * runs fastest. Threads have runs of tiles in this order, and give half of the rest away as in sabal_for().
+ *
+ *   returns  SABAL_OK; else the status of the first tile, in order, that failed
+ *
+ * Cost:   about 10 ns a tile beside fn's own
+ * Errors: SABAL_EINVAL (a negative grain, an unknown schedule, 2^63 tiles or more, a client that is NULL); fn's
+ */
+#ifndef __cplusplus
+#define sabal_for_2d(client, begin0, end0, begin1, end1, fn, context, ...)                                             \
+    SABAL_WITH(sabal_for_2d_with, ((client), (begin0), (end0), (begin1), (end1), (fn), (context)),                     \
+               sabal_for_2d_options, SABAL_FOR_2D_DEFAULTS, __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_for_2d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1,
+                                         int64_t end1, sabal_for_2d_fn *fn, void *context,
+                                         const sabal_for_2d_options *options);
+/** The same over three axes. */
+#ifndef __cplusplus
+#define sabal_for_3d(client, begin0, end0, begin1, end1, begin2, end2, fn, context, ...)                               \
+    SABAL_WITH(sabal_for_3d_with, ((client), (begin0), (end0), (begin1), (end1), (begin2), (end2), (fn), (context)),   \
+               sabal_for_3d_options, SABAL_FOR_3D_DEFAULTS, __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_for_3d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1,
+                                         int64_t end1, int64_t begin2, int64_t end2, sabal_for_3d_fn *fn, void *context,
+                                         const sabal_for_3d_options *options);
 
 /** How to reduce. */
 typedef struct sabal_reduce_options {
@@ -137,6 +206,30 @@ inline sabal_for_options sabal_for_defaults()
     sabal_for_options o;
     sabal_for_options_init(&o);
     return o;
+}
+inline sabal_for_2d_options sabal_for_2d_defaults()
+{
+    sabal_for_2d_options o;
+    sabal_for_2d_options_init(&o);
+    return o;
+}
+inline sabal_status sabal_for_2d(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
+                                 sabal_for_2d_fn *fn, void *context,
+                                 const sabal_for_2d_options &o = sabal_for_2d_defaults())
+{
+    return sabal_for_2d_with(client, begin0, end0, begin1, end1, fn, context, &o);
+}
+inline sabal_for_3d_options sabal_for_3d_defaults()
+{
+    sabal_for_3d_options o;
+    sabal_for_3d_options_init(&o);
+    return o;
+}
+inline sabal_status sabal_for_3d(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
+                                 int64_t begin2, int64_t end2, sabal_for_3d_fn *fn, void *context,
+                                 const sabal_for_3d_options &o = sabal_for_3d_defaults())
+{
+    return sabal_for_3d_with(client, begin0, end0, begin1, end1, begin2, end2, fn, context, &o);
 }
 inline sabal_reduce_options sabal_reduce_defaults()
 {

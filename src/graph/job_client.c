@@ -33,6 +33,30 @@ sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t e
     return sbl_for(sbl_client_pool(client), begin, end, fn, context, &o);
 }
 
+sabal_status sabal_for_2d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
+                               sabal_for_2d_fn *fn, void *context, const sabal_for_2d_options *options)
+{
+    sabal_for_2d_options o = {0};
+
+    if (!client)
+        return SABAL_EINVAL;
+    take(&o, sizeof o, options);
+    return sbl_for_2d(sbl_client_pool(client), (int64_t[]){begin0, begin1}, (int64_t[]){end0, end1}, fn, context, &o);
+}
+
+sabal_status sabal_for_3d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
+                               int64_t begin2, int64_t end2, sabal_for_3d_fn *fn, void *context,
+                               const sabal_for_3d_options *options)
+{
+    sabal_for_3d_options o = {0};
+
+    if (!client)
+        return SABAL_EINVAL;
+    take(&o, sizeof o, options);
+    return sbl_for_3d(sbl_client_pool(client), (int64_t[]){begin0, begin1, begin2}, (int64_t[]){end0, end1, end2}, fn,
+                      context, &o);
+}
+
 sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin, int64_t end,
                                sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
                                const sabal_reduce_options *options)

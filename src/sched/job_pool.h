@@ -10,9 +10,13 @@
 
 /** Runs a job and all it spawns. root is the caller's, filled by a SABAL_JOB's start. */
 void sbl_job_run(sbl_pool *pool, struct sabal_record *root);
-/** NULL options: the defaults. */
+/** NULL options: the defaults (not for tiles). */
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options);
+sabal_status sbl_for_2d(sbl_pool *pool, const int64_t *begin, const int64_t *end, sabal_for_2d_fn *fn, void *context,
+                        const sabal_for_2d_options *options);
+sabal_status sbl_for_3d(sbl_pool *pool, const int64_t *begin, const int64_t *end, sabal_for_3d_fn *fn, void *context,
+                        const sabal_for_3d_options *options);
 sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begin, int64_t end, sabal_leaf_fn *fn,
                         sabal_combine_fn *combine, void *context, const sabal_reduce_options *options);
 sabal_status sbl_scan(void *total, size_t size, sbl_pool *pool, int64_t begin, int64_t end, sabal_leaf_fn *fn,

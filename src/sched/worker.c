@@ -139,8 +139,11 @@ static int steal_from_others(sbl_slot *self)
 
 static int find_and_run(sbl_slot *self)
 {
-    sbl_work *work = take_posted(self);
+    sbl_work *work;
 
+    if (sbl_mail_run(self))
+        return 1;
+    work = take_posted(self);
     if (!work)
         work = take_from_others(self);
     if (work) {

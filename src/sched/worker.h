@@ -59,8 +59,9 @@ typedef struct sbl_slot {
     pthread_t            thread;
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
-    _Atomic uint32_t joined;                   /* 1: a job that the owner sleeps for is done */
-    sbl_queue        queue;
+    _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
+    _Atomic(struct sbl_mail *) mail;           /* something for this thread alone, see mail.c; NULL: nothing */
+    sbl_queue                  queue;
 } sbl_slot;
 
 struct sbl_pool {
@@ -113,6 +114,8 @@ void sbl_park(sbl_slot *self);
 void sbl_request_all(sbl_pool *pool);
 /** A count went down: tells a destroyer that waits for the end. */
 void sbl_tell_quiet(sbl_pool *pool);
+/** Wakes this thread if it sleeps and one more may be awake. */
+void sbl_wake_thread(sbl_slot *slot);
 int  sbl_posted_visible(sbl_pool *pool);
 int  sbl_anybody_sleeps(sbl_pool *pool);
 int  sbl_records_visible(sbl_pool *pool);
@@ -122,6 +125,17 @@ void sbl_stop_searching(sbl_slot *self);
 void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
+
+/* mail.c: what only one certain thread shall run. */
+typedef struct sbl_mail {
+    void (*run)(struct sbl_mail *mail, sbl_slot *self);
+} sbl_mail;
+/** Puts it where the thread finds it next time it looks for work, and wakes that. 0: there is some already. */
+int sbl_mail_put(sbl_slot *to, sbl_mail *mail);
+/** Takes it back. 0: the thread has it already. */
+int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
+/** Runs what there is for the calling thread. 0: nothing. */
+int sbl_mail_run(sbl_slot *self);
 
 /* loop.c: the job that is a piece of a loop. */
 sabal_job_fn sbl_loop_piece;

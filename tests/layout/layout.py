@@ -144,6 +144,10 @@ sabal_kmeans *use(sabal_error *err, double *out)
     *out = (double)SABAL_RUN(client, fib, 20);
     sabal_for(client, 0, 10, 0, out, .grain = 2);
     sabal_reduce(out, sizeof *out, client, 0, 10, 0, 0, NULL, .grain = 2);
+    sabal_for(client, 0, 10, 0, out, .schedule = SABAL_STATIC);
+    sabal_for_2d(client, 0, 10, 0, 9, 0, out, .grain = {2, 3}, .schedule = SABAL_STATIC);
+    sabal_for_2d(client, 0, 10, 0, 9, 0, out);
+    sabal_for_3d(client, 0, 10, 0, 9, 0, 8, 0, out, .grain = {2, 3, 4});
     sabal_scan(out, sizeof *out, client, 0, 10, 0, 0, 0, NULL, .grain = 2, .initial = out);
     sabal_kmeans_fit(sabal_array_map_chunks(sabal_array_read(client, "x.npy", .chunk_rows = 5), 0, .row_ndim = 0));
     return km;
