@@ -10,6 +10,7 @@
 #include <sabal/loop.h>
 #include <sabal/memory.h>
 #include <sabal/ml.h>
+#include <sabal/pool.h>
 #include <sabal/status.h>
 #include <sabal/task.h>
 #include <sabal/value.h>

@@ -24,7 +24,8 @@ int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail)
 
 int sbl_mail_run(sbl_slot *self)
 {
-    sbl_mail *mail = atomic_load_explicit(&self->mail, memory_order_relaxed);
+    sbl_regions before = sbl_me.regions;
+    sbl_mail   *mail   = atomic_load_explicit(&self->mail, memory_order_relaxed);
 
     if (__builtin_expect(!mail, 1))
         return 0;
@@ -35,5 +36,7 @@ int sbl_mail_run(sbl_slot *self)
     sbl_stop_searching(self);
     sbl_add(&self->steals, 1);
     mail->run(mail, self);
+    if (__builtin_expect(sbl_regions_differ(before), 0))
+        sbl_regions_mend(before);
     return 1;
 }

@@ -153,9 +153,9 @@ void sbl_pool_abandon(sbl_pool *pool)
 
 void sbl_pool_leave_all(void)
 {
-    sbl_me.worker   = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
-    sbl_me.entry    = NULL;
-    sbl_me.blocking = 0;
+    sbl_me.worker = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
+    sbl_me.entry  = NULL;
+    sbl_regions_after_fork();
 }
 
 int32_t sbl_pool_threads(const sbl_pool *pool)

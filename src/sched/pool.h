@@ -52,6 +52,8 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
  */
 void sbl_blocking_begin(void);
 void sbl_blocking_end(void);
+/** 1 while any thread is inside sabal_isolate_begin(): a wait runs nothing but what it waits for, even if it is stuck. */
+int sbl_anybody_is_isolated(void);
 
 /*
  * A pool can be stuck: all its threads are blocked, as many spares as there may be are started (or no more can be), and

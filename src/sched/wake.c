@@ -132,7 +132,7 @@ int sbl_records_visible(sbl_pool *pool)
             sbl_slot *slot   = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
             uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
 
-            if ((uint32_t)shared < (uint32_t)(shared >> 32))
+            if (sbl_tail_of(shared) < sbl_split_of(shared))
                 return 1;
         }
     return 0;

@@ -41,9 +41,13 @@ static int too_many(sbl_pool *pool)
 
 static void run_work(sbl_slot *self, sbl_work *work)
 {
+    sbl_regions before = sbl_me.regions;
+
     sbl_stop_searching(self);
     sbl_add(&self->runs, 1);
     work->run(work);
+    if (__builtin_expect(sbl_regions_differ(before), 0))
+        sbl_regions_mend(before);
 }
 
 /* From the own queue or from that of foreign posts, whichever has the better first. */

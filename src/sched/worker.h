@@ -30,6 +30,12 @@
 #define SBL_SPARES      64  /* beyond the pool's size */
 #define SBL_GUESTS      256 /* slots for guests and nested entries */
 
+/* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
+#define SBL_INDEX_BITS 18
+#define SBL_AGE        ((uint64_t)1 << (2 * SBL_INDEX_BITS))
+#define SBL_INDEX      (((uint64_t)1 << SBL_INDEX_BITS) - 1)
+_Static_assert(SBL_RECORDS <= SBL_INDEX, "an index may be that of the end");
+
 /* The state word. awake: threads that run or search; searching: of these, those that look for work; guests:
    foreign threads inside a job; blocked: threads and guests that lent their place. */
 #define SBL_AWAKE            ((uint64_t)1)
@@ -43,7 +49,7 @@ typedef struct sbl_overflow sbl_overflow;
 typedef struct sbl_slot {
     struct sabal_place place; /* first: jobs know the slot by it */
 
-    /* tail (low half) and split (high half) of the deque: [tail, split) may be stolen. */
+    /* tail and split of the deque, and its age: [tail, split) may be stolen. */
     _Alignas(SBL_LINE) _Atomic uint64_t shared;
 
     _Alignas(SBL_LINE) sbl_pool *pool;
@@ -82,21 +88,38 @@ struct sbl_pool {
     _Atomic(sbl_slot *) *slots;     /* max_slots; NULL until needed */
 };
 
+/* How many a thread has open. */
+typedef struct sbl_regions {
+    int32_t blocking; /* sbl_blocking_begin() */
+    int32_t isolated; /* sabal_isolate_begin() */
+} sbl_regions;
+
 /* One stay in a pool's jobs, on the stack of who made it. */
 typedef struct sbl_entry {
     struct sbl_entry *outer;
     sbl_slot         *slot;
     int32_t           guest; /* counted as one in its pool */
+    int32_t           lent;  /* counted as blocked instead */
+    sbl_regions       regions;
 } sbl_entry;
 
 typedef struct sbl_self {
-    sbl_slot  *worker;    /* of a pool's own thread */
-    sbl_entry *entry;     /* innermost */
-    int32_t    blocking;  /* depth of sbl_blocking_begin() */
-    uintptr_t  stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
-    int32_t    hint;      /* slot lent last */
+    sbl_slot   *worker;    /* of a pool's own thread */
+    sbl_entry  *entry;     /* innermost */
+    sbl_regions regions;   /* open now */
+    int32_t     lent;      /* the worker is counted as blocked */
+    int32_t     hint;      /* slot lent last */
+    uintptr_t   stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
 } sbl_self;
 extern __thread sbl_self sbl_me;
+
+/* blocking.c: after a call of the user's code: what it left open is closed, what it closed is opened, and told. */
+void              sbl_regions_mend(sbl_regions before);
+void              sbl_regions_after_fork(void);
+static inline int sbl_regions_differ(sbl_regions before)
+{
+    return sbl_me.regions.blocking != before.blocking || sbl_me.regions.isolated != before.isolated;
+}
 
 /* slot.c */
 sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index);
@@ -150,6 +173,16 @@ static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
 {
     /* acquire: the slot's contents; pairs with the release where it is put there (worker.c, guest.c) */
     return atomic_load_explicit(&pool->slots[i], memory_order_acquire);
+}
+
+static inline uint32_t sbl_tail_of(uint64_t shared)
+{
+    return (uint32_t)(shared & SBL_INDEX);
+}
+
+static inline uint32_t sbl_split_of(uint64_t shared)
+{
+    return (uint32_t)(shared >> SBL_INDEX_BITS & SBL_INDEX);
 }
 
 static inline uint64_t sbl_state(sbl_pool *pool)

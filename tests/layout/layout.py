@@ -24,7 +24,8 @@ FLOORS = {
     'ml': {'base', 'value', 'graph', 'kernel', 'array'},
 }
 DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'loop': 'sched',
-         'value': 'value', 'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
+         'pool': 'sched', 'value': 'value', 'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array',
+         'ml': 'ml'}
 PUBLIC = re.compile(r'^sabal/(\w+)\.h$')
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Werror']
 
