@@ -1,4 +1,7 @@
-/* What a task, a job or a loop's body may tell the pool that runs it: that it blocks, that it holds a lock. */
+/*
+ * The pool of threads behind a client: what a task, a job or a loop's body may tell it (that it blocks, that it holds a
+ * lock), and what its threads have done.
+ */
 #ifndef SABAL_POOL_H
 #define SABAL_POOL_H
 
@@ -54,6 +57,29 @@ SABAL_API void sabal_isolate_end(void);
 /** How many regions this thread has open. */
 SABAL_API int32_t sabal_blocking_depth(void);
 SABAL_API int32_t sabal_isolate_depth(void);
+
+/** What a thread of a client's pool has done so far. */
+typedef struct sabal_worker_stats {
+    size_t  struct_size;
+    int32_t thread;       /* 0, 1, ...; those beyond sabal_client_threads() were started in the place of blocked ones.
+                             -1: all that was done in the place of threads: jobs and loops that threads from outside
+                             have run themselves, and those inside plain functions in other jobs                  */
+    int64_t runs;         /* tasks that it took from a queue, each with those that ran straight after it           */
+    int64_t offered;      /* jobs and parts of loops that it put where others may take them; others cost no counting */
+    int64_t steals;       /* jobs, parts and tasks that it took from other threads                                  */
+    int64_t sleeps;       /* how often it went to sleep, as there was nothing to do or to wait for a job            */
+    int64_t searching_ns; /* how long it was awake and looked for work                                              */
+} sabal_worker_stats;
+
+/**
+ * Fills as much of *stats as its struct_size says, which the caller sets, with what the i-th has done; i = 0, 1, ...
+ * until SABAL_END. The last one is that with thread = -1. A trace has the same numbers at its end, as counters.
+ *
+ *   returns  SABAL_OK; SABAL_END: there are no more, or the client is NULL, failed or closed and has none
+ *
+ * Errors: SABAL_EINVAL  i is negative, or struct_size too small for anything
+ */
+SABAL_API sabal_status sabal_client_worker_get(const sabal_client *client, int32_t i, sabal_worker_stats *stats);
 
 #ifdef __cplusplus
 } /* extern "C" */

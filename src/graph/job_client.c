@@ -1,9 +1,11 @@
-/* Fork-join through a client: its pool, or this thread alone if it has none (failed, closed, forked). */
+/* A client's pool: fork-join on it, or on this thread alone if there is none (failed, closed, forked); its counters. */
 #include <sabal/job.h>
 #include <sabal/loop.h>
+#include <sabal/pool.h>
 
 #include <string.h>
 
+#include "base/struct.h"
 #include "graph/engine.h"
 #include "sched/job_pool.h"
 
@@ -79,4 +81,25 @@ sabal_status sabal_scan_with(void *total, size_t size, const sabal_client *clien
         return SABAL_EINVAL;
     take(&o, sizeof o, options);
     return sbl_scan(total, size, sbl_client_pool(client), begin, end, fn, combine, write, context, &o);
+}
+
+sabal_status sabal_client_worker_get(const sabal_client *client, int32_t i, sabal_worker_stats *stats)
+{
+    sbl_pool          *pool = sbl_client_pool(client);
+    sabal_worker_stats s    = {.struct_size = sizeof s};
+    sbl_pool_counters  c;
+    int32_t            kind;
+
+    if (i < 0)
+        return SABAL_EINVAL;
+    kind = pool ? sbl_pool_count_one(pool, i, &c) : -1;
+    if (kind < 0)
+        return SABAL_END;
+    s.thread       = kind ? i : -1;
+    s.runs         = (int64_t)c.runs;
+    s.offered      = (int64_t)c.shares;
+    s.steals       = (int64_t)c.steals;
+    s.sleeps       = (int64_t)c.parks;
+    s.searching_ns = (int64_t)c.search_ns;
+    return sbl_struct_give(stats, &s, sizeof s);
 }

@@ -117,12 +117,13 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
 static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, uint64_t shared)
 {
     uint32_t             tail = sbl_tail_of(shared), split = sbl_split_of(shared);
-    struct sabal_record *record = victim->base + tail;
+    struct sabal_record *record;
 
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return 0;
+    record = victim->base + tail;
     /* Equal pieces of a loop: its owner shall offer the next before this one is done. More hands are free:
        whoever spawns next, the victim or we, shall offer jobs and wake one. */
     if (tail + 1 == split && record->run == sbl_loop_piece)

@@ -148,6 +148,19 @@ void sbl_tell_quiet(sbl_pool *pool)
     sbl_futex_wake(&pool->quiet, 1);
 }
 
+void sbl_note_searching(sbl_slot *self)
+{
+    self->searching = 1;
+    self->since     = sbl_clock_ns();
+}
+
+void sbl_note_found(sbl_slot *self)
+{
+    if (self->searching)
+        sbl_add(&self->search_ns, (uint64_t)(sbl_clock_ns() - self->since));
+    self->searching = 0;
+}
+
 void sbl_park(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
@@ -157,7 +170,7 @@ void sbl_park(sbl_slot *self)
     /* The bit first: who sees the lower count will find it. */
     atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + (self->searching ? SBL_SEARCHING : 0), memory_order_seq_cst);
-    self->searching = 0;
+    sbl_note_found(self);
     sbl_add(&self->parks, 1);
     sbl_fence(); /* between the count and the look at the work; pairs with that in sbl_wake() */
     sbl_request_all(pool);
@@ -172,7 +185,7 @@ void sbl_park(sbl_slot *self)
     /* acquire: what the waker did; pairs with the release in send_token() */
     while (!atomic_exchange_explicit(&self->token, 0, memory_order_acquire))
         sbl_futex_wait(&self->token, 0, -1);
-    self->searching = 1; /* so the waker counted it */
+    sbl_note_searching(self); /* so the waker counted it */
 }
 
 /* Those who published while one was counted as searching that is so no more saw it and woke nobody: what is left is for
@@ -190,7 +203,7 @@ void sbl_stop_searching(sbl_slot *self)
 {
     if (!self->searching)
         return;
-    self->searching = 0;
+    sbl_note_found(self);
     atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
     wake_for_the_rest(self->pool);
 }

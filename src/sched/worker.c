@@ -163,7 +163,7 @@ static int search(sbl_slot *self)
     int64_t until = 0, now;
 
     if (!self->searching) {
-        self->searching = 1;
+        sbl_note_searching(self);
         atomic_fetch_add_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
     }
     for (;;) {
@@ -191,8 +191,8 @@ void *sbl_worker_main(void *arg)
 
     snprintf(name, sizeof name, "sabal-%d", (int)self->index);
     pthread_setname_np(pthread_self(), name);
-    sbl_me.worker   = self;
-    self->searching = 1; /* so it was counted by who started it */
+    sbl_me.worker = self;
+    sbl_note_searching(self); /* so it was counted by who started it */
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
         if (too_many(pool) || (!find_and_run(self) && !search(self)))

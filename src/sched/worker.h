@@ -61,7 +61,8 @@ typedef struct sbl_slot {
     int32_t              searching; /* this thread is counted as searching */
     uint32_t             random;
     _Atomic int32_t      domain; /* of the core it was last seen on: threads of one domain are near */
-    _Atomic uint64_t     runs, shares, steals, parks; /* written by the owner alone */
+    _Atomic uint64_t     runs, shares, steals, parks, search_ns; /* written by the owner alone */
+    int64_t              since;                                  /* it searches */
     pthread_t            thread;
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
@@ -143,6 +144,9 @@ int  sbl_posted_visible(sbl_pool *pool);
 int  sbl_anybody_sleeps(sbl_pool *pool);
 int  sbl_records_visible(sbl_pool *pool);
 void sbl_stop_searching(sbl_slot *self);
+/** Notes that it searches from now on, and has been counted so; and that it does not any more. */
+void sbl_note_searching(sbl_slot *self);
+void sbl_note_found(sbl_slot *self);
 
 /* worker.c */
 void *sbl_worker_main(void *slot);
