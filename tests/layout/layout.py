@@ -155,8 +155,8 @@ sabal_kmeans *use(sabal_error *err, double *out)
 }
 '''
     paths = ['-I', str(root / 'include'), '-I', str(build / 'include')]
-    jobs = [([c, std] + WARNINGS + paths, text, '.c', 'a program that uses the macros')
-            for c in ('gcc', 'clang') for std in ('-std=c11', '-std=gnu17')]
+    jobs = [([c, std] + debug + WARNINGS + paths, text, '.c', 'a program that uses the macros')
+            for c in ('gcc', 'clang') for std in ('-std=c11', '-std=gnu17') for debug in ([], ['-DSABAL_DEBUG'])]
     return all_compile(jobs)
 
 
