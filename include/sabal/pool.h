@@ -28,7 +28,7 @@ extern "C" {
  * an end too many does nothing, and either is told to the log as an error. With SABAL_DEBUG defined an end too many, and a
  * job (#SABAL_JOB) that leaves a region open, end the program with a message.
  *
- * Cost: 0.1 us; about 10 us more if a thread is woken, 50 us if one is started
+ * Cost: 0.03 us, on a pool of 64 threads 0.2 us, beside waking or starting a thread if there is something to do
  */
 SABAL_API void sabal_blocking_begin(void);
 SABAL_API void sabal_blocking_end(void);
@@ -43,13 +43,13 @@ SABAL_API void sabal_blocking_end(void);
  *   a loop     its own pieces
  *
  * So a lock held across a wait is safe if nothing that is waited for needs it, but for the case of the blocked pool. While
- * any thread is inside such a region, that case is left out, for all threads: what the waiter needs may be waiting on
- * another one. In its place, a wait for a future fails with SABAL_ENOMEM if its pool has been so blocked for more than a
- * second; its task returns, and the thread goes on with something else.
+ * any thread of this process is inside such a region, that case is left out, for all its threads: what the waiter needs
+ * may be waiting on another one. In its place, a wait for a future fails with SABAL_ENOMEM if its pool has been so
+ * blocked for more than a second; its task returns, and the thread goes on with something else.
  *
  * Regions nest, and end as those of sabal_blocking_begin() do. They may be open outside of tasks too.
  *
- * Cost: 20 ns
+ * Cost: 10 ns
  */
 SABAL_API void sabal_isolate_begin(void);
 SABAL_API void sabal_isolate_end(void);
