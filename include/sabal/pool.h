@@ -24,9 +24,10 @@ extern "C" {
  * Regions nest; the outermost counts. Outside of tasks, jobs and loops they do nothing. Any call is allowed inside, work
  * that is run inside takes a thread more than the pool has.
  *
- * A region ends in the call of the task, the job or the body in which it began. One that is left open is closed there,
- * an end too many does nothing, and either is told to the log as an error. With SABAL_DEBUG defined an end too many, and a
- * job (#SABAL_JOB) that leaves a region open, end the program with a message.
+ * A region ends in the call of the task, the job or the body in which it began. One that is left open is closed when the
+ * thread is done with the job, or takes its next task from a queue; an end too many does nothing; either is told to the
+ * log as an error. With SABAL_DEBUG defined an end too many, and a job (#SABAL_JOB) that leaves a region open, end the
+ * program with a message.
  *
  * Cost: 0.03 us, on a pool of 64 threads 0.2 us, beside waking or starting a thread if there is something to do
  */
