@@ -1,5 +1,5 @@
 /*
- * Fork-join at the price of a call, loops and reductions over ranges.
+ * Fork-join at the price of a call. Loops, reductions and scans over ranges are in <sabal/loop.h>.
  *
  *     SABAL_JOB(long, fib, int, n)
  *     {
@@ -17,7 +17,7 @@
 #include <sabal/client.h>
 
 #ifdef SABAL_DEBUG
-#include <assert.h>
+#include <sabal/pool.h>
 #endif
 
 #ifdef __cplusplus
@@ -33,7 +33,11 @@ extern "C" {
  *
  * It is a static inline function of this file. Inside, SABAL_SPAWN, SABAL_CALL and SABAL_SYNC may be used; every job
  * that was spawned must be synced before the body is left, last spawned first. In C++ arguments and result must be
- * trivially copyable, and no exception may leave a job. With SABAL_DEBUG defined, a sync out of order is an assert.
+ * trivially copyable, and no exception may leave a job.
+ *
+ * With SABAL_DEBUG defined before the header is included, a sync too many, a sync of another job than the one spawned
+ * last, and a body that is left with jobs not synced (or a region of <sabal/pool.h> open) end the program with a message
+ * that names job and line. Jobs cost a few ns more then.
  *
  * Source: split deques: van Dijk and van de Pol, Lace, MuCoCoS 2014; leapfrogging: Wagner and Calder, PPoPP 1993.
  */
@@ -58,7 +62,12 @@ extern "C" {
  * If nobody took the job, it is called here, typed and inlined. Else this thread runs jobs that the taker spawned, and
  * sleeps if there are none, while another thread takes its place.
  */
-#define SABAL_SYNC(job) (--sabal_head_, sabal_sync_##job(sabal_place_, sabal_head_))
+#define SABAL_SYNC(job)                                                                                                \
+    (SABAL_JOB_CHECK_(SABAL_JOB_NOW_ > sabal_first_, SABAL_HERE, "SABAL_SYNC(" #job ") without a spawn in this job"),  \
+     --SABAL_JOB_NOW_,                                                                                                 \
+     SABAL_JOB_CHECK_(SABAL_JOB_NOW_ >= sabal_place_->end || SABAL_JOB_NOW_->run == sabal_run_##job, SABAL_HERE,       \
+                      "SABAL_SYNC(" #job ") of another job than the one spawned last"),                                \
+     sabal_sync_##job(sabal_place_, SABAL_JOB_NOW_))
 /**
  * SABAL_RUN(client, job, arguments...): runs a job, with all it spawns, on the client's pool, and gives its result.
  *
@@ -67,76 +76,6 @@ extern "C" {
  * right. With a client that is NULL, failed or closed, and in a process that was forked, the job runs on this thread alone.
  */
 #define SABAL_RUN(client, ...) SABAL_JOB_CAT_(SABAL_RUN_, SABAL_JOB_MANY_(__VA_ARGS__))((client), __VA_ARGS__)
-
-/**
- * A piece of a loop: indexes begin (included) to end (excluded). A status other than SABAL_OK ends the loop early:
- * pieces behind that one are not begun any more.
- */
-typedef sabal_status sabal_for_fn(int64_t begin, int64_t end, void *context);
-/** A leaf of a reduction: writes the partial result of begin to end, which for begin == end is the neutral one. */
-typedef sabal_status sabal_leaf_fn(void *partial, int64_t begin, int64_t end, void *context);
-/** Joins two neighbours: left becomes the result of both ranges. */
-typedef void sabal_combine_fn(void *left, const void *right, void *context);
-
-/** How to loop. */
-typedef struct sabal_for_options {
-    size_t      struct_size;
-    const char *where;
-    int64_t     grain; /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share */
-} sabal_for_options;
-#define SABAL_FOR_DEFAULTS .struct_size = sizeof(sabal_for_options), .where = SABAL_HERE
-SABAL_API void sabal_for_options_init(sabal_for_options *options);
-
-/**
- * Calls fn for pieces that together cover each index of begin .. end - 1 once; returns when all are done. Pieces begin
- * at begin + i * grain. Half of what is left is given away whenever an idle thread asks. Callable from any thread, in
- * a task, in a job, in another loop's fn. An empty range does nothing.
- *
- *   context  passed to fn; shared by all threads
- *   returns  SABAL_OK; else the status of the piece with the lowest begin that failed
- *
- * Cost:   about 3 ns a piece beside fn's own, 0.1 us a loop; about 10 us until a sleeping thread joins in
- * Errors: SABAL_EINVAL (a negative grain, a client that is NULL); fn's
- */
-#ifndef __cplusplus
-#define sabal_for(client, begin, end, fn, context, ...)                                                                \
-    SABAL_WITH(sabal_for_with, ((client), (begin), (end), (fn), (context)), sabal_for_options, SABAL_FOR_DEFAULTS,     \
-               __VA_ARGS__)
-#endif
-SABAL_API sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn,
-                                      void *context, const sabal_for_options *options);
-
-/** How to reduce. */
-typedef struct sabal_reduce_options {
-    size_t      struct_size;
-    const char *where;
-    int64_t     grain; /* indexes of a leaf, but for the last; 0: a sixteenth of the range, at most 4096, but no more
-                          than 65,536 leaves                                                                       */
-} sabal_reduce_options;
-#define SABAL_REDUCE_DEFAULTS .struct_size = sizeof(sabal_reduce_options), .where = SABAL_HERE
-SABAL_API void sabal_reduce_options_init(sabal_reduce_options *options);
-
-/**
- * Reduces a range: fn makes a partial result of each leaf, combine joins neighbours, in a tree that depends on range
- * and grain alone, never on threads or on who ran what. So the bits are the same each time, everywhere, also where
- * combine is not associative (sums of floating-point numbers).
- *
- *   out      out_size bytes, written on success; the neutral result for an empty range
- *   returns  SABAL_OK; else the status of the first leaf that failed
- *
- * Partial results are aligned to 16. Up to 64 bytes they live on the stack; larger ones take one slot a leaf.
- *
- * Cost:   about 10 ns a leaf beside fn and combine
- * Errors: SABAL_EINVAL (a negative grain, a client that is NULL), SABAL_ENOMEM (for the slots); fn's
- */
-#ifndef __cplusplus
-#define sabal_reduce(out, out_size, client, begin, end, fn, combine, context, ...)                                     \
-    SABAL_WITH(sabal_reduce_with, ((out), (out_size), (client), (begin), (end), (fn), (combine), (context)),           \
-               sabal_reduce_options, SABAL_REDUCE_DEFAULTS, __VA_ARGS__)
-#endif
-SABAL_API sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin,
-                                         int64_t end, sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                                         const sabal_reduce_options *options);
 
 /* --- what the macros are made of; not for direct use ------------------------------------------------------- */
 
@@ -173,9 +112,9 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
 #endif
 
 #ifdef SABAL_DEBUG
-#define SABAL_JOB_CHECK_(condition) assert(condition)
+#define SABAL_JOB_CHECK_(condition, where, what) ((condition) ? (void)0 : sabal_misuse_((where), (what)))
 #else
-#define SABAL_JOB_CHECK_(condition) ((void)0)
+#define SABAL_JOB_CHECK_(condition, where, what) ((void)0)
 #endif
 
 /* clang-format off: tables of macros, to be read across */
@@ -190,23 +129,25 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
     SABAL_JOB_LAST_(__VA_ARGS__, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, N_, 1_, ~)
 #define SABAL_JOB_LAST_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, ...) t
 /* VOID_ for the type void, VALUE_ for any other, `void *` included */
-#define SABAL_JOB_PROBE_void()           ~, VOID_
-#define SABAL_JOB_KIND_(type)            SABAL_JOB_SECOND_(SABAL_JOB_PROBE_##type(), VALUE_, ~)
-#define SABAL_JOB_SECOND_(...)           SABAL_JOB_SECOND2_(__VA_ARGS__)
-#define SABAL_JOB_SECOND2_(a, b, ...)    b
-#define SABAL_JOB_TYPE_VALUE_(type)      type
-#define SABAL_JOB_TYPE_VOID_(type)       char
-#define SABAL_JOB_STORE_VALUE_(to, call) to = call
-#define SABAL_JOB_STORE_VOID_(to, call)  call
-#define SABAL_JOB_GIVE_VALUE_(value)     return value
-#define SABAL_JOB_GIVE_VOID_(value)      return
-#define SABAL_JOB_TAIL_VALUE_(call)      return call
-#define SABAL_JOB_TAIL_VOID_(call)       call
+#define SABAL_JOB_PROBE_void()            ~, VOID_
+#define SABAL_JOB_KIND_(type)             SABAL_JOB_SECOND_(SABAL_JOB_PROBE_##type(), VALUE_, ~)
+#define SABAL_JOB_SECOND_(...)            SABAL_JOB_SECOND2_(__VA_ARGS__)
+#define SABAL_JOB_SECOND2_(a, b, ...)     b
+#define SABAL_JOB_TYPE_VALUE_(type)       type
+#define SABAL_JOB_TYPE_VOID_(type)        char
+#define SABAL_JOB_STORE_VALUE_(to, call)  to = call
+#define SABAL_JOB_STORE_VOID_(to, call)   call
+#define SABAL_JOB_GIVE_VALUE_(value)      return value
+#define SABAL_JOB_GIVE_VOID_(value)       return
+#define SABAL_JOB_TAIL_VALUE_(call)       return call
+#define SABAL_JOB_KEEP_VALUE_(type, call) type sabal_got_ = call
+#define SABAL_JOB_KEEP_VOID_(type, call)  call
+#define SABAL_JOB_TAIL_VOID_(call)        call
 
-#define SABAL_SPAWN_1_(job)            (sabal_spawn_##job(sabal_place_, sabal_head_), (void)++sabal_head_)
-#define SABAL_SPAWN_N_(job, ...)       (sabal_spawn_##job(sabal_place_, sabal_head_, __VA_ARGS__), (void)++sabal_head_)
-#define SABAL_CALL_1_(job)             job(sabal_place_, sabal_head_)
-#define SABAL_CALL_N_(job, ...)        job(sabal_place_, sabal_head_, __VA_ARGS__)
+#define SABAL_SPAWN_1_(job)            (sabal_spawn_##job(sabal_place_, SABAL_JOB_NOW_), (void)++SABAL_JOB_NOW_)
+#define SABAL_SPAWN_N_(job, ...)       (sabal_spawn_##job(sabal_place_, SABAL_JOB_NOW_, __VA_ARGS__), (void)++SABAL_JOB_NOW_)
+#define SABAL_CALL_1_(job)             job(sabal_place_, SABAL_JOB_NOW_)
+#define SABAL_CALL_N_(job, ...)        job(sabal_place_, SABAL_JOB_NOW_, __VA_ARGS__)
 #define SABAL_RUN_1_(client, job)      sabal_start_##job(client)
 #define SABAL_RUN_N_(client, job, ...) sabal_start_##job(client, __VA_ARGS__)
 
@@ -214,10 +155,35 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
  * fields: of the arguments' structure; params: as parameters behind others; pass: to pass them on; set, get: between
  * parameters and record. The body is static inline: that is what lets the compiler test a leaf where it is called.
  */
+#ifndef SABAL_DEBUG
+#define SABAL_JOB_NOW_ sabal_head_
 #define SABAL_JOB_HEAD_(type, name, params)                                                                            \
     __attribute__((unused)) static inline type name(struct sabal_place  *sabal_place_ __attribute__((unused)),         \
                                                     struct sabal_record *sabal_head_ __attribute__((unused))           \
                                                     SABAL_UNWRAP         params)
+#define SABAL_JOB_FRAME_(kind, type, name, params, pass) SABAL_JOB_HEAD_(type, name, params);
+#else
+/* The body knows where its own records begin, and a function around it looks whether all are synced at its end. */
+#define SABAL_JOB_NOW_ (*sabal_now_)
+#define SABAL_JOB_HEAD_(type, name, params)                                                                            \
+    __attribute__((unused)) static inline type sabal_body_##name(                                                      \
+        struct sabal_place   *sabal_place_ __attribute__((unused)),                                                    \
+        struct sabal_record **sabal_now_ __attribute__((unused)),                                                      \
+        struct sabal_record *sabal_first_ __attribute__((unused)) SABAL_UNWRAP params)
+#define SABAL_JOB_FRAME_(kind, type, name, params, pass)                                                               \
+    SABAL_JOB_HEAD_(type, name, params);                                                                               \
+    __attribute__((unused)) static inline type name(struct sabal_place                           *sabal_place_,        \
+                                                    struct sabal_record *sabal_head_ SABAL_UNWRAP params)              \
+    {                                                                                                                  \
+        struct sabal_record *sabal_end_      = sabal_head_;                                                            \
+        const int32_t        sabal_blocking_ = sabal_blocking_depth(), sabal_isolated_ = sabal_isolate_depth();        \
+        SABAL_JOB_KEEP_##kind(type, sabal_body_##name(sabal_place_, &sabal_end_, sabal_head_ SABAL_UNWRAP pass));      \
+        SABAL_JOB_CHECK_(sabal_end_ == sabal_head_, SABAL_HERE, "job " #name " was left with jobs not synced");        \
+        SABAL_JOB_CHECK_(sabal_blocking_ == sabal_blocking_depth() && sabal_isolated_ == sabal_isolate_depth(),        \
+                         SABAL_HERE, "job " #name " was left with other regions open than it was entered with");       \
+        SABAL_JOB_GIVE_##kind(sabal_got_);                                                                             \
+    }
+#endif
 #define SABAL_JOB_MAKE_(kind, type, name, fields, params, pass, set, get)                                              \
     SABAL_JOB_MAKE2_(kind, type, name, fields, params, pass, set, get)
 #define SABAL_JOB_MAKE2_(kind, type, name, fields, params, pass, set, get)                                             \
@@ -233,7 +199,7 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
     } __attribute__((aligned(64)));                                                                                    \
     SABAL_JOB_ASSERT_(sizeof(((struct sabal_record_##name *)0)->u) <= 40,                                              \
                       "a job takes and returns at most 40 bytes: pass a pointer to a structure");                      \
-    SABAL_JOB_HEAD_(type, name, params);                                                                               \
+    SABAL_JOB_FRAME_(kind, type, name, params, pass)                                                                   \
     __attribute__((unused)) static void sabal_run_##name(                                                              \
         struct sabal_place *sabal_place_, struct sabal_record *sabal_head_, struct sabal_record *sabal_self_)          \
     {                                                                                                                  \
@@ -270,10 +236,11 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
         if (__builtin_expect(sabal_head_ < sabal_place_->split, 0)) {                                                  \
             struct sabal_record_##name *sabal_done_ =                                                                  \
                 (struct sabal_record_##name *)sabal_job_sync(sabal_place_, sabal_head_);                               \
+            SABAL_JOB_CHECK_(!sabal_done_ || sabal_done_->run == sabal_run_##name, SABAL_HERE,                         \
+                             "SABAL_SYNC(" #name ") of another job than the one spawned last");                        \
             if (sabal_done_)                                                                                           \
                 SABAL_JOB_GIVE_##kind(sabal_done_->u.result);                                                          \
         }                                                                                                              \
-        SABAL_JOB_CHECK_(sabal_record_->run == sabal_run_##name);                                                      \
         (void)sabal_record_;                                                                                           \
         SABAL_JOB_TAIL_##kind(name(sabal_place_, sabal_head_ SABAL_UNWRAP get));                                       \
     }                                                                                                                  \
@@ -351,29 +318,4 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
     SABAL_JOB_BODY_6(__VA_ARGS__)
 /* clang-format on */
 
-#ifdef __cplusplus
-inline sabal_for_options sabal_for_defaults()
-{
-    sabal_for_options o;
-    sabal_for_options_init(&o);
-    return o;
-}
-inline sabal_reduce_options sabal_reduce_defaults()
-{
-    sabal_reduce_options o;
-    sabal_reduce_options_init(&o);
-    return o;
-}
-inline sabal_status sabal_for(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
-                              const sabal_for_options &o = sabal_for_defaults())
-{
-    return sabal_for_with(client, begin, end, fn, context, &o);
-}
-inline sabal_status sabal_reduce(void *out, size_t out_size, const sabal_client *client, int64_t begin, int64_t end,
-                                 sabal_leaf_fn *fn, sabal_combine_fn *combine, void *context,
-                                 const sabal_reduce_options &o = sabal_reduce_defaults())
-{
-    return sabal_reduce_with(out, out_size, client, begin, end, fn, combine, context, &o);
-}
-#endif
 #endif

@@ -8,8 +8,10 @@
 #include <sabal/file.h>
 #include <sabal/graph.h>
 #include <sabal/job.h>
+#include <sabal/loop.h>
 #include <sabal/memory.h>
 #include <sabal/ml.h>
+#include <sabal/pool.h>
 #include <sabal/status.h>
 #include <sabal/task.h>
 #include <sabal/value.h>

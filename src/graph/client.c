@@ -334,6 +334,8 @@ void sabal_close(sabal_client *client)
         sbl_client_stop(client);
         check_quiet(client);
         sbl_event_wait(&client->quiet, -1);
+        if (client->trace)
+            sbl_trace_workers(client->trace, client);
         client->engine->close(client);
         sbl_trace_close(client->trace);
         client->trace = NULL;

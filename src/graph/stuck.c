@@ -2,14 +2,16 @@
  * A task may wait for what waits for itself, and so many may wait that no thread is left to run what they wait for.
  * Neither may hang. A wait on a pool's thread naps and looks around in between: as long as one more thread can be had,
  * another goes on in its place; when there is none, it runs what is ready on top of the wait; when the stack is too
- * full for that, the wait fails, its task returns, and the thread has room again.
+ * full for that, or one of those who wait is isolated (it holds a lock), the wait fails, its task returns, and the thread has room
+ * again.
  */
 #include "graph/stuck.h"
 
 #include "base/error.h"
 #include "graph/local.h"
 
-#define PATIENCE 3 /* rounds in which those who wait for what is ready may come first */
+#define PATIENCE      3 /* rounds in which those who wait for what is ready may come first */
+#define LONG_PATIENCE 9 /* and in which what blocks otherwise may come to its end */
 
 static __thread struct sabal_task *innermost;
 
@@ -53,8 +55,15 @@ sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t r
         for (int64_t i = 0; i < n; i++)
             if (!sbl_future_has_ended(futures[i]) && futures[i]->client->engine->help(futures[i]))
                 return SABAL_OK;
-        if (round >= PATIENCE)
-            sbl_pool_run_one();
+        if (!sbl_anybody_is_isolated()) {
+            if (round >= PATIENCE)
+                sbl_pool_run_one();
+        } else if (round >= LONG_PATIENCE) {
+            return sbl_error_set(
+                err, SABAL_ENOMEM,
+                "all threads are blocked in waits, and one of them is isolated, so that none may run anything "
+                "else: a task that would wait under a lock can return the future instead");
+        }
     } else if (round >= PATIENCE) {
         return sbl_error_set(err, SABAL_ENOMEM,
                              "all threads are blocked in waits, and this one has no stack left to run what they wait "

@@ -4,6 +4,8 @@
  */
 #include "graph/trace.h"
 
+#include <sabal/pool.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -207,4 +209,26 @@ void sbl_trace_unrun(sbl_trace *trace, const sabal_future *f)
 {
     write_event(trace, f, "\"ph\":\"i\",\"s\":\"t\"", sbl_clock_ns(), f->failed ? f->result.failure->error.status : 0,
                 0);
+}
+
+void sbl_trace_workers(sbl_trace *trace, const sabal_client *client)
+{
+    struct slot       *slot = own_slot(trace);
+    sabal_worker_stats s    = {.struct_size = sizeof s};
+    char               name[32], ts[32], searching[32], event[MAX_EVENT];
+    int                n;
+
+    write_us(ts, sizeof ts, sbl_clock_ns() - trace->opened_ns);
+    for (int32_t i = 0; sabal_client_worker_get(client, i, &s) == SABAL_OK; i++) {
+        snprintf(name, sizeof name, s.thread < 0 ? "others" : "worker %d", (int)s.thread);
+        write_us(searching, sizeof searching, s.searching_ns);
+        n = snprintf(
+            event, sizeof event,
+            ",\n{\"ph\":\"C\",\"name\":\"%s\",\"cat\":\"pool\",\"ts\":%s,\"pid\":%d,\"args\":{\"runs\":%" PRId64
+            ",\"offered\":%" PRId64 ",\"steals\":%" PRId64 ",\"sleeps\":%" PRId64 ",\"searching_us\":%s}}",
+            name, ts, (int)getpid(), s.runs, s.offered, s.steals, s.sleeps, searching);
+        pthread_mutex_lock(&slot->lock);
+        append(trace, slot, event, (size_t)n);
+        pthread_mutex_unlock(&slot->lock);
+    }
 }

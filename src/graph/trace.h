@@ -10,6 +10,8 @@ typedef struct sbl_trace sbl_trace;
 sabal_status sbl_trace_open(sbl_trace **trace, const char *path, sabal_error *err);
 /** Writes what is left and the end. What could not be written is told to the log. NULL allowed. */
 void sbl_trace_close(sbl_trace *trace);
+/** What each thread of the client's pool has done, as counters of this moment. */
+void sbl_trace_workers(sbl_trace *trace, const sabal_client *client);
 /** One run that began at started_ns (sbl_clock_ns()) and ends now. */
 void sbl_trace_run(sbl_trace *trace, const sabal_future *f, int64_t started_ns, sabal_status st, size_t n_bytes);
 /** A task that ended without having run; its failure is written. */

@@ -1,7 +1,8 @@
 /*
  * The split deque. Records [tail, split) may be stolen, [split, head) are the owner's alone; the head travels
  * in a register. tail and split share one 64-bit word: a thief moves tail by one with a compare-and-swap of
- * the whole, so that a split moved meanwhile makes it fail. The owner publishes half of what is private when
+ * the whole, so that a split moved meanwhile makes it fail. The rest of the word is its age: it grows whenever the
+ * owner has ended a stolen job, so that a swap fails too if what the deque held meanwhile is another's. The owner publishes half of what is private when
  * a thief has raised the request flag, and takes back half of what is shared when a sync reaches it. Contents
  * of a record are read only after the swap succeeded, so that a word that looks as before, but isn't (ABA),
  * does no harm.
@@ -30,19 +31,10 @@ struct sbl_overflow {
     struct sabal_record  records[PER_BLOCK];
 };
 
-static uint32_t tail_of(uint64_t shared)
+/* With the age of a word as it was. */
+static uint64_t word_of(uint64_t was, uint32_t tail, uint32_t split)
 {
-    return (uint32_t)shared;
-}
-
-static uint32_t split_of(uint64_t shared)
-{
-    return (uint32_t)(shared >> 32);
-}
-
-static uint64_t word_of(uint32_t tail, uint32_t split)
-{
-    return (uint64_t)split << 32 | tail;
+    return (was & ~(SBL_AGE - 1)) | (uint64_t)split << SBL_INDEX_BITS | tail;
 }
 
 /* --- the owner's side
@@ -51,7 +43,7 @@ static uint64_t word_of(uint32_t tail, uint32_t split)
 /* Gives half of the private records below head to thieves. */
 static void publish(sbl_slot *self, const struct sabal_record *head)
 {
-    uint32_t split = split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
+    uint32_t split = sbl_split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
     uint32_t end   = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
     uint32_t n     = end > split ? (end - split + 1) / 2 : 0;
 
@@ -59,8 +51,8 @@ static void publish(sbl_slot *self, const struct sabal_record *head)
         return;
     for (uint32_t i = split; i < split + n; i++)
         __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
-    /* Only the owner changes the upper half. release: the records; pairs with the acquire in sbl_steal() */
-    atomic_fetch_add_explicit(&self->shared, word_of(0, n), memory_order_release);
+    /* Only the owner changes the split. release: the records; pairs with the acquire in sbl_steal() */
+    atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
     if (!self->n_overflow)
         self->place.split = self->base + split + n;
     sbl_add(&self->shares, n);
@@ -95,8 +87,9 @@ static int can_wake(sbl_pool *pool)
 
 static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, struct sabal_record *record)
 {
-    int32_t   in_use = self->in_use;
-    uintptr_t before;
+    sbl_regions regions = sbl_me.regions;
+    int32_t     in_use  = self->in_use;
+    uintptr_t   before;
 
     /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
        acquire in wait_for(), whose thread may not have seen it before. */
@@ -105,6 +98,11 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     self->in_use = 1;
     record->run(&self->place, head, record);
     self->in_use = in_use;
+    if (__builtin_expect(sbl_regions_differ(regions), 0))
+        sbl_regions_mend(regions);
+    /* Nothing is in the deque now. Before DONE: who saw that it was not done, and swaps the word of that time, gets what
+       this job spawned. */
+    atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);
     sbl_chaos();
     /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
     before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
@@ -115,17 +113,12 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     }
 }
 
-int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
+/* Steals the record that `shared`, as it was read, has at its tail. 0: it is another's. */
+static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, uint64_t shared)
 {
-    uint64_t             shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
-    uint32_t             tail   = tail_of(shared);
+    uint32_t             tail = sbl_tail_of(shared), split = sbl_split_of(shared);
     struct sabal_record *record;
 
-    if (tail >= split_of(shared)) {
-        request(victim);
-        return 0;
-    }
-    sbl_chaos();
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
@@ -133,7 +126,7 @@ int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
     record = victim->base + tail;
     /* Equal pieces of a loop: its owner shall offer the next before this one is done. More hands are free:
        whoever spawns next, the victim or we, shall offer jobs and wake one. */
-    if (tail + 1 == split_of(shared) && record->run == sbl_loop_piece)
+    if (tail + 1 == split && record->run == sbl_loop_piece)
         request(victim);
     if (can_wake(self->pool)) {
         request(victim);
@@ -142,6 +135,18 @@ int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
     sbl_stop_searching(self);
     run_stolen(self, head, victim, record);
     return 1;
+}
+
+int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
+{
+    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
+
+    if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
+        request(victim);
+        return 0;
+    }
+    sbl_chaos();
+    return steal_at(self, head, victim, shared);
 }
 
 /* --- waiting
@@ -171,8 +176,33 @@ static void sleep_for(sbl_slot *self, struct sabal_record *record)
     sbl_blocking_end();
 }
 
-/* The record is stolen. All that its thief's deque holds was spawned by it or by what it waits for, so
-   running that is part of this wait, and cannot bury it under a stranger's job. */
+/*
+ * Steals from the thief of a record what that has spawned, or what it waits for has. Nothing else: a stranger's job could
+ * bury the wait, or need a lock that the waiter, or whoever waits for him, holds. When the thief took the record, its
+ * deque held nothing that could be stolen; as long as the record is not done, all there is was spawned on top of it. So:
+ * read the word, see that the record is not done, swap the word, whose age tells if it got done in between.
+ */
+static int steal_from_thief(sbl_slot *self, struct sabal_record *record, sbl_slot *thief)
+{
+    uint64_t shared;
+
+    sbl_chaos();
+    /* acquire: if what is offered was spawned after the record was done, then is_done() sees that; pairs with the
+       release in publish() */
+    shared = atomic_load_explicit(&thief->shared, memory_order_acquire);
+
+    if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
+        request(thief);
+        return 0;
+    }
+    sbl_chaos();
+    if (is_done(record))
+        return 0;
+    sbl_chaos();
+    return steal_at(self, record + 1, thief, shared);
+}
+
+/* The record is stolen. */
 static void wait_for(sbl_slot *self, struct sabal_record *record)
 {
     int64_t until = 0, now;
@@ -184,7 +214,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 
             if (word & DONE)
                 return;
-            if (thief && sbl_stack_is_low() == 0 && sbl_steal(self, record + 1, thief)) {
+            if (thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
                 until = 0;
                 continue;
             }
@@ -209,7 +239,7 @@ static struct sabal_record *pop_overflow(sbl_slot *self)
     if (i == 0 && block->older)
         self->overflow = block->older; /* the newer one stays linked, and its contents as they are */
     if (!self->n_overflow)
-        self->place.split = self->base + split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
+        self->place.split = self->base + sbl_split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
     return &block->records[i];
 }
 
@@ -222,12 +252,12 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
     if (self->n_overflow)
         return pop_overflow(self);
     shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
-    while ((tail = tail_of(shared)) <= i) {
+    while ((tail = sbl_tail_of(shared)) <= i) {
         uint32_t split = tail + (i - tail) / 2; /* half of what lies below stays offered */
 
         sbl_chaos();
-        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(tail, split), memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(shared, tail, split),
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
             place->split = self->base + split;
             return NULL;
         }
@@ -235,7 +265,8 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
     wait_for(self, record);
     /* All below is stolen, all above is gone: tail and split meet at this record, where the next spawn will
      * be. */
-    atomic_store_explicit(&self->shared, word_of(i, i), memory_order_release);
+    shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
+    atomic_store_explicit(&self->shared, word_of(shared, i, i), memory_order_release);
     place->split = record;
     return record;
 }

@@ -95,6 +95,7 @@ static int enter(sbl_entry *entry, sbl_pool *pool)
     }
     entry->slot->in_use = 1;
     entry->outer        = sbl_me.entry;
+    entry->regions      = sbl_me.regions;
     sbl_me.entry        = entry;
     return 1;
 }
@@ -105,6 +106,8 @@ static void leave(sbl_entry *entry)
     sbl_pool *pool = slot->pool;
 
     assert(slot->place.split == slot->base && !slot->n_overflow); /* else a job was left with others unsynced */
+    if (__builtin_expect(sbl_regions_differ(entry->regions), 0))
+        sbl_regions_mend(entry->regions);
     sbl_me.entry = entry->outer;
     slot->in_use = 0;
     if (slot == sbl_me.worker)

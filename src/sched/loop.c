@@ -2,54 +2,29 @@
  * Loops by lazy splitting: a thread goes through its range piece by piece and gives half of the rest away
  * only when a thief has asked. So a loop that nobody helps with costs a flag's test a piece.
  */
-#include <pthread.h>
+#include "sched/loop.h"
+
 #include <string.h>
 
-#include "sched/job_pool.h"
 #include "sched/worker.h"
 
 #define PIECES_A_THREAD 32
 
-typedef struct loop {
-    sabal_for_fn   *fn;
-    void           *context;
-    int64_t         grain;
-    _Atomic int64_t failed_at; /* begin of the first piece that failed; INT64_MAX: none did */
-    sabal_status    status;    /* its status */
-    pthread_mutex_t lock;      /* guards changes of the two */
-} loop;
-
 struct piece {
     sabal_job_fn *run;
     uintptr_t     thief;
-    loop         *loop;
+    sbl_loop     *loop;
     int64_t       begin, end;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct piece) <= sizeof(struct sabal_record), "a piece is a record");
 
-static void note_failure(loop *l, int64_t begin, sabal_status status)
-{
-    pthread_mutex_lock(&l->lock);
-    if (begin < atomic_load_explicit(&l->failed_at, memory_order_relaxed)) {
-        atomic_store_explicit(&l->failed_at, begin, memory_order_relaxed);
-        l->status = status;
-    }
-    pthread_mutex_unlock(&l->lock);
-}
-
-/* The distance of two indexes may exceed what int64_t holds. */
-static uint64_t distance(int64_t begin, int64_t end)
-{
-    return (uint64_t)end - (uint64_t)begin;
-}
-
-static void run_range(struct sabal_place *place, struct sabal_record *head, loop *l, int64_t begin, int64_t end)
+static void run_range(struct sabal_place *place, struct sabal_record *head, sbl_loop *l, int64_t begin, int64_t end)
 {
     struct sabal_record *top   = head;
     uint64_t             grain = (uint64_t)l->grain;
 
-    while (begin < end && begin <= atomic_load_explicit(&l->failed_at, memory_order_relaxed)) {
-        uint64_t left = distance(begin, end);
+    while (begin < end && begin <= sbl_first_at(&l->failed)) {
+        uint64_t left = sbl_distance(begin, end);
 
         if (__atomic_load_n(&place->request, __ATOMIC_RELAXED) && left > grain && top < place->end) {
             struct piece *half = (struct piece *)top++;
@@ -65,7 +40,7 @@ static void run_range(struct sabal_place *place, struct sabal_record *head, loop
             sabal_status status = l->fn(begin, stop, l->context);
 
             if (__builtin_expect(status != SABAL_OK, 0))
-                note_failure(l, begin, status);
+                sbl_first_note(&l->failed, begin, status);
             begin = stop;
         }
     }
@@ -86,14 +61,32 @@ void sbl_loop_piece(struct sabal_place *place, struct sabal_record *head, struct
     run_range(place, head, piece->loop, piece->begin, piece->end);
 }
 
-static int64_t choose_grain(uint64_t n, int64_t asked, const sbl_pool *pool)
+int64_t sbl_loop_pieces(const sbl_pool *pool)
 {
-    uint64_t pieces = (uint64_t)(pool ? pool->threads : 1) * PIECES_A_THREAD, grain;
+    return (int64_t)(pool ? pool->threads : 1) * PIECES_A_THREAD;
+}
 
-    if (asked)
-        return asked;
-    grain = n / pieces + (n % pieces != 0);
-    return grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
+static void run_lazily(sbl_loop *l, sbl_pool *pool)
+{
+    struct piece root = {.run = sbl_loop_piece, .loop = l, .begin = l->begin, .end = l->end};
+    uint64_t     n = sbl_distance(l->begin, l->end), pieces = (uint64_t)sbl_loop_pieces(pool), grain;
+
+    if (!l->grain) {
+        grain    = n / pieces + (n % pieces != 0);
+        l->grain = grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
+    }
+    sbl_job_run(pool, (struct sabal_record *)&root);
+}
+
+sabal_status sbl_loop_run(sbl_loop *loop, sbl_pool *pool, enum sabal_schedule schedule)
+{
+    loop->failed = (sbl_first)SBL_FIRST_INIT;
+    if (schedule == SABAL_STATIC)
+        sbl_loop_run_static(loop, pool);
+    else
+        run_lazily(loop, pool);
+    pthread_mutex_destroy(&loop->failed.lock);
+    return loop->failed.status;
 }
 
 void sabal_for_options_init(sabal_for_options *options)
@@ -105,15 +98,10 @@ void sabal_for_options_init(sabal_for_options *options)
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options)
 {
-    loop         l    = {.fn = fn, .context = context, .failed_at = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER};
-    struct piece root = {.run = sbl_loop_piece, .loop = &l, .begin = begin, .end = end};
+    sabal_for_options o = options ? *options : (sabal_for_options){0};
+    sbl_loop          l = {.fn = fn, .context = context, .begin = begin, .end = end, .grain = o.grain};
 
-    if (options && options->grain < 0)
+    if (o.grain < 0 || (o.schedule != SABAL_LAZY && o.schedule != SABAL_STATIC))
         return SABAL_EINVAL;
-    if (begin >= end)
-        return SABAL_OK;
-    l.grain = choose_grain(distance(begin, end), options ? options->grain : 0, pool);
-    sbl_job_run(pool, (struct sabal_record *)&root);
-    pthread_mutex_destroy(&l.lock);
-    return l.status;
+    return begin < end ? sbl_loop_run(&l, pool, o.schedule) : SABAL_OK;
 }

@@ -153,9 +153,9 @@ void sbl_pool_abandon(sbl_pool *pool)
 
 void sbl_pool_leave_all(void)
 {
-    sbl_me.worker   = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
-    sbl_me.entry    = NULL;
-    sbl_me.blocking = 0;
+    sbl_me.worker = NULL; /* fork() was called by one of a pool's threads, which now is the only one */
+    sbl_me.entry  = NULL;
+    sbl_regions_after_fork();
 }
 
 int32_t sbl_pool_threads(const sbl_pool *pool)
@@ -187,25 +187,4 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
         return;
     sbl_queue_push(queue, first, n, atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
     sbl_wake(pool, 0);
-}
-
-void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters)
-{
-    sbl_pool         *p   = (sbl_pool *)pool;
-    sbl_pool_counters sum = {0};
-    int32_t           n   = atomic_load_explicit(&p->n_threads, memory_order_acquire);
-
-    for (int32_t i = 0; i < p->max_slots; i++) {
-        sbl_slot *slot = sbl_slot_at(p, i);
-
-        if (!slot)
-            continue;
-        sum.runs += atomic_load_explicit(&slot->runs, memory_order_relaxed);
-        sum.shares += atomic_load_explicit(&slot->shares, memory_order_relaxed);
-        sum.steals += atomic_load_explicit(&slot->steals, memory_order_relaxed);
-        sum.parks += atomic_load_explicit(&slot->parks, memory_order_relaxed);
-    }
-    sum.wakes  = atomic_load_explicit(&p->wakes, memory_order_relaxed);
-    sum.spares = n > p->threads ? (uint64_t)(n - p->threads) : 0;
-    *counters  = sum;
 }

@@ -1,6 +1,6 @@
 /*
  * The work-stealing pool as the floors above see it: posted work with priorities, waiting, blocking. Fork-join,
- * loops and reductions are in <sabal/job.h> and job_pool.h.
+ * loops and reductions are in <sabal/job.h>, <sabal/loop.h> and job_pool.h.
  */
 #ifndef SBL_SCHED_POOL_H
 #define SBL_SCHED_POOL_H
@@ -52,6 +52,8 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
  */
 void sbl_blocking_begin(void);
 void sbl_blocking_end(void);
+/** 1 while any thread is inside sabal_isolate_begin(): a wait runs nothing but what it waits for, even if it is stuck. */
+int sbl_anybody_is_isolated(void);
 
 /*
  * A pool can be stuck: all its threads are blocked, as many spares as there may be are started (or no more can be), and
@@ -76,15 +78,20 @@ int  sbl_event_is_set(const sbl_event *event);
 /** Spins a little, then sleeps, lending the place if on a pool thread. 0 if the time ran out (negative: never). */
 int sbl_event_wait(sbl_event *event, int64_t timeout_ns);
 
-/** Counters since the pool was made, summed over its threads and guests. */
+/** Counters since the pool was made. */
 typedef struct sbl_pool_counters {
-    uint64_t runs;   /* posted work that was run                                                */
-    uint64_t shares; /* spawned jobs that were offered to thieves (the rest costs no counting)   */
-    uint64_t steals; /* jobs, and posted work taken from another thread's queue                  */
-    uint64_t parks;  /* a thread that found nothing, or waited, went to sleep                     */
-    uint64_t wakes;  /* a sleeper was woken, or a spare thread started, for work                 */
-    uint64_t spares; /* threads started in the place of blocked ones                             */
+    uint64_t runs;      /* posted work that was run                                                */
+    uint64_t shares;    /* spawned jobs that were offered to thieves (the rest costs no counting)   */
+    uint64_t steals;    /* jobs, and posted work taken from another thread's queue                  */
+    uint64_t parks;     /* a thread that found nothing, or waited, went to sleep                     */
+    uint64_t wakes;     /* a sleeper was woken, or a spare thread started, for work                 */
+    uint64_t spares;    /* threads started in the place of blocked ones                             */
+    uint64_t search_ns; /* time in which a thread was awake and looked for work, up to its last end        */
 } sbl_pool_counters;
+/** Of thread i, without wakes and spares: 1. Of all lent slots (guests, nested entries) if i is the number of threads: 0.
+    -1: i is more than that. */
+int32_t sbl_pool_count_one(const sbl_pool *pool, int32_t i, sbl_pool_counters *counters);
+/** Of all its threads and guests. */
 void sbl_pool_count(const sbl_pool *pool, sbl_pool_counters *counters);
 
 #endif

@@ -3,27 +3,23 @@
  * its left. Where leaves begin and who is joined with whom depends on range and grain; thieves only decide
  * who runs a node.
  */
-#include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "sched/job_pool.h"
+#include "sched/range.h"
 #include "sched/worker.h"
 
-#define SMALL      64 /* bytes of a partial result that lives on the stack */
-#define MAX_LEAF   4096
-#define MAX_LEAVES 65536
+#define SMALL 64 /* bytes of a partial result that lives on the stack */
 
 typedef struct reduction {
     sabal_leaf_fn    *fn;
     sabal_combine_fn *combine;
     void             *context;
-    int64_t           begin, end, grain;
+    sbl_leaves        leaves;
     size_t            stride;
-    unsigned char    *slots;     /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
-    _Atomic int64_t   failed_at; /* first leaf that failed; INT64_MAX: none did */
-    sabal_status      status;    /* its status */
-    pthread_mutex_t   lock;      /* guards changes of the two */
+    unsigned char    *slots;  /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
+    sbl_first         failed; /* by the number of leaves */
 } reduction;
 
 struct node {
@@ -37,20 +33,10 @@ _Static_assert(sizeof(struct node) <= sizeof(struct sabal_record), "a node is a 
 
 static void run_leaf(reduction *r, void *partial, int64_t leaf)
 {
-    int64_t      begin = (int64_t)((uint64_t)r->begin + (uint64_t)leaf * (uint64_t)r->grain);
-    uint64_t     left  = (uint64_t)r->end - (uint64_t)begin;
-    int64_t      end   = left > (uint64_t)r->grain ? (int64_t)((uint64_t)begin + (uint64_t)r->grain) : r->end;
-    sabal_status status;
+    sabal_status status = r->fn(partial, sbl_leaf_begin(&r->leaves, leaf), sbl_leaf_end(&r->leaves, leaf), r->context);
 
-    status = r->fn(partial, begin, end, r->context);
-    if (__builtin_expect(status != SABAL_OK, 0)) {
-        pthread_mutex_lock(&r->lock);
-        if (leaf < atomic_load_explicit(&r->failed_at, memory_order_relaxed)) {
-            atomic_store_explicit(&r->failed_at, leaf, memory_order_relaxed);
-            r->status = status;
-        }
-        pthread_mutex_unlock(&r->lock);
-    }
+    if (__builtin_expect(status != SABAL_OK, 0))
+        sbl_first_note(&r->failed, leaf, status);
 }
 
 static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
@@ -89,31 +75,20 @@ static void run_node(struct sabal_place *place, struct sabal_record *head, reduc
                      int64_t last)
 {
     _Alignas(16) unsigned char local[SMALL];
-    int64_t                    n = last - first, middle;
+    int64_t                    middle;
     void                      *right;
 
-    if (first > atomic_load_explicit(&r->failed_at, memory_order_relaxed))
+    if (first > sbl_first_at(&r->failed))
         return; /* nobody will look at the result */
-    if (n == 1) {
+    if (last - first == 1) {
         run_leaf(r, partial, first);
         return;
     }
-    middle = first + ((int64_t)1 << (63 - __builtin_clzll((uint64_t)n - 1)));
+    middle = sbl_leaves_middle(first, last);
     right  = r->slots ? r->slots + (size_t)middle * r->stride : local;
     run_both(place, head, r, partial, right, first, middle, last);
-    if (atomic_load_explicit(&r->failed_at, memory_order_relaxed) == INT64_MAX)
+    if (sbl_first_at(&r->failed) == INT64_MAX)
         r->combine(partial, right, r->context);
-}
-
-static int64_t choose_grain(uint64_t n, int64_t asked)
-{
-    uint64_t grain = n / 16 + (n % 16 != 0), least = n / MAX_LEAVES + (n % MAX_LEAVES != 0);
-
-    if (asked)
-        return asked;
-    if (grain > MAX_LEAF)
-        grain = MAX_LEAF;
-    return (int64_t)(grain < least ? least : grain);
 }
 
 void sabal_reduce_options_init(sabal_reduce_options *options)
@@ -126,37 +101,27 @@ sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begi
                         sabal_combine_fn *combine, void *context, const sabal_reduce_options *options)
 {
     _Alignas(16) unsigned char local[SMALL];
-    uint64_t                   n    = end > begin ? (uint64_t)end - (uint64_t)begin : 0, n_leaves;
-    reduction                  r    = {.fn        = fn,
-                                       .combine   = combine,
-                                       .context   = context,
-                                       .begin     = begin,
-                                       .end       = end,
-                                       .failed_at = INT64_MAX,
-                                       .lock      = PTHREAD_MUTEX_INITIALIZER};
+    reduction                  r    = {.fn = fn, .combine = combine, .context = context, .failed = SBL_FIRST_INIT};
     struct node                root = {.run = run_record, .reduction = &r};
     size_t                     bytes;
 
     if (options && options->grain < 0)
         return SABAL_EINVAL;
-    if (!n)
-        r.end = begin;
-    r.grain  = n ? choose_grain(n, options ? options->grain : 0) : 1;
-    n_leaves = n ? (n - 1) / (uint64_t)r.grain + 1 : 1;
+    r.leaves = sbl_leaves_cut(begin, end, options ? options->grain : 0);
     r.stride = (out_size + 15) & ~(size_t)15;
     if (out_size > SMALL) {
-        if (__builtin_mul_overflow(n_leaves, r.stride, &bytes))
+        if (__builtin_mul_overflow((uint64_t)r.leaves.n, r.stride, &bytes))
             return SABAL_ENOMEM;
         r.slots = sbl_alloc_aligned(64, bytes);
         if (!r.slots)
             return SABAL_ENOMEM;
     }
     root.partial = r.slots ? r.slots : local;
-    root.last    = n_leaves > INT64_MAX ? INT64_MAX : (int64_t)n_leaves;
+    root.last    = r.leaves.n;
     sbl_job_run(pool, (struct sabal_record *)&root);
-    if (!r.status)
+    if (!r.failed.status)
         memcpy(out, root.partial, out_size);
     sbl_free(r.slots);
-    pthread_mutex_destroy(&r.lock);
-    return r.status;
+    pthread_mutex_destroy(&r.failed.lock);
+    return r.failed.status;
 }

@@ -16,23 +16,26 @@
 #include "sched/futex.h"
 #include "sched/worker.h"
 
+static void send_token(sbl_slot *slot)
+{
+    sbl_chaos();
+    /* release: what the waker did; pairs with the acquire in sbl_park() */
+    atomic_store_explicit(&slot->token, 1, memory_order_release);
+    sbl_futex_wake(&slot->token, 1);
+}
+
 static int wake_sleeper(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_threads; w++) {
         uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed);
 
         while (bits) {
-            uint64_t  bit = bits & -bits;
-            sbl_slot *slot;
+            uint64_t bit = bits & -bits;
 
             bits = atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_relaxed);
             if (!(bits & bit))
                 continue; /* somebody else was faster: look at what is left */
-            slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit));
-            sbl_chaos();
-            /* release: what the waker did; pairs with the acquire in sbl_park() */
-            atomic_store_explicit(&slot->token, 1, memory_order_release);
-            sbl_futex_wake(&slot->token, 1);
+            send_token(sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit)));
             return 1;
         }
     }
@@ -129,7 +132,7 @@ int sbl_records_visible(sbl_pool *pool)
             sbl_slot *slot   = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
             uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
 
-            if ((uint32_t)shared < (uint32_t)(shared >> 32))
+            if (sbl_tail_of(shared) < sbl_split_of(shared))
                 return 1;
         }
     return 0;
@@ -145,6 +148,19 @@ void sbl_tell_quiet(sbl_pool *pool)
     sbl_futex_wake(&pool->quiet, 1);
 }
 
+void sbl_note_searching(sbl_slot *self)
+{
+    self->searching = 1;
+    self->since     = sbl_clock_ns();
+}
+
+void sbl_note_found(sbl_slot *self)
+{
+    if (self->searching)
+        sbl_add(&self->search_ns, (uint64_t)(sbl_clock_ns() - self->since));
+    self->searching = 0;
+}
+
 void sbl_park(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
@@ -154,7 +170,7 @@ void sbl_park(sbl_slot *self)
     /* The bit first: who sees the lower count will find it. */
     atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + (self->searching ? SBL_SEARCHING : 0), memory_order_seq_cst);
-    self->searching = 0;
+    sbl_note_found(self);
     sbl_add(&self->parks, 1);
     sbl_fence(); /* between the count and the look at the work; pairs with that in sbl_wake() */
     sbl_request_all(pool);
@@ -162,24 +178,58 @@ void sbl_park(sbl_slot *self)
         sbl_wake(pool, 0);
     else if (sbl_records_visible(pool))
         sbl_wake(pool, 1);
+    if (atomic_load_explicit(&self->mail, memory_order_relaxed))
+        sbl_wake_thread(self);
     sbl_tell_quiet(pool);
     sbl_chaos();
-    /* acquire: what the waker did; pairs with the release in wake_sleeper() */
+    /* acquire: what the waker did; pairs with the release in send_token() */
     while (!atomic_exchange_explicit(&self->token, 0, memory_order_acquire))
         sbl_futex_wait(&self->token, 0, -1);
-    self->searching = 1; /* so the waker counted it */
+    sbl_note_searching(self); /* so the waker counted it */
+}
+
+/* Those who published while one was counted as searching that is so no more saw it and woke nobody: what is left is for
+   the next one. */
+static void wake_for_the_rest(sbl_pool *pool)
+{
+    sbl_fence(); /* between the count that went down and the look at the work; pairs with that in sbl_wake() */
+    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
 }
 
 void sbl_stop_searching(sbl_slot *self)
 {
     if (!self->searching)
         return;
-    self->searching = 0;
+    sbl_note_found(self);
     atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
-    /* Those who published meanwhile saw a searcher and woke nobody: what is left is for the next one. */
-    sbl_fence();
-    if (sbl_posted_visible(self->pool))
-        sbl_wake(self->pool, 0);
-    else if (sbl_records_visible(self->pool))
-        sbl_wake(self->pool, 1);
+    wake_for_the_rest(self->pool);
+}
+
+void sbl_wake_thread(sbl_slot *slot)
+{
+    sbl_pool         *pool     = slot->pool;
+    _Atomic uint64_t *sleeping = &pool->sleeping[slot->index / 64];
+    uint64_t          bit = (uint64_t)1 << (slot->index % 64), state = sbl_state(pool);
+
+    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */
+    if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
+        return;
+    do {
+        if (SBL_COUNT(state, SBL_AWAKE) >= pool->threads)
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state + SBL_AWAKE + SBL_SEARCHING,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    sbl_chaos();
+    if (atomic_fetch_and_explicit(sleeping, ~bit, memory_order_relaxed) & bit) {
+        atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
+        send_token(slot);
+        return;
+    }
+    /* somebody else woke it, and counted it too */
+    atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
+    wake_for_the_rest(pool);
+    sbl_tell_quiet(pool);
 }

@@ -41,9 +41,13 @@ static int too_many(sbl_pool *pool)
 
 static void run_work(sbl_slot *self, sbl_work *work)
 {
+    sbl_regions before = sbl_me.regions;
+
     sbl_stop_searching(self);
     sbl_add(&self->runs, 1);
     work->run(work);
+    if (__builtin_expect(sbl_regions_differ(before), 0))
+        sbl_regions_mend(before);
 }
 
 /* From the own queue or from that of foreign posts, whichever has the better first. */
@@ -139,8 +143,11 @@ static int steal_from_others(sbl_slot *self)
 
 static int find_and_run(sbl_slot *self)
 {
-    sbl_work *work = take_posted(self);
+    sbl_work *work;
 
+    if (sbl_mail_run(self))
+        return 1;
+    work = take_posted(self);
     if (!work)
         work = take_from_others(self);
     if (work) {
@@ -156,7 +163,7 @@ static int search(sbl_slot *self)
     int64_t until = 0, now;
 
     if (!self->searching) {
-        self->searching = 1;
+        sbl_note_searching(self);
         atomic_fetch_add_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
     }
     for (;;) {
@@ -184,8 +191,8 @@ void *sbl_worker_main(void *arg)
 
     snprintf(name, sizeof name, "sabal-%d", (int)self->index);
     pthread_setname_np(pthread_self(), name);
-    sbl_me.worker   = self;
-    self->searching = 1; /* so it was counted by who started it */
+    sbl_me.worker = self;
+    sbl_note_searching(self); /* so it was counted by who started it */
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
         if (too_many(pool) || (!find_and_run(self) && !search(self)))

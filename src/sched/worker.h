@@ -30,6 +30,12 @@
 #define SBL_SPARES      64  /* beyond the pool's size */
 #define SBL_GUESTS      256 /* slots for guests and nested entries */
 
+/* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
+#define SBL_INDEX_BITS 18
+#define SBL_AGE        ((uint64_t)1 << (2 * SBL_INDEX_BITS))
+#define SBL_INDEX      (((uint64_t)1 << SBL_INDEX_BITS) - 1)
+_Static_assert(SBL_RECORDS <= SBL_INDEX, "an index may be that of the end");
+
 /* The state word. awake: threads that run or search; searching: of these, those that look for work; guests:
    foreign threads inside a job; blocked: threads and guests that lent their place. */
 #define SBL_AWAKE            ((uint64_t)1)
@@ -43,7 +49,7 @@ typedef struct sbl_overflow sbl_overflow;
 typedef struct sbl_slot {
     struct sabal_place place; /* first: jobs know the slot by it */
 
-    /* tail (low half) and split (high half) of the deque: [tail, split) may be stolen. */
+    /* tail and split of the deque, and its age: [tail, split) may be stolen. */
     _Alignas(SBL_LINE) _Atomic uint64_t shared;
 
     _Alignas(SBL_LINE) sbl_pool *pool;
@@ -55,12 +61,14 @@ typedef struct sbl_slot {
     int32_t              searching; /* this thread is counted as searching */
     uint32_t             random;
     _Atomic int32_t      domain; /* of the core it was last seen on: threads of one domain are near */
-    _Atomic uint64_t     runs, shares, steals, parks; /* written by the owner alone */
+    _Atomic uint64_t     runs, shares, steals, parks, search_ns; /* written by the owner alone */
+    int64_t              since;                                  /* it searches */
     pthread_t            thread;
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
-    _Atomic uint32_t joined;                   /* 1: a job that the owner sleeps for is done */
-    sbl_queue        queue;
+    _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
+    _Atomic(struct sbl_mail *) mail;           /* something for this thread alone, see mail.c; NULL: nothing */
+    sbl_queue                  queue;
 } sbl_slot;
 
 struct sbl_pool {
@@ -81,21 +89,38 @@ struct sbl_pool {
     _Atomic(sbl_slot *) *slots;     /* max_slots; NULL until needed */
 };
 
+/* How many a thread has open. */
+typedef struct sbl_regions {
+    int32_t blocking; /* sbl_blocking_begin() */
+    int32_t isolated; /* sabal_isolate_begin() */
+} sbl_regions;
+
 /* One stay in a pool's jobs, on the stack of who made it. */
 typedef struct sbl_entry {
     struct sbl_entry *outer;
     sbl_slot         *slot;
     int32_t           guest; /* counted as one in its pool */
+    int32_t           lent;  /* counted as blocked instead */
+    sbl_regions       regions;
 } sbl_entry;
 
 typedef struct sbl_self {
-    sbl_slot  *worker;    /* of a pool's own thread */
-    sbl_entry *entry;     /* innermost */
-    int32_t    blocking;  /* depth of sbl_blocking_begin() */
-    uintptr_t  stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
-    int32_t    hint;      /* slot lent last */
+    sbl_slot   *worker;    /* of a pool's own thread */
+    sbl_entry  *entry;     /* innermost */
+    sbl_regions regions;   /* open now */
+    int32_t     lent;      /* the worker is counted as blocked */
+    int32_t     hint;      /* slot lent last */
+    uintptr_t   stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
 } sbl_self;
 extern __thread sbl_self sbl_me;
+
+/* blocking.c: after a call of the user's code: what it left open is closed, what it closed is opened, and told. */
+void              sbl_regions_mend(sbl_regions before);
+void              sbl_regions_after_fork(void);
+static inline int sbl_regions_differ(sbl_regions before)
+{
+    return sbl_me.regions.blocking != before.blocking || sbl_me.regions.isolated != before.isolated;
+}
 
 /* slot.c */
 sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index);
@@ -113,15 +138,31 @@ void sbl_park(sbl_slot *self);
 void sbl_request_all(sbl_pool *pool);
 /** A count went down: tells a destroyer that waits for the end. */
 void sbl_tell_quiet(sbl_pool *pool);
+/** Wakes this thread if it sleeps and one more may be awake. */
+void sbl_wake_thread(sbl_slot *slot);
 int  sbl_posted_visible(sbl_pool *pool);
 int  sbl_anybody_sleeps(sbl_pool *pool);
 int  sbl_records_visible(sbl_pool *pool);
 void sbl_stop_searching(sbl_slot *self);
+/** Notes that it searches from now on, and has been counted so; and that it does not any more. */
+void sbl_note_searching(sbl_slot *self);
+void sbl_note_found(sbl_slot *self);
 
 /* worker.c */
 void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
+
+/* mail.c: what only one certain thread shall run. */
+typedef struct sbl_mail {
+    void (*run)(struct sbl_mail *mail, sbl_slot *self);
+} sbl_mail;
+/** Puts it where the thread finds it next time it looks for work, and wakes that. 0: there is some already. */
+int sbl_mail_put(sbl_slot *to, sbl_mail *mail);
+/** Takes it back. 0: the thread has it already. */
+int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
+/** Runs what there is for the calling thread. 0: nothing. */
+int sbl_mail_run(sbl_slot *self);
 
 /* loop.c: the job that is a piece of a loop. */
 sabal_job_fn sbl_loop_piece;
@@ -136,6 +177,16 @@ static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
 {
     /* acquire: the slot's contents; pairs with the release where it is put there (worker.c, guest.c) */
     return atomic_load_explicit(&pool->slots[i], memory_order_acquire);
+}
+
+static inline uint32_t sbl_tail_of(uint64_t shared)
+{
+    return (uint32_t)(shared & SBL_INDEX);
+}
+
+static inline uint32_t sbl_split_of(uint64_t shared)
+{
+    return (uint32_t)(shared >> SBL_INDEX_BITS & SBL_INDEX);
 }
 
 static inline uint64_t sbl_state(sbl_pool *pool)

@@ -1,6 +1,7 @@
 /* The trace: one event for each run, in JSON that Perfetto reads. */
 #include <jansson.h>
 #include <locale.h>
+#include <stddef.h>
 
 #include "support/engines.h"
 
@@ -171,5 +172,110 @@ Test(trace, two_clients_have_two_traces)
     sabal_close(client);
     root = load();
     cr_expect_eq(count(root, "X", "name", "task_sum", NULL), 1);
+    json_decref(root);
+}
+
+/* --- what the threads have done --- */
+
+SABAL_JOB(long, fib, int, n)
+{
+    if (n < 2)
+        return n;
+    SABAL_SPAWN(fib, n - 1);
+    long y = SABAL_CALL(fib, n - 2);
+    return y + SABAL_SYNC(fib);
+}
+
+static int64_t sum_of(const sabal_client *c, size_t field)
+{
+    sabal_worker_stats s   = {.struct_size = sizeof s};
+    int64_t            sum = 0;
+
+    for (int32_t i = 0; sabal_client_worker_get(c, i, &s) == SABAL_OK; i++)
+        sum += *(int64_t *)(void *)((char *)&s + field);
+    return sum;
+}
+
+Test(trace, each_thread_counts_what_it_does)
+{
+    sabal_worker_stats s      = {.struct_size = sizeof s};
+    int64_t            others = 0;
+
+    client = sabal_open("local:", &err, .threads = 3);
+    for (int i = 0; i < 100; i++)
+        sabal_submit(client, task_sum, NULL, 0);
+    while (sum_of(client, offsetof(sabal_worker_stats, runs)) < 100)
+        sleep_ms(1);
+    while (!sum_of(client, offsetof(sabal_worker_stats, offered)) ||
+           !sum_of(client, offsetof(sabal_worker_stats, steals)))
+        cr_expect_eq(SABAL_RUN(client, fib, 20), 6765);
+    while (sum_of(client, offsetof(sabal_worker_stats, sleeps)) < 3)
+        sleep_ms(1);
+    cr_expect_eq(sum_of(client, offsetof(sabal_worker_stats, runs)), 100);
+    for (int32_t i = 0; i < 4; i++) {
+        cr_expect_eq(sabal_client_worker_get(client, i, &s), SABAL_OK);
+        cr_expect_eq(s.thread, i < 3 ? i : -1);
+        if (i == 3)
+            others = s.offered;
+    }
+    cr_expect_gt(others, 0); /* this thread's */
+    cr_expect_eq(s.runs, 0);
+    cr_expect_eq(sabal_client_worker_get(client, 4, &s), SABAL_END);
+    cr_expect_eq(sabal_client_worker_get(client, -1, &s), SABAL_EINVAL);
+    cr_expect_eq(sabal_client_worker_get(client, 0, &(sabal_worker_stats){0}), SABAL_EINVAL);
+    sabal_close(client);
+    cr_expect_eq(sabal_client_worker_get(NULL, 0, &s), SABAL_END);
+}
+
+/* One task after a nap of 20 ms: how much longer the thread has searched once it sleeps again. */
+static int64_t search_around_nap(void)
+{
+    const size_t ns = offsetof(sabal_worker_stats, searching_ns), sleeps = offsetof(sabal_worker_stats, sleeps);
+    int64_t      before = sum_of(client, ns), slept = sum_of(client, sleeps);
+
+    sleep_ms(20);
+    sabal_future_wait(sabal_submit(client, task_sum, NULL, 0), &err);
+    while (sum_of(client, sleeps) == slept)
+        sleep_ms(1);
+    return sum_of(client, ns) - before;
+}
+
+Test(trace, the_time_of_searching_is_that_before_a_sleep_and_not_the_sleep)
+{
+    int64_t least = INT64_MAX;
+
+    client = sabal_open("local:", &err, .threads = 1);
+    while (!sum_of(client, offsetof(sabal_worker_stats, sleeps)))
+        sleep_ms(1);
+    for (int i = 0; i < 20; i++) { /* the shortest: on a busy machine a search may be interrupted for long */
+        int64_t ns = search_around_nap();
+
+        least = ns < least ? ns : least;
+    }
+    cr_expect_geq(least, 50000); /* each sleep comes after a search of 50 us */
+    cr_expect_lt(least, 20000000);
+    sabal_close(client);
+}
+
+Test(trace, it_ends_with_the_counters_of_each_thread)
+{
+    json_t *root, *event = NULL, *args;
+
+    client = sabal_open("local:", &err, .threads = 2, .trace = path);
+    for (int i = 0; i < 10; i++)
+        sabal_submit(client, task_sum, NULL, 0);
+    sabal_future_wait(sabal_submit(client, task_sum, NULL, 0), &err);
+    sabal_close(client);
+    root = load();
+    cr_expect_eq(count(root, "C", "name", "worker 0", NULL), 1);
+    cr_expect_eq(count(root, "C", "name", "worker 1", &event), 1);
+    cr_expect_eq(count(root, "C", "name", "others", NULL), 1);
+    cr_assert_not_null(event);
+    args = json_object_get(event, "args");
+    for (int i = 0; i < 5; i++) {
+        static const char *const NAMES[] = {"runs", "offered", "steals", "sleeps", "searching_us"};
+
+        cr_expect(json_is_number(json_object_get(args, NAMES[i])), "%s", NAMES[i]);
+    }
     json_decref(root);
 }

@@ -23,8 +23,9 @@ FLOORS = {
     'array': {'base', 'value', 'graph', 'kernel', 'io'},
     'ml': {'base', 'value', 'graph', 'kernel', 'array'},
 }
-DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'graph': 'sched', 'value': 'value',
-         'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array', 'ml': 'ml'}
+DOORS = {'status': 'base', 'version': 'base', 'memory': 'base', 'client': 'base', 'job': 'sched', 'loop': 'sched', 'graph': 'sched',
+         'pool': 'sched', 'value': 'value', 'task': 'graph', 'cluster': 'cluster', 'file': 'io', 'array': 'array',
+         'ml': 'ml'}
 PUBLIC = re.compile(r'^sabal/(\w+)\.h$')
 WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Werror']
 
@@ -144,13 +145,18 @@ sabal_kmeans *use(sabal_error *err, double *out)
     *out = (double)SABAL_RUN(client, fib, 20);
     sabal_for(client, 0, 10, 0, out, .grain = 2);
     sabal_reduce(out, sizeof *out, client, 0, 10, 0, 0, NULL, .grain = 2);
+    sabal_for(client, 0, 10, 0, out, .schedule = SABAL_STATIC);
+    sabal_for_2d(client, 0, 10, 0, 9, 0, out, .grain = {2, 3}, .schedule = SABAL_STATIC);
+    sabal_for_2d(client, 0, 10, 0, 9, 0, out);
+    sabal_for_3d(client, 0, 10, 0, 9, 0, 8, 0, out, .grain = {2, 3, 4});
+    sabal_scan(out, sizeof *out, client, 0, 10, 0, 0, 0, NULL, .grain = 2, .initial = out);
     sabal_kmeans_fit(sabal_array_map_chunks(sabal_array_read(client, "x.npy", .chunk_rows = 5), 0, .row_ndim = 0));
     return km;
 }
 '''
     paths = ['-I', str(root / 'include'), '-I', str(build / 'include')]
-    jobs = [([c, std] + WARNINGS + paths, text, '.c', 'a program that uses the macros')
-            for c in ('gcc', 'clang') for std in ('-std=c11', '-std=gnu17')]
+    jobs = [([c, std] + debug + WARNINGS + paths, text, '.c', 'a program that uses the macros')
+            for c in ('gcc', 'clang') for std in ('-std=c11', '-std=gnu17') for debug in ([], ['-DSABAL_DEBUG'])]
     return all_compile(jobs)
 
 

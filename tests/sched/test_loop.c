@@ -1,4 +1,4 @@
-#include <sabal/job.h>
+#include <sabal/loop.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
