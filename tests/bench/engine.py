@@ -6,10 +6,12 @@ libfork and Taskflow are taken from the prefix that SABAL_PEERS names (README.md
 import dataclasses
 import glob
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
+import time
 
 REPS = 9
 PACKAGES = ['packages-bench']
@@ -17,8 +19,8 @@ PACKAGES = ['packages-bench']
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'engine')
 FLAGS = ['-O3', '-march=native', '-DNDEBUG', '-ffp-contract=off', '-fno-math-errno']  # as meson builds sabal's side
 LIMIT = 30       # seconds; a run that takes longer is out
-HOPELESS = 3     # so much slower than the best peer in the first round: out as well
 TRIES = 3        # for a run that others disturbed
+PATIENCE = 10    # seconds to wait before such a try until others leave the processors alone
 
 # name: words of the compiler, source, words behind it, the header that must be in SABAL_PEERS
 PEERS = {
@@ -42,6 +44,22 @@ def say(*words):
 def quiet(answer, threads):
     """Whether others left the processors to a run, as far as ticks of 10 ms can tell."""
     return answer['foreign'] <= (0.15 * answer['seconds'] + 0.015 if threads > 1 else answer['seconds'] + 0.03)
+
+
+def busy():
+    """Seconds that processors have been busy so far."""
+    with open('/proc/stat') as file:
+        user, nice, system, _, _, *others = map(int, file.readline().split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf('SC_CLK_TCK')
+
+
+def wait_for_quiet():
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        before = busy()
+        time.sleep(0.5)
+        if busy() - before < 0.05:
+            return
 
 
 @dataclasses.dataclass
@@ -126,6 +144,8 @@ class Engine:
         """The value of one run; None: too slow, or there is no such workload. A wrong result ends all."""
         command, answers = [self.path(e.program), e.threads, e.workload, e.n, e.arg, e.warm], []
         while len(answers) < TRIES and not (answers and quiet(answers[-1], e.threads)):
+            if answers:
+                wait_for_quiet()
             try:
                 done = subprocess.run([str(word) for word in command], env=self.bench.env, stdout=subprocess.PIPE,
                                       timeout=LIMIT)
@@ -137,10 +157,11 @@ class Engine:
         answer = min(answers, key=lambda a: a['foreign'] / a['seconds'])
         self.disturbed += not quiet(answer, e.threads)
         value = answer[e.field] * e.scale
-        return value if value > 0 or e.ours else None
+        return math.inf if value == 0 and e.workload.startswith('metg') else value  # it is never so efficient
 
-    def rounds(self, case, entrants):
-        """Runs all in turn, beginning with another one each round. Hopeless peers drop out after the first round."""
+    def rounds(self, case, entrants, hopeless=math.inf):
+        """Runs all in turn, beginning with another one each round. Peers so many times slower than the best drop out
+        after the first."""
         self.disturbed = 0
         entrants = [e for e in entrants if self.has(e.program)]
         for e in entrants:
@@ -156,23 +177,26 @@ class Engine:
             if i == 0:
                 firsts = [e.values[0] for e in entrants if e.values and not e.ours]
                 for e in entrants:
-                    e.out |= not e.ours and bool(e.values) and e.values[0] > HOPELESS * min(firsts)
+                    e.out |= not e.ours and bool(e.values) and e.values[0] > hopeless * min(firsts)
         say(f'{case}: ' + ', '.join(e.text() if e.values else e.name + ' out' for e in entrants)
             + (f'; {self.disturbed} runs were disturbed' if self.disturbed else ''))
         return entrants
 
-    def compare(self, case, entrants, unit, bound, meaning, needs=(), threads=None):
+    def compare(self, case, entrants, unit, bound, meaning, needs=(), hopeless=math.inf):
         """Ours is the first; the ratio is ours / (bound * best of the others). Without a peer in needs it is null."""
         if not self.bench.wants(case):
             return
-        entrants = self.rounds(case, entrants)
+        entrants = self.rounds(case, entrants, hopeless)
+        if not entrants:
+            return self.bench.result(case, None, None, None, unit, None, meaning, 2)
         mine = entrants[0].median() if entrants[0].ours else None
-        others = [e for e in entrants[1 if mine is not None else 0:] if e.values and not e.out]
+        others = [e for e in entrants[1 if mine is not None else 0:] if e.values and not e.out and e.median() < math.inf]
         best = min(others, key=Entrant.median) if others else None
         missing = [name for name in needs if not self.has(name)]
         if missing:
-            say(f'{case}: no ratio without ' + ', '.join(missing))
+            say(f'{case}: no ratio without ' + ', '.join(missing).replace(' graph', ''))
+        mine = None if mine == math.inf else mine
         known = mine is not None and best and not missing
         self.bench.result(case, mine, best and best.name, best and best.median(), unit,
                           mine / (bound * best.median()) if known else None, meaning,
-                          threads or entrants[0].threads)
+                          entrants[0].threads)
