@@ -21,6 +21,7 @@ FLAGS = ['-O3', '-march=native', '-DNDEBUG', '-ffp-contract=off', '-fno-math-err
 LIMIT = 30       # seconds; a run that takes longer is out
 TRIES = 3        # for a run that others disturbed
 PATIENCE = 10    # seconds to wait before such a try until others leave the processors alone
+SPARE = 90       # seconds a case for such tries and waits in all
 
 # name: words of the compiler, source, words behind it, the header that must be in SABAL_PEERS
 PEERS = {
@@ -53,6 +54,13 @@ def busy():
     return (user + nice + system + sum(others)) / os.sysconf('SC_CLK_TCK')
 
 
+def watched(work):
+    """An answer's time and what others used meanwhile; work() gives its own seconds by the clock and of processors."""
+    before = busy()
+    seconds, own = work()
+    return {'seconds': seconds, 'foreign': max(busy() - before - own, 0)}
+
+
 def wait_for_quiet():
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -75,6 +83,7 @@ class Entrant:
     scale: float = 1.0      # from the answer to what is compared
     field: str = 'seconds'  # of the answer
     ours: bool = False      # it is no peer that is dropped when it is slow
+    ask: object = None      # instead of the program: a function that gives seconds and foreign
     values: list = dataclasses.field(default_factory=list)
     out: bool = False
 
@@ -88,7 +97,7 @@ class Entrant:
 
 class Engine:
     def __init__(self, bench):
-        self.bench, self.paths, self.disturbed = bench, {}, 0
+        self.bench, self.paths, self.disturbed, self.spare = bench, {}, 0, SPARE
         self.prefix = os.environ.get('SABAL_PEERS')
         self.folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'build-bench', 'engine')
         if not self.prefix:
@@ -141,31 +150,40 @@ class Engine:
     # --- runs
 
     def once(self, e):
-        """The value of one run; None: too slow, or there is no such workload. A wrong result ends all."""
-        command, answers = [self.path(e.program), e.threads, e.workload, e.n, e.arg, e.warm], []
-        while len(answers) < TRIES and not (answers and quiet(answers[-1], e.threads)):
+        """The value of a run, the quietest of up to TRIES; None: too slow. A wrong result ends all."""
+        answers = []
+        while len(answers) < TRIES and (not answers or not quiet(answers[-1], e.threads) and self.spare > 0):
+            began = time.monotonic()
             if answers:
                 wait_for_quiet()
-            try:
-                done = subprocess.run([str(word) for word in command], env=self.bench.env, stdout=subprocess.PIPE,
-                                      timeout=LIMIT)
-            except subprocess.TimeoutExpired:
+            answer = e.ask() if e.ask else self.answer(e)
+            if answer is None:
                 return None
-            if done.returncode:
-                sys.exit(f'bench: {" ".join(str(word) for word in command)} ended with status {done.returncode}')
-            answers.append(json.loads(done.stdout))
+            self.spare -= time.monotonic() - began if answers else 0
+            answers.append(answer)
         answer = min(answers, key=lambda a: a['foreign'] / a['seconds'])
         self.disturbed += not quiet(answer, e.threads)
         value = answer[e.field] * e.scale
         return math.inf if value == 0 and e.workload.startswith('metg') else value  # it is never so efficient
 
+    def answer(self, e):
+        command = [str(w) for w in (self.path(e.program), e.threads, e.workload, e.n, e.arg, e.warm)]
+        try:
+            done = subprocess.run(command, env=self.bench.env, stdout=subprocess.PIPE, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            return None
+        if done.returncode:
+            sys.exit(f'bench: {" ".join(command)} ended with status {done.returncode}')
+        return json.loads(done.stdout)
+
     def rounds(self, case, entrants, hopeless=math.inf):
         """Runs all in turn, beginning with another one each round. Peers so many times slower than the best drop out
         after the first."""
-        self.disturbed = 0
+        self.disturbed, self.spare = 0, SPARE
         entrants = [e for e in entrants if self.has(e.program)]
         for e in entrants:
-            self.path(e.program)
+            if not e.ask:
+                self.path(e.program)
         for i in range(self.bench.options.reps):
             k = i % len(entrants)
             for e in entrants[k:] + entrants[:k]:
