@@ -42,9 +42,10 @@ def say(*words):
     print(*words, file=sys.stderr, flush=True)
 
 
-def quiet(answer, threads):
+def quiet(answer, e):
     """Whether others left the processors to a run, as far as ticks of 10 ms can tell."""
-    return answer['foreign'] <= (0.15 * answer['seconds'] + 0.015 if threads > 1 else answer['seconds'] + 0.03)
+    seconds = answer['seconds']
+    return not e.alone or answer['foreign'] <= (0.15 * seconds + 0.015 if e.threads > 1 else seconds + 0.03)
 
 
 def busy():
@@ -83,6 +84,7 @@ class Entrant:
     scale: float = 1.0      # from the answer to what is compared
     field: str = 'seconds'  # of the answer
     ours: bool = False      # it is no peer that is dropped when it is slow
+    alone: bool = True      # others on the processors disturb it
     ask: object = None      # instead of the program: a function that gives seconds and foreign
     values: list = dataclasses.field(default_factory=list)
     out: bool = False
@@ -152,7 +154,7 @@ class Engine:
     def once(self, e):
         """The value of a run, the quietest of up to TRIES; None: too slow. A wrong result ends all."""
         answers = []
-        while len(answers) < TRIES and (not answers or not quiet(answers[-1], e.threads) and self.spare > 0):
+        while len(answers) < TRIES and (not answers or self.spare > 0 and not quiet(answers[-1], e)):
             began = time.monotonic()
             if answers:
                 wait_for_quiet()
@@ -162,7 +164,7 @@ class Engine:
             self.spare -= time.monotonic() - began if answers else 0
             answers.append(answer)
         answer = min(answers, key=lambda a: a['foreign'] / a['seconds'])
-        self.disturbed += not quiet(answer, e.threads)
+        self.disturbed += not quiet(answer, e)
         value = answer[e.field] * e.scale
         return math.inf if value == 0 and e.workload.startswith('metg') else value  # it is never so efficient
 

@@ -193,7 +193,7 @@ static uint64_t idle_with(void (*pair)(double), long n)
 
 /* --- the smallest task at which both threads work at a given part of their time ---------------------------- */
 
-enum { METG_WIDTH = 4, METG_STEPS = 400, METG_RUNS = 7 };
+enum { METG_WIDTH = 4, METG_STEPS = 400, METG_RUNS = 7, METG_LARGEST = 16384 };
 
 static struct cell {
     uint64_t steps;
@@ -250,7 +250,7 @@ static uint64_t metg_with(void (*prepare)(long rounds), void (*run)(long rounds)
     double       last_efficiency = 1, last_grain = 0;
     uint64_t     right = 1;
 
-    for (double g = 65536; g >= 32; g /= 1.41421356) {
+    for (double g = METG_LARGEST; g >= 32; g /= 1.41421356) {
         const long   rounds = g / a_round < 1 ? 1 : (long)(g / a_round);
         const double grain  = (double)rounds * a_round;
         double       efficiency;
