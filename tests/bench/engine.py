@@ -21,6 +21,7 @@ FLAGS = ['-O3', '-march=native', '-DNDEBUG', '-ffp-contract=off', '-fno-math-err
 LIMIT = 30       # seconds; a run that takes longer is out
 TRIES = 3        # for a run that others disturbed
 PATIENCE = 10    # seconds to wait before such a try until others leave the processors alone
+ENOUGH = 3       # undisturbed runs of a side: the others don't count then
 SPARE = 90       # seconds a case for such tries and waits in all
 
 # name: words of the compiler, source, words behind it, the header that must be in SABAL_PEERS
@@ -89,8 +90,10 @@ class Entrant:
     values: list = dataclasses.field(default_factory=list)
     out: bool = False
 
+    quiet_values: list = dataclasses.field(default_factory=list)  # of runs that nobody disturbed
+
     def median(self):
-        return statistics.median(self.values)
+        return statistics.median(self.quiet_values if len(self.quiet_values) >= ENOUGH else self.values)
 
     def text(self):
         return (f'{self.name} {self.median():.4g} ({min(self.values):.4g} .. {max(self.values):.4g})'
@@ -164,9 +167,14 @@ class Engine:
             self.spare -= time.monotonic() - began if answers else 0
             answers.append(answer)
         answer = min(answers, key=lambda a: a['foreign'] / a['seconds'])
-        self.disturbed += not quiet(answer, e)
         value = answer[e.field] * e.scale
-        return math.inf if value == 0 and e.workload.startswith('metg') else value  # it is never so efficient
+        if value == 0 and e.workload.startswith('metg'):
+            value = math.inf  # it is never so efficient
+        if quiet(answer, e):
+            e.quiet_values.append(value)
+        else:
+            self.disturbed += 1
+        return value
 
     def answer(self, e):
         command = [str(w) for w in (self.path(e.program), e.threads, e.workload, e.n, e.arg, e.warm)]
