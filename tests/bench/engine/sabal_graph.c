@@ -1,4 +1,4 @@
-/* Sabal's side: tasks and futures. See harness.h. */
+/* Sabal's side of graphs that are built once, run, and run again. See harness.h. */
 #include <sabal/sabal.h>
 
 #include "drive.h"
@@ -6,153 +6,154 @@
 static sabal_client *client;
 static sabal_error   err = SABAL_ERROR_INIT;
 
-static void die(const char *what)
+static void run_graph(sabal_graph *g)
 {
-    char text[1024] = "";
-
-    sabal_error_format(text, sizeof text, &err);
-    fprintf(stderr, "bench: %s: %s\n", what, text);
-    exit(1);
+    if (sabal_graph_run(g, &err)) {
+        fprintf(stderr, "bench: run: %s\n", err.message);
+        exit(1);
+    }
 }
 
-static uint64_t value_of(const sabal_future *future)
+static sabal_status count_link(void *arg)
 {
-    uint64_t value = 0;
-
-    if (sabal_future_get(&value, sizeof value, future, &err))
-        die("get");
-    return value;
+    ++*(uint64_t *)arg;
+    return SABAL_OK;
 }
 
-static void release_all(sabal_future **futures, long n)
+struct wave_cell {
+    uint64_t                value;
+    const struct wave_cell *above, *left;
+};
+
+static sabal_status fill_cell(void *arg)
 {
-    for (long i = 0; i < n; i++)
-        sabal_release(futures[i]);
-    free(futures);
+    struct wave_cell *c = arg;
+
+    c->value = 1 + (c->above ? c->above->value : 0) + (c->left ? c->left->value : 0);
+    return SABAL_OK;
 }
 
-/* 1 and the sum of its inputs. */
-static sabal_status count_task(sabal_task *task)
+static sabal_graph *build_chain(uint64_t *count, long n)
 {
-    uint64_t n = 1;
+    sabal_graph *g = sabal_graph_create(client);
 
-    for (int32_t i = 0; i < sabal_task_n_inputs(task); i++)
-        n += *(const uint64_t *)sabal_task_input(task, i);
-    return sabal_task_return(task, &n, sizeof n);
+    for (long i = 0; i < n; i++) {
+        sabal_graph_add(g, count_link, count);
+        if (i)
+            sabal_graph_edge(g, i - 1, i);
+    }
+    return g;
 }
 
-/* --- built and run ----------------------------------------------------------------------------------------- */
+static sabal_graph *build_wavefront(struct wave_cell *cells, long n)
+{
+    sabal_graph *g = sabal_graph_create(client);
 
-/* Each link is let go of as soon as the next one holds it. */
+    for (long i = 0; i < n * n; i++) {
+        cells[i] = (struct wave_cell){0, i >= n ? &cells[i - n] : NULL, i % n ? &cells[i - 1] : NULL};
+        sabal_graph_add(g, fill_cell, &cells[i]);
+        if (i >= n)
+            sabal_graph_edge(g, i - n, i);
+        if (i % n)
+            sabal_graph_edge(g, i - 1, i);
+    }
+    return g;
+}
+
+/* The first run is the warm one; g_value is what the others take, in ns a task. */
+static void rerun(sabal_graph *g, long n)
+{
+    double start;
+
+    run_graph(g);
+    start = now_s();
+    for (int k = 0; k < RERUNS; k++)
+        run_graph(g);
+    g_value = (now_s() - start) * 1e9 / RERUNS / (double)n;
+}
+
+static uint64_t chain(long n, int again)
+{
+    uint64_t     count = 0;
+    sabal_graph *g     = build_chain(&count, n);
+
+    if (again)
+        rerun(g, n);
+    else
+        run_graph(g);
+    sabal_graph_destroy(g);
+    return count;
+}
+
+static uint64_t wavefront(long n, int again)
+{
+    struct wave_cell *cells = room(sizeof *cells * (size_t)(n * n));
+    sabal_graph      *g     = build_wavefront(cells, n);
+    uint64_t          last;
+
+    if (again)
+        rerun(g, n * n);
+    else
+        run_graph(g);
+    last = cells[n * n - 1].value;
+    sabal_graph_destroy(g);
+    free(cells);
+    return last;
+}
+
 static uint64_t run_chain(long n, long arg)
 {
-    sabal_future *last = sabal_submit(client, count_task, NULL, 0);
-    uint64_t      result;
+    return chain(n, 0);
+}
 
-    for (long i = 1; i < n; i++) {
-        sabal_future *next = sabal_submit(client, count_task, NULL, 0, .inputs = SABAL_LIST(last));
-
-        sabal_release(last);
-        last = next;
-    }
-    result = value_of(last);
-    sabal_release(last);
-    return result;
+static uint64_t rerun_chain(long n, long arg)
+{
+    return chain(n, 1);
 }
 
 static uint64_t run_wavefront(long n, long arg)
 {
-    sabal_future **cells = room(sizeof(sabal_future *) * (size_t)(n * n));
-    uint64_t       result;
-
-    for (long i = 0; i < n * n; i++) {
-        const void *before[2];
-        sabal_list  inputs = {before, 0};
-
-        if (i >= n)
-            before[inputs.count++] = cells[i - n];
-        if (i % n)
-            before[inputs.count++] = cells[i - 1];
-        cells[i] = sabal_submit(client, count_task, NULL, 0, .inputs = inputs);
-    }
-    result = value_of(cells[n * n - 1]);
-    release_all(cells, n * n);
-    return result;
+    return wavefront(n, 0);
 }
 
-/* --- futures of their own ---------------------------------------------------------------------------------- */
-
-/* A binary tree of n = 2^k - 1 nodes, from its leaves to its root. */
-static uint64_t run_tree(long n, long arg)
+static uint64_t rerun_wavefront(long n, long arg)
 {
-    sabal_future **nodes = room(sizeof(sabal_future *) * (size_t)n);
-    uint64_t       result;
-
-    for (long i = n - 1; i >= 0; i--)
-        nodes[i] = 2 * i + 1 < n ? sabal_submit(client, count_task, NULL, 0,
-                                                .inputs = SABAL_LIST(nodes[2 * i + 1], nodes[2 * i + 2]))
-                                 : sabal_submit(client, count_task, NULL, 0);
-    result = value_of(nodes[0]);
-    release_all(nodes, n);
-    return result;
+    return wavefront(n, 1);
 }
 
-static sabal_status map_task(sabal_task *task)
-{
-    const uint64_t n = *(const uint64_t *)sabal_task_arg(task) + 1;
+/* --- the smallest task ------------------------------------------------------------------------------------- */
 
-    return sabal_task_return(task, &n, sizeof n);
+static sabal_graph *stencil;
+static long         stencil_rounds;
+
+static sabal_status stencil_node(void *arg)
+{
+    stencil_task((long)(intptr_t)arg, stencil_rounds);
+    return SABAL_OK;
 }
 
-static uint64_t run_map(long n, long arg)
+static void build_stencil(long rounds)
 {
-    sabal_future **futures = room(sizeof(sabal_future *) * (size_t)n);
-    uint64_t      *values  = room(sizeof(uint64_t) * (size_t)n);
-    uint64_t       right   = 0;
-
-    for (long i = 0; i < n; i++)
-        values[i] = (uint64_t)i;
-    sabal_map(futures, client, map_task, values, sizeof *values, n);
-    if (sabal_gather(values, sizeof *values, (sabal_list){(const void *const *)futures, n}, &err))
-        die("gather");
-    release_all(futures, n);
-    for (long i = 0; i < n; i++)
-        right += values[i] == (uint64_t)i + 1;
-    free(values);
-    return right;
+    stencil_rounds = rounds;
+    sabal_graph_destroy(stencil);
+    stencil = sabal_graph_create(client);
+    for (long t = 0; t < METG_STEPS; t++)
+        for (long i = 0; i < METG_WIDTH; i++) {
+            sabal_graph_add(stencil, stencil_node, (void *)(intptr_t)i);
+            for (long k = i - 1; t && k <= i + 1; k++)
+                if (k >= 0 && k < METG_WIDTH)
+                    sabal_graph_edge(stencil, (t - 1) * METG_WIDTH + k, t * METG_WIDTH + i);
+        }
 }
 
-static int gate_is_open;
-
-static sabal_status gate_task(sabal_task *task)
+static void run_stencil(long rounds)
 {
-    const uint64_t zero = 0;
-
-    while (!__atomic_load_n(&gate_is_open, __ATOMIC_ACQUIRE))
-        usleep(1000);
-    return sabal_task_return(task, &zero, sizeof zero);
+    run_graph(stencil);
 }
 
-/* Bytes of a task that waits for another: what the process grows by while the gate is shut. */
-static uint64_t run_bytes(long n, long arg)
+static uint64_t run_metg_graph(long n, long arg)
 {
-    sabal_future **futures = room(sizeof(sabal_future *) * (size_t)n);
-    sabal_future  *gate;
-    uint64_t       ran = 0;
-    long           before;
-
-    gate_is_open = 0;
-    gate         = sabal_submit(client, gate_task, NULL, 0);
-    before       = resident_bytes();
-    for (long i = 0; i < n; i++)
-        futures[i] = sabal_submit(client, count_task, NULL, 0, .inputs = SABAL_LIST(gate));
-    g_value = (double)(resident_bytes() - before) / (double)n;
-    __atomic_store_n(&gate_is_open, 1, __ATOMIC_RELEASE);
-    for (long i = 0; i < n; i++)
-        ran += value_of(futures[i]);
-    release_all(futures, n);
-    sabal_release(gate);
-    return ran;
+    return metg_with(build_stencil, run_stencil, n);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- */
@@ -160,23 +161,21 @@ static uint64_t run_bytes(long n, long arg)
 static void start(int threads)
 {
     client = sabal_open("local:", &err, .threads = threads);
-    if (err.status)
-        die("open");
+    if (err.status) {
+        fprintf(stderr, "bench: open: %s\n", err.message);
+        exit(1);
+    }
 }
 
 static void stop(void)
 {
+    sabal_graph_destroy(stencil);
     sabal_close(client);
 }
 
 static const workload workloads[] = {
-    {"build-chain", run_chain},
-    {"build-wavefront", run_wavefront},
-    {"futures-chain", run_chain},
-    {"futures-tree", run_tree},
-    {"futures-map", run_map},
-    {"futures-bytes", run_bytes},
-    {NULL, NULL},
+    {"build-chain", run_chain},           {"build-wavefront", run_wavefront}, {"rerun-chain", rerun_chain},
+    {"rerun-wavefront", rerun_wavefront}, {"metg-graph", run_metg_graph},     {NULL, NULL},
 };
 
 int main(int argc, char **argv)
