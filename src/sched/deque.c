@@ -20,7 +20,7 @@
 #define DONE      ((uintptr_t)1)
 #define SLEEPS    ((uintptr_t)2)
 #define FLAGS     (DONE | SLEEPS)
-#define SYNC_NS   30000 /* a sync without anything to steal spins so long before it sleeps */
+#define SYNC_NS   100000 /* a sync without anything to steal spins so long, about what a wake costs, before it sleeps */
 #define NO_SPLIT  ((struct sabal_record *)UINTPTR_MAX)
 #define PER_BLOCK 255
 

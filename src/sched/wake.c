@@ -18,6 +18,7 @@
 
 static void send_token(sbl_slot *slot)
 {
+    sbl_steer_away(slot);
     sbl_chaos();
     /* release: what the waker did; pairs with the acquire in sbl_park() */
     atomic_store_explicit(&slot->token, 1, memory_order_release);
@@ -32,7 +33,8 @@ static int wake_sleeper(sbl_pool *pool)
         while (bits) {
             uint64_t bit = bits & -bits;
 
-            bits = atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_relaxed);
+            /* acquire: its mask, as its owner left it */
+            bits = atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_acquire);
             if (!(bits & bit))
                 continue; /* somebody else was faster: look at what is left */
             send_token(sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit)));
@@ -185,6 +187,7 @@ void sbl_park(sbl_slot *self)
     /* acquire: what the waker did; pairs with the release in send_token() */
     while (!atomic_exchange_explicit(&self->token, 0, memory_order_acquire))
         sbl_futex_wait(&self->token, 0, -1);
+    sbl_steer_back(self);
     sbl_note_searching(self); /* so the waker counted it */
 }
 
@@ -223,7 +226,7 @@ void sbl_wake_thread(sbl_slot *slot)
     } while (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state + SBL_AWAKE + SBL_SEARCHING,
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
-    if (atomic_fetch_and_explicit(sleeping, ~bit, memory_order_relaxed) & bit) {
+    if (atomic_fetch_and_explicit(sleeping, ~bit, memory_order_acquire) & bit) { /* as in wake_sleeper() */
         atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
         send_token(slot);
         return;

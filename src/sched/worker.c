@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -191,6 +192,7 @@ void *sbl_worker_main(void *arg)
 
     snprintf(name, sizeof name, "sabal-%d", (int)self->index);
     pthread_setname_np(pthread_self(), name);
+    atomic_store_explicit(&self->tid, gettid(), memory_order_relaxed);
     sbl_me.worker = self;
     sbl_note_searching(self); /* so it was counted by who started it */
     /* relaxed: nothing to see at the end but the end */

@@ -15,6 +15,7 @@
 #define SBL_SCHED_WORKER_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -64,6 +65,10 @@ typedef struct sbl_slot {
     _Atomic uint64_t     runs, shares, steals, parks, search_ns; /* written by the owner alone */
     int64_t              since;                                  /* it searches */
     pthread_t            thread;
+
+    _Atomic pid_t tid;     /* 0: it does not run yet */
+    int           steered; /* these two: the waker's, until it gives the token; then the owner's */
+    cpu_set_t     mask;    /* as it was */
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
     _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
@@ -147,6 +152,12 @@ void sbl_stop_searching(sbl_slot *self);
 /** Notes that it searches from now on, and has been counted so; and that it does not any more. */
 void sbl_note_searching(sbl_slot *self);
 void sbl_note_found(sbl_slot *self);
+
+/* steer.c */
+/** Before a sleeper is given its token: it shall run on another core than the caller's. */
+void sbl_steer_away(sbl_slot *slot);
+/** Once it runs. */
+void sbl_steer_back(sbl_slot *self);
 
 /* worker.c */
 void *sbl_worker_main(void *slot);

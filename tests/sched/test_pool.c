@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -264,6 +265,39 @@ Test(pool, an_idle_pool_sleeps)
     cr_expect_eq(SBL_COUNT(sbl_state(pool), SBL_AWAKE), 0);
     cr_expect_eq(before.parks, after.parks); /* and nobody looks round now and then */
     cr_expect_eq(before.wakes, after.wakes);
+    sbl_pool_destroy(pool);
+}
+
+struct look {
+    sbl_work        work;
+    cpu_set_t       mask;
+    _Atomic int32_t done;
+};
+
+static void look_at_mask(sbl_work *work)
+{
+    struct look *look = (struct look *)(void *)work;
+
+    sched_getaffinity(0, sizeof look->mask, &look->mask);
+    atomic_store(&look->done, 1);
+}
+
+/* Waking changes a thread's mask for a moment: nothing of that is to be seen by what it runs. */
+Test(pool, a_woken_thread_may_run_on_every_core_again)
+{
+    sbl_pool *pool = pool_of(2);
+    cpu_set_t all;
+
+    sched_getaffinity(0, sizeof all, &all);
+    for (int i = 0; i < 200; i++) {
+        struct look look = {.work.run = look_at_mask};
+
+        nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL); /* they sleep by then */
+        sbl_pool_post(pool, &look.work);
+        while (!atomic_load(&look.done))
+            sched_yield();
+        cr_assert(CPU_EQUAL(&look.mask, &all));
+    }
     sbl_pool_destroy(pool);
 }
 
