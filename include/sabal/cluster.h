@@ -11,11 +11,18 @@
  *    thread-local variables of its own and without a sanitizer. Libraries may have all these; those that the program finds
  *    by $ORIGIN need a soname (-Wl,-soname, which meson and CMake set).
  *
+ * Variables of libraries (environ, signgam, optind) that a program uses need -fPIC: else the linker gives the program a copy,
+ * which in a worker would never change; such a program is refused. stdin, stdout and stderr are none of these.
+ *
+ * Each value of 64 KiB and more takes a file descriptor in the client's process (ulimit -n).
+ *
  * An executable that is otherwise can be its own worker: it calls sabal_worker_main() first thing in main(). Constructors
  * run in workers too; main() does not.
  *
  * A task that ends its process (a signal, exit(), abort()) fails with SABAL_EPEER after its retries, and with its line;
- * the worker is started again, tasks that ran beside it are run once more, and no value is lost. Tasks that a task
+ * the worker is started again, tasks that ran beside it are run once more, and no value is lost. Where it can't be told which
+ * of the tasks in a worker brought its end (SIGKILL, _exit(), a crash in a task that a task submitted), all that had begun
+ * are charged with it. Tasks that a task
  * submits run in the same worker.
  */
 #ifndef SABAL_CLUSTER_H

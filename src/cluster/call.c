@@ -28,7 +28,7 @@ static size_t bytes_known(const sbl_worker *w, sbl_segment *const *segments, int
     return bytes;
 }
 
-enum { LOOKED_AT = 16 }; /* inputs */
+enum { LOOKED_AT = 16, MOST_LOSSES = 10 }; /* inputs; workers that a task may lose without its own fault */
 
 static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
 {
@@ -89,6 +89,7 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
 
     if (sbl_segment_hold(segment, w->index))
         return SABAL_OK;
+    /* Under talk the bit goes again with its worker (sbl_worker_is_lost()); a failure here is that, or no memory. */
     sbl_put_u64(&frame, segment->id);
     sbl_put_u64(&frame, segment->size);
     sbl_put_fd(&frame, segment->fd);
@@ -97,8 +98,8 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
     return st;
 }
 
-/* SABAL_EPEER: the worker is gone, which is for the reader to find. */
-static sabal_status send_call(sbl_worker *w, const sbl_call *call, sabal_error *err)
+/* *is_gone: the worker is, which is for the reader to find. */
+static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone, sabal_error *err)
 {
     const sabal_future *f     = call->task->future;
     const sbl_route     route = {.segments = w->hub->segments, .next_id = next_id, .tell = announce, .arg = w};
@@ -120,10 +121,14 @@ static sabal_status send_call(sbl_worker *w, const sbl_call *call, sabal_error *
         sbl_put(&frame, sbl_future_arg(f), f->arg_size);
     sbl_put_u64(&frame, (uint64_t)f->n_inputs);
     pthread_mutex_lock(&w->talk);
+    if (!st && call->process != w->process)
+        st = *is_gone = SABAL_EPEER;
     for (int32_t i = 0; i < f->n_inputs && !st; i++)
         st = sbl_put_value(&frame, sbl_task_input_value(call->task, i), &route, err);
-    if (!st)
-        st = sbl_channel_send(&w->channel, &frame, err);
+    if (!st && !frame.failed)
+        st = *is_gone = sbl_channel_send(&w->channel, &frame, err);
+    else if (!st)
+        st = sbl_error_memory(err, frame.size, "a call");
     pthread_mutex_unlock(&w->talk);
     sbl_frame_clear(&frame);
     return st;
@@ -186,16 +191,17 @@ static void take_answer(sbl_worker *w, sbl_frame *frame)
     if (call && frame->type == SBL_MSG_FINISHED) {
         sabal_error own = SABAL_ERROR_INIT;
 
-        call->st = sbl_get_value(&call->task->value, frame, w->hub->segments, &own);
+        call->st = sbl_get_value(&call->task->value, frame, w->hub->segments, NULL, &own);
         if (call->st)
             sbl_error_pass(&call->task->error, &own);
     } else if (call) {
         sbl_get_error(&call->task->error, frame);
         call->st = call->task->error.status;
     }
-    if (w->announced)
+    if (w->announced && frame->type == SBL_MSG_FINISHED) {
         sbl_segment_release(w->announced); /* the value has its own reference now */
-    w->announced = NULL;
+        w->announced = NULL;
+    }
     pthread_mutex_lock(&w->lock);
     if (call)
         call->done = 1;
@@ -306,8 +312,9 @@ static sabal_status begin(sbl_worker *w, sbl_call *call, sabal_error *err)
         pthread_cond_broadcast(&w->changed);
     }
     if (!st) {
-        call->next = w->calls;
-        w->calls   = call;
+        call->process = w->process;
+        call->next    = w->calls;
+        w->calls      = call;
     }
     return st;
 }
@@ -319,6 +326,7 @@ static int is_asked_to_end(const sabal_future *f)
 
 static sabal_status call_at(sbl_worker *w, sbl_call *call, sabal_error *err)
 {
+    int          is_gone = 0;
     sabal_status st;
 
     pthread_mutex_lock(&w->lock);
@@ -326,8 +334,8 @@ static sabal_status call_at(sbl_worker *w, sbl_call *call, sabal_error *err)
     pthread_mutex_unlock(&w->lock);
     if (st)
         return st;
-    st = send_call(w, call, err);
-    if (st && st != SABAL_EPEER) { /* it can't be put into words */
+    st = send_call(w, call, &is_gone, err);
+    if (st && !is_gone) { /* it can't be put into words; unless its worker is gone meanwhile, and it is off the list */
         take_call(w, call->id);
         return st;
     }
@@ -352,9 +360,24 @@ static sabal_status ended_its_worker(struct sabal_task *task, const sbl_call *ca
                          sbl_process_tell(text, sizeof text, call->status, call->signal));
 }
 
+/* So often it can hardly be a neighbour's fault. */
+static sabal_status ended_before(struct sabal_task *task, const sbl_call *call, int losses)
+{
+    char        made_up[64], text[96];
+    const char *name = sbl_future_name(task->future, made_up, sizeof made_up);
+
+    task->error.status = SABAL_OK;
+    return sbl_error_set(
+        &task->error, SABAL_EPEER,
+        "%d workers ended while task '%s' was with them, the last with %s: because of tasks beside it, or "
+        "of a constructor of the program that a worker runs when it loads it",
+        losses, name, sbl_process_tell(text, sizeof text, call->status, call->signal));
+}
+
 sabal_status sbl_hub_call(struct sabal_task *task)
 {
-    sbl_hub *hub = task->future->client->elsewhere;
+    sbl_hub *hub    = task->future->client->elsewhere;
+    int      losses = 0;
 
     for (;;) {
         sbl_call     call = {.id = atomic_fetch_add_explicit(&hub->ids, 1, memory_order_relaxed), .task = task};
@@ -365,8 +388,10 @@ sabal_status sbl_hub_call(struct sabal_task *task)
         give_worker(w);
         if (call.lost && call.guilty)
             return ended_its_worker(task, &call);
-        if (call.lost && !is_asked_to_end(task->future))
+        if (call.lost && !is_asked_to_end(task->future) && ++losses < MOST_LOSSES)
             continue; /* another task's fault: once more, and nothing is charged */
+        if (call.lost && losses == MOST_LOSSES)
+            return ended_before(task, &call, losses);
         if (call.lost)
             return SABAL_ECANCELED;
         if (own.status)

@@ -16,14 +16,16 @@
 enum { STACK = 32768 };
 
 static sbl_fault        *fault;
+static pid_t             own_pid;
 static __thread uint64_t current;
 static __thread int      is_prepared;
 
+/* A child that a task has forked has the page too, and its end is not the worker's. */
 static void note(int signal)
 {
     uint64_t none = 0;
 
-    if (atomic_compare_exchange_strong(&fault->call, &none, current))
+    if (own_pid == getpid() && atomic_compare_exchange_strong(&fault->call, &none, current))
         atomic_store(&fault->signal, signal);
 }
 
@@ -51,6 +53,7 @@ sabal_status sbl_crash_watch(int fault_fd, sabal_error *err)
         return sbl_error_errno(err, errno, "the page shared with the hub");
     for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++)
         sigaction(SIGNALS[i], &action, NULL);
+    own_pid = getpid();
     signal(SIGINT, SIG_IGN); /* ^C is for the program; its end is ours */
     atexit(on_exit_);
     return SABAL_OK;

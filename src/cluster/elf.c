@@ -62,7 +62,7 @@ static const char *sanitizer_in(const char *name)
 }
 
 struct dynamic {
-    uint64_t strings, strings_size, symbols;
+    uint64_t strings, strings_size, symbols, relocations, relocations_size;
 };
 
 /* The tables that the dynamic section tells of; notes where the mark stands. */
@@ -83,6 +83,10 @@ static void read_dynamic(struct dynamic *d, sbl_elf *e, const ElfW(Ehdr) * h, co
             d->strings_size = entry.d_un.d_val;
         if (entry.d_tag == DT_SYMTAB)
             d->symbols = offset_of(e, h, entry.d_un.d_ptr);
+        if (entry.d_tag == DT_RELA)
+            d->relocations = offset_of(e, h, entry.d_un.d_ptr);
+        if (entry.d_tag == DT_RELASZ)
+            d->relocations_size = entry.d_un.d_val;
         if (entry.d_tag == DT_FLAGS_1 && entry.d_un.d_val & DF_1_PIE)
             e->mark = p->p_offset + i;
     }
@@ -117,6 +121,51 @@ static const char *sanitizer_of(const sbl_elf *e, const struct dynamic *d, const
         found = sanitizer_in(text_at(e, d->strings, d->strings_size, symbol.st_name));
     }
     return found;
+}
+
+#if defined(__x86_64__)
+#define COPIED R_X86_64_COPY
+#elif defined(__aarch64__)
+#define COPIED R_AARCH64_COPY
+#endif
+
+/* The streams' pointers never change, nor do the tables of C++ classes: a copy is as good. */
+static int may_be_copied(const char *name)
+{
+    static const char *const SAME[] = {"stdin", "stdout", "stderr"};
+
+    for (size_t i = 0; i < sizeof SAME / sizeof *SAME; i++)
+        if (!strcmp(name, SAME[i]))
+            return 1;
+    return !strncmp(name, "_ZT", 3);
+}
+
+/* A variable of a library that the program has taken a copy of, as linkers do for code that is not -fPIC. In a worker the
+   library has its own already, and the copy would stay as it was when it was made. NULL: none. */
+static const char *copied_variable(const sbl_elf *e, const struct dynamic *d)
+{
+#if defined(COPIED)
+    for (uint64_t i = 0; d->relocations && i + sizeof(ElfW(Rela)) <= d->relocations_size; i += sizeof(ElfW(Rela))) {
+        const void *at = part(e, d->relocations + i, sizeof(ElfW(Rela))), *from;
+        const char *name;
+        ElfW(Rela) relocation;
+        ElfW(Sym) symbol;
+
+        if (!at)
+            break;
+        memcpy(&relocation, at, sizeof relocation);
+        if (ELF64_R_TYPE(relocation.r_info) != COPIED)
+            continue;
+        from = part(e, d->symbols + ELF64_R_SYM(relocation.r_info) * sizeof symbol, sizeof symbol);
+        if (!from)
+            break;
+        memcpy(&symbol, from, sizeof symbol);
+        name = text_at(e, d->strings, d->strings_size, symbol.st_name);
+        if (!may_be_copied(name))
+            return name;
+    }
+#endif
+    return NULL;
 }
 
 static void find_build_id(sbl_elf *e, const ElfW(Phdr) * p)
@@ -161,7 +210,7 @@ sabal_status sbl_elf_look(sbl_elf *e, const void *bytes, size_t size, const char
     ElfW(Phdr) p, dynamic_at = {0};
     struct dynamic dynamic = {0};
     int            has_tls = 0;
-    const char    *sanitizer;
+    const char    *sanitizer, *copied;
     sabal_status   st;
 
     *e = (sbl_elf){.bytes = bytes, .size = size};
@@ -206,6 +255,13 @@ sabal_status sbl_elf_look(sbl_elf *e, const void *bytes, size_t size, const char
         return sbl_error_set(err, SABAL_EUNSUPPORTED,
                              "'%s' was built with %s, so that a worker can't load it: build it without, " OWN_WORKER,
                              name, sanitizer);
+    copied = copied_variable(e, &dynamic);
+    if (copied)
+        return sbl_error_set(
+            err, SABAL_EUNSUPPORTED,
+            "'%s' uses the variable '%s' of a library through a copy of its own, which in a worker would "
+            "never change: compile with -fPIC, " OWN_WORKER,
+            name, copied);
     return SABAL_OK;
 }
 

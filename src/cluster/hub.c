@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -33,6 +34,8 @@ static void segment_ended(void *arg, sbl_segment *segment)
 {
     sbl_hub *hub = arg;
 
+    if (hub->pid != getpid())
+        return;
     for (int32_t i = 0; i < hub->n_workers; i++) {
         sbl_frame frame = {.type = SBL_MSG_RELEASE};
 
@@ -46,22 +49,34 @@ static void segment_ended(void *arg, sbl_segment *segment)
 
 /* --- a worker's process ------------------------------------------------------------------------------------------- */
 
+enum { HELLO_MS = 30000 };
+
+/* SABAL_END: it ended without a word. */
 static sabal_status expect_hello(sbl_worker *w, sabal_error *err)
 {
-    sbl_frame    frame;
-    sabal_error  own = SABAL_ERROR_INIT;
-    sabal_status st  = sbl_channel_receive(&w->channel, &frame, &own);
+    struct pollfd ready = {.fd = w->channel.fd, .events = POLLIN};
+    sbl_frame     frame;
+    sabal_error   own = SABAL_ERROR_INIT;
+    sabal_status  st  = SABAL_OK;
+    int           n;
 
-    if (!st && frame.type != SBL_MSG_HELLO)
+    do
+        n = poll(&ready, 1, HELLO_MS);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return sbl_error_set(err, SABAL_EPEER, "a worker was started, and has not said a word for %d s",
+                             HELLO_MS / 1000);
+    if (sbl_channel_receive(&w->channel, &frame, NULL))
+        return SABAL_END;
+    if (frame.type != SBL_MSG_HELLO)
         st = sbl_error_set(&own, SABAL_EPEER, "a worker began with a message of type %u", frame.type);
     if (!st && strcmp(sbl_get_text(&frame), sabal_version()) != 0)
         st =
             sbl_error_set(&own, SABAL_EPEER, "a worker of another version of sabal than this one, %s", sabal_version());
     if (!st)
         sbl_get_error(&own, &frame);
-    st = st ? st : own.status;
     sbl_frame_clear(&frame);
-    return st ? sbl_error_pass(err, &own) : SABAL_OK;
+    return own.status ? sbl_error_pass(err, &own) : SABAL_OK;
 }
 
 sabal_status sbl_worker_start_process(sbl_worker *w, sabal_error *err)
@@ -86,12 +101,15 @@ sabal_status sbl_worker_start_process(sbl_worker *w, sabal_error *err)
         close(pair[0]);
         return st;
     }
+    pthread_mutex_lock(&w->talk); /* who was putting a call for the former one into words sees that it is another */
+    w->process = atomic_fetch_add_explicit(&w->hub->ids, 1, memory_order_relaxed);
     sbl_channel_open(&w->channel, pair[0]);
+    pthread_mutex_unlock(&w->talk);
     st = expect_hello(w, &own);
     if (st) {
         sbl_channel_close(&w->channel);
         status = sbl_process_end(w->pid, PATIENCE_MS);
-        if (st == SABAL_EPEER)
+        if (st == SABAL_END)
             return sbl_error_set(err, SABAL_EPEER, "a worker could not be started: it ended with %s",
                                  sbl_process_tell(text, sizeof text, status, 0));
         return sbl_error_pass(err, &own);
@@ -106,13 +124,17 @@ void sbl_worker_is_lost(sbl_worker *w)
     const int      signal = atomic_load(&w->fault->signal);
     int            status;
 
+    shutdown(w->channel.fd, SHUT_RDWR); /* whoever sends holds w->talk, and comes to an end */
+    pthread_mutex_lock(&w->talk);
     sbl_channel_close(&w->channel);
+    w->process = 0;
+    sbl_segments_forget(w->hub->segments, w->index);
+    pthread_mutex_unlock(&w->talk);
     status = sbl_process_end(w->pid, PATIENCE_MS);
     if (w->announced)
         sbl_segment_release(w->announced);
     w->announced = NULL;
-    sbl_segments_forget(w->hub->segments, w->index);
-    w->is_there = 0;
+    w->is_there  = 0;
     for (sbl_call *call = w->calls; call; call = call->next) {
         call->done = call->lost = 1;
         call->guilty            = guilty ? call->id == guilty : call->id <= begun;
@@ -161,6 +183,7 @@ sabal_status sbl_hub_create(sbl_hub **hub, sabal_client *client, int32_t n_worke
     if (!h)
         return sbl_error_memory(err, sizeof *h, "the record of worker processes");
     h->client  = client;
+    h->pid     = getpid();
     h->threads = threads;
     pthread_mutex_init(&h->lock, NULL);
     atomic_init(&h->ids, 1);
@@ -184,8 +207,10 @@ void sbl_hub_destroy(sbl_hub *hub)
 {
     if (!hub)
         return;
-    for (int32_t i = 0; i < hub->n_workers; i++) /* all at once: each ends when its channel does */
+    for (int32_t i = 0; i < hub->n_workers; i++) {       /* all at once: each ends when its channel does */
+        shutdown(hub->workers[i].channel.fd, SHUT_RDWR); /* a forked child may hold it too */
         sbl_channel_close(&hub->workers[i].channel);
+    }
     for (int32_t i = 0; i < hub->n_workers; i++)
         if (hub->workers[i].is_there)
             sbl_process_end(hub->workers[i].pid, PATIENCE_MS);

@@ -22,6 +22,7 @@ typedef struct sbl_call {
     int                done;
     int                lost; /* its worker is gone; guilty: because of this call, as far as is known */
     int                guilty;
+    uint64_t           process;        /* the worker's, to which it is to be sent */
     int                signal, status; /* what ended it */
 } sbl_call;
 
@@ -33,6 +34,7 @@ typedef struct sbl_worker {
     pthread_cond_t  changed;
     int             is_there, is_starting, is_read; /* is_read: by one of the threads that wait for answers */
     pid_t           pid;
+    uint64_t        process; /* which of them that is; under lock and talk */
     sbl_call       *calls;
     sbl_channel     channel;
     pthread_mutex_t talk;      /* held while a call is put into words and sent: segments are announced before it */
@@ -45,7 +47,8 @@ struct sbl_hub {
     sabal_client    *client;
     int32_t          n_workers, threads; /* of each */
     pthread_mutex_t  lock;
-    _Atomic uint64_t ids; /* of calls, and of segments */
+    _Atomic uint64_t ids; /* of calls, of segments and of processes */
+    pid_t            pid; /* of the hub's own process: a forked child has no part in it */
     sbl_segments    *segments;
     sbl_worker       workers[];
 };

@@ -66,10 +66,20 @@ void sbl_get_error(sabal_error *err, sbl_frame *frame)
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
+/* What the pieces take in a segment. */
+static size_t room_for(const sbl_encoded *e)
+{
+    size_t size = 0;
+
+    for (int32_t i = 1; i < e->n_pieces; i++)
+        size += aligned(e->pieces[i].size);
+    return size;
+}
+
 /* The segment in which a value's pieces lie, one reference: the one that has its only piece already, or a new one. */
 static sabal_status segment_of(sbl_segment **segment, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
 {
-    size_t       size = 0;
+    size_t       size = room_for(e);
     void        *room;
     char        *at;
     sabal_status st;
@@ -77,8 +87,6 @@ static sabal_status segment_of(sbl_segment **segment, const sbl_encoded *e, cons
     *segment = e->n_pieces == 2 ? sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size) : NULL;
     if (*segment)
         return SABAL_OK;
-    for (int32_t i = 1; i < e->n_pieces; i++)
-        size += aligned(e->pieces[i].size);
     st = sbl_segment_create(segment, &room, route->segments, route->next_id(route->arg), size, err);
     if (st)
         return st;
@@ -155,7 +163,10 @@ static sabal_status make_twin(sbl_value **twin, const sbl_value *value, const sb
         return st;
     pieces[0] = e->pieces[0];
     pieces[1] = (sabal_piece){segment->base, e->pieces[1].size};
-    st        = sbl_value_decode(&made, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
+    if (value->kind == SBL_OBJECT) /* as encoded: it keeps the memory, and is copied from no more */
+        st = sbl_bytes_wrap(&made, segment->base, segment->size, sbl_segment_release, segment, err);
+    else
+        st = sbl_value_decode(&made, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
     if (st)
         return st;
     /* acq_rel: another thread may have been faster, and then its twin is taken */
@@ -176,10 +187,8 @@ static sabal_status find_twin(const sbl_value **twin, const sbl_value *value, co
     sbl_segment *segment;
     sabal_status st = SABAL_OK;
 
-    *twin = value;
-    if (value->kind == SBL_OBJECT)
-        return SABAL_OK;
-    segment = sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size);
+    *twin   = value;
+    segment = value->kind == SBL_OBJECT ? NULL : sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size);
     if (segment) {
         sbl_segment_release(segment);
         return SABAL_OK;
@@ -195,18 +204,28 @@ static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, sbl_enc
 {
     const sbl_value *twin;
     sbl_segment     *segment;
+    size_t           size;
     sabal_status     st = find_twin(&twin, value, e, route, err);
 
-    if (!st && twin != value) {
+    if (!st && twin != value && value->kind != SBL_OBJECT) {
         sbl_encoded_clear(e);
         st = sbl_value_encode(e, twin, err);
     }
     if (st)
         return st;
     put_head(frame, e, total_of(e));
-    st = segment_of(&segment, e, route, err);
+    if (value->kind == SBL_OBJECT)
+        segment = sbl_segment_at(route->segments, sbl_value_data(twin, &size), 1);
+    else
+        st = segment_of(&segment, e, route, err);
     if (st)
         return st;
+    if (value->kind == SBL_OBJECT && (!segment || room_for(e) != size)) {
+        if (segment)
+            sbl_segment_release(segment);
+        return sbl_error_set(err, SABAL_EINVAL, "encode() of type '%s' gave %zu bytes, and another time %zu",
+                             sbl_object_type(value)->name, size, room_for(e));
+    }
     st = route->tell(route->arg, segment, err);
     if (!st)
         put_places(frame, e, segment);
@@ -300,7 +319,8 @@ static sabal_status take_shared(sabal_piece *pieces, int32_t n, sbl_frame *frame
     return SABAL_OK;
 }
 
-sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sabal_error *err)
+sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sbl_build_id *missing,
+                           sabal_error *err)
 {
     const sabal_type *type = NULL;
     sabal_piece      *pieces;
@@ -314,6 +334,10 @@ sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *se
 
         sbl_get_code(&code, frame);
         type = sbl_code_find(&code);
+        if (!type && missing) {
+            *missing = code.object;
+            return sbl_error_set(err, SABAL_EUNSUPPORTED, "the type of an object is not loaded here");
+        }
     }
     size             = sbl_get_u64(frame);
     const void *head = sbl_get(frame, size);

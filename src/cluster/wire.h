@@ -38,7 +38,9 @@ typedef struct sbl_route {
 /** A value: small ones in the frame; large ones as a part of a segment. If they lie in none, a copy there is made, once in
     the life of a value (objects: each time). */
 sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err);
-/** Its counterpart; the segment is in the table already. */
-sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sabal_error *err);
+/** Its counterpart; the segment is in the table already. missing, if not NULL: becomes the object that holds the type of an
+    object and is not loaded here (then the status tells a failure). */
+sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *segments, sbl_build_id *missing,
+                           sabal_error *err);
 
 #endif

@@ -5,10 +5,12 @@
  */
 #include <sabal/cluster.h>
 
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <sabal/version.h>
@@ -25,12 +27,12 @@
 
 /* A call that runs here. */
 typedef struct running {
-    sbl_watch       watch; /* first */
-    sbl_work        work;  /* that sends the answer */
+    sbl_work        work; /* that sends the answer */
     struct running *next;
     uint64_t        id;
     sabal_future   *future;
     char           *where; /* the user's line, which the future refers to */
+    sbl_watch       watch; /* last: it ends in room for a text */
 } running;
 
 /* A function that a task looks for in an object that is not loaded; on its stack. */
@@ -60,8 +62,72 @@ static struct worker {
     running        *running;
     wanted         *wanted;
     deferred       *deferred;
-    sbl_work       *unanswered; /* calls that the first thread ended */
+    sbl_work       *unsent, **last_unsent; /* under the lock: what the sender is to do, in order */
+    pthread_cond_t  to_send;
 } worker;
+
+/* --- the thread that sends what the first must not ---------------------------------------------------------------- */
+
+/* The first thread always reads, so that no process waits for another to read while it is waited for itself. */
+
+static void leave_to_sender(sbl_work *work)
+{
+    work->next = NULL;
+    pthread_mutex_lock(&worker.lock);
+    *(worker.unsent ? worker.last_unsent : &worker.unsent) = work;
+    worker.last_unsent                                     = &work->next;
+    pthread_cond_signal(&worker.to_send);
+    pthread_mutex_unlock(&worker.lock);
+}
+
+static void *send_all(void *nothing)
+{
+    for (;;) {
+        sbl_work *work;
+
+        pthread_mutex_lock(&worker.lock);
+        while (!worker.unsent)
+            pthread_cond_wait(&worker.to_send, &worker.lock);
+        work          = worker.unsent;
+        worker.unsent = work->next;
+        pthread_mutex_unlock(&worker.lock);
+        work->run(work);
+    }
+    return nothing;
+}
+
+/* A channel that takes nothing any more has no process behind it, and then nobody wants what is done here. */
+static void send_frame(const sbl_frame *frame)
+{
+    if (sbl_channel_send(&worker.channel, frame, NULL) == SABAL_EPEER)
+        _exit(EXIT_FAILURE);
+}
+
+typedef struct letter {
+    sbl_work  work;
+    sbl_frame frame;
+} letter;
+
+static void send_letter(sbl_work *work)
+{
+    letter *l = (letter *)(void *)work;
+
+    send_frame(&l->frame);
+    sbl_frame_clear(&l->frame);
+    sbl_free(l);
+}
+
+/* Takes the frame over. */
+static void send_later(sbl_frame *frame)
+{
+    letter *l = sbl_calloc(1, sizeof *l);
+
+    if (!l)
+        _exit(EXIT_FAILURE); /* the hub tells that this worker ended, which is better than no word */
+    l->work.run = send_letter;
+    l->frame    = *frame;
+    leave_to_sender(&l->work);
+}
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
@@ -115,8 +181,7 @@ static void send_failure(uint64_t id, const sabal_error *err)
     sbl_frame frame = {0};
 
     put_failure(&frame, id, err);
-    sbl_channel_send(&worker.channel, &frame, NULL);
-    sbl_frame_clear(&frame);
+    send_later(&frame);
 }
 
 /* The key that the task has here means nothing to the hub; that of a task which this one submitted does. */
@@ -142,6 +207,8 @@ static void send_value(const running *r)
         st = sbl_channel_send(&worker.channel, &frame, &err);
     pthread_mutex_unlock(&worker.talk);
     sbl_frame_clear(&frame);
+    if (st == SABAL_EPEER)
+        _exit(EXIT_FAILURE);
     if (st)
         send_failure(r->id, &err);
 }
@@ -171,28 +238,16 @@ static void answer(sbl_work *work)
     running_end(r);
 }
 
-/* By the thread that ended it: of the pool, or the first, which has cancelled it and answers when it is done with that. All
-   threads of the pool may be busy then. */
+/* By the thread of the pool that ended it, before all else that it has to do. Another thread (the first, which cancels, or
+   one of the user's) leaves it to the one that sends: all threads of the pool may be busy. */
 static void post_answer(sbl_watch *watch)
 {
-    running *r = (running *)(void *)watch;
+    running *r = (running *)(void *)((char *)watch - offsetof(running, watch));
 
-    if (sbl_pool_place(sbl_client_pool(worker.client)) >= 0) {
+    if (sbl_pool_place(sbl_client_pool(worker.client)) >= 0)
         sbl_pool_post(sbl_client_pool(worker.client), &r->work);
-    } else {
-        r->work.next      = worker.unanswered;
-        worker.unanswered = &r->work;
-    }
-}
-
-static void answer_what_ended_here(void)
-{
-    while (worker.unanswered) {
-        sbl_work *work = worker.unanswered;
-
-        worker.unanswered = work->next;
-        answer(work);
-    }
+    else
+        leave_to_sender(&r->work);
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
@@ -224,8 +279,7 @@ static void ask_for(const sbl_build_id *object)
     sbl_frame frame = {.type = SBL_MSG_NEED};
 
     sbl_put(&frame, object, sizeof *object);
-    sbl_channel_send(&worker.channel, &frame, NULL);
-    sbl_frame_clear(&frame);
+    send_later(&frame);
 }
 
 /* The thread that reads loads it meanwhile. */
@@ -278,14 +332,15 @@ static sabal_status choose(const sbl_engine **chosen, const char *address, const
     return SABAL_OK;
 }
 
-static sabal_status take_inputs(sabal_future **inputs, int32_t n, sbl_frame *frame, sabal_error *err)
+static sabal_status take_inputs(sabal_future **inputs, int32_t n, sbl_frame *frame, sbl_build_id *missing,
+                                sabal_error *err)
 {
     sabal_status st = SABAL_OK;
 
     for (int32_t i = 0; i < n && !st; i++) {
         sbl_value *value = NULL;
 
-        st = sbl_get_value(&value, frame, worker.segments, err);
+        st = sbl_get_value(&value, frame, worker.segments, missing, err);
         if (!st)
             st = sbl_engine_scatter(worker.client, value, &inputs[i], err);
         sbl_value_release(value);
@@ -310,7 +365,7 @@ static sabal_status start(running *r, sbl_task_spec *spec, sabal_error *err)
     return st;
 }
 
-static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, sabal_error *err)
+static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, sbl_build_id *missing, sabal_error *err)
 {
     const char    *name     = sbl_get_text(frame);
     running       *r        = sbl_calloc(1, sizeof *r);
@@ -321,17 +376,18 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
 
     if (!r)
         return sbl_error_memory(err, sizeof *r, "a call");
-    r->id         = id;
-    r->work.run   = answer;
-    r->watch.fire = post_answer;
-    r->watch.fd   = -1;
-    r->where      = sbl_strdup(sbl_get_text(frame));
-    spec.where    = r->where && r->where[0] ? r->where : NULL;
-    spec.priority = (int32_t)(int64_t)sbl_get_u64(frame);
-    spec.arg_size = sbl_get_u64(frame);
-    spec.arg      = sbl_get(frame, spec.arg_size);
-    spec.arg      = spec.arg_size ? spec.arg : NULL;
-    n_inputs      = sbl_get_u64(frame);
+    r->id            = id;
+    r->work.run      = answer;
+    r->work.priority = INT32_MAX;
+    r->watch.fire    = post_answer;
+    r->watch.fd      = -1;
+    r->where         = sbl_strdup(sbl_get_text(frame));
+    spec.where       = r->where && r->where[0] ? r->where : NULL;
+    spec.priority    = (int32_t)(int64_t)sbl_get_u64(frame);
+    spec.arg_size    = sbl_get_u64(frame);
+    spec.arg         = sbl_get(frame, spec.arg_size);
+    spec.arg         = spec.arg_size ? spec.arg : NULL;
+    n_inputs         = sbl_get_u64(frame);
     if (frame->failed || n_inputs > INT32_MAX)
         st = sbl_error_set(err, SABAL_EFORMAT, "a call that is cut short");
     else if (!(inputs = sbl_calloc(n_inputs + 1, sizeof *inputs)))
@@ -339,7 +395,7 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
     spec.inputs   = inputs;
     spec.n_inputs = (int32_t)n_inputs;
     if (!st)
-        st = take_inputs(inputs, spec.n_inputs, frame, err);
+        st = take_inputs(inputs, spec.n_inputs, frame, missing, err);
     if (!st)
         st = start(r, &spec, err);
     for (uint64_t i = 0; inputs && i < n_inputs; i++)
@@ -355,12 +411,17 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
 /* --- what the hub says -------------------------------------------------------------------------------------------- */
 
 /* Keeps the frame until the hub has sent the object. */
-static void defer(sbl_frame *frame, const sbl_build_id *object)
+static void defer(uint64_t id, sbl_frame *frame, const sbl_build_id *object)
 {
-    deferred *d = sbl_calloc(1, sizeof *d);
+    sabal_error err = SABAL_ERROR_INIT;
+    deferred   *d   = sbl_calloc(1, sizeof *d);
 
-    if (!d)
-        return; /* no answer comes, and this process is out of memory: the hub's task waits until it is cancelled */
+    if (!d) {
+        sbl_error_memory(&err, sizeof *d, "a call that waits for its code");
+        send_failure(id, &err);
+        return;
+    }
+    frame->at = 0;
     d->frame  = *frame;
     d->object = *object;
     d->next   = worker.deferred;
@@ -371,22 +432,26 @@ static void defer(sbl_frame *frame, const sbl_build_id *object)
 
 static void take_call(sbl_frame *frame, const sabal_error *refused)
 {
-    uint64_t    id  = sbl_get_u64(frame);
-    sabal_error err = SABAL_ERROR_INIT;
-    sbl_code    code;
-    void       *fn;
+    uint64_t     id      = sbl_get_u64(frame), before;
+    sabal_error  err     = SABAL_ERROR_INIT;
+    sbl_build_id missing = {0};
+    sbl_code     code;
+    void        *fn;
 
     sbl_get_code(&code, frame);
     fn = sbl_code_find(&code);
-    if (fn) {
-        if (run_call(id, (sabal_task_fn *)(uintptr_t)fn, frame, &err))
-            send_failure(id, &err);
-    } else if (refused) {
-        send_failure(id, refused);
+    if (!fn) {
+        missing = code.object;
     } else {
-        frame->at = 0;
-        defer(frame, &code.object);
+        before = sbl_crash_begin(id); /* decode() of an input is the user's */
+        if (run_call(id, (sabal_task_fn *)(uintptr_t)fn, frame, &missing, &err) && !missing.size)
+            send_failure(id, &err);
+        sbl_crash_end(before);
     }
+    if (missing.size && refused)
+        send_failure(id, refused);
+    else if (missing.size)
+        defer(id, frame, &missing);
 }
 
 static void take_object(sbl_frame *frame)
@@ -453,6 +518,28 @@ static void take_release(sbl_frame *frame)
     sbl_segment_release(segment); /* and the one that stayed */
 }
 
+/* A call that waits for its code ends without it. */
+static void cancel_deferred(uint64_t id)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+
+    for (deferred **link = &worker.deferred; *link; link = &(*link)->next) {
+        deferred *d = *link;
+        uint64_t  its;
+
+        its         = sbl_get_u64(&d->frame);
+        d->frame.at = 0;
+        if (its != id)
+            continue;
+        *link = d->next;
+        sbl_error_set(&err, SABAL_ECANCELED, "cancelled");
+        send_failure(id, &err);
+        sbl_frame_clear(&d->frame);
+        sbl_free(d);
+        return;
+    }
+}
+
 static void take_cancel(sbl_frame *frame)
 {
     uint64_t      id     = sbl_get_u64(frame);
@@ -465,6 +552,8 @@ static void take_cancel(sbl_frame *frame)
     pthread_mutex_unlock(&worker.lock);
     if (future)
         sabal_future_cancel(future);
+    else
+        cancel_deferred(id);
     sbl_handle_release(future);
 }
 
@@ -492,7 +581,6 @@ static void take_frame(sbl_frame *frame)
     default:
         break;
     }
-    answer_what_ended_here();
 }
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
@@ -501,28 +589,43 @@ static sabal_status open_all(int fd, int fault, int32_t threads, sabal_error *er
 {
     sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = ""};
     sabal_status       st      = sbl_crash_watch(fault, err);
+    pthread_t          sender;
 
     pthread_mutex_init(&worker.talk, NULL);
     pthread_mutex_init(&worker.lock, NULL);
     pthread_cond_init(&worker.loaded, NULL);
-    worker.first_id = (uint64_t)getpid() << 32 | (uint64_t)1 << 63;
+    pthread_cond_init(&worker.to_send, NULL);
+    (void)!getrandom(&worker.first_id, sizeof worker.first_id, 0);
+    worker.first_id = (worker.first_id | (uint64_t)1 << 63) & ~(uint64_t)UINT32_MAX; /* the hub's numbers are small */
     if (st)
         return st;
     worker.segments = sbl_segments_create(0, NULL, NULL);
     if (!worker.segments)
         return sbl_error_memory(err, 1, "the table of shared memory");
     worker.client = sbl_client_open(choose, "local:", err, &options);
+    if (!err->status && pthread_create(&sender, NULL, send_all, NULL))
+        sbl_error_set(err, SABAL_ENOMEM, "a worker's thread that sends could not be started");
     return err->status;
 }
 
+/* Also with what tasks have submitted, and nobody waits for. */
 static int is_busy(void)
 {
-    int busy;
+    sabal_client_stats stats = {.struct_size = sizeof stats};
 
-    pthread_mutex_lock(&worker.lock);
-    busy = worker.running != NULL;
-    pthread_mutex_unlock(&worker.lock);
-    return busy;
+    sabal_client_stats_get(worker.client, &stats);
+    return stats.pending > 0;
+}
+
+/* A number that no task takes by mistake, and that its child processes don't have. */
+static int move_up(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 200);
+
+    if (moved < 0)
+        return fd;
+    close(fd);
+    return moved;
 }
 
 static int32_t serve(int fd, int fault, int32_t threads)
@@ -533,7 +636,7 @@ static int32_t serve(int fd, int fault, int32_t threads)
 
     setvbuf(stdout, NULL, _IOLBF, 0); /* what tasks print shall not be lost with the process */
     sbl_channel_init(&worker.channel);
-    sbl_channel_open(&worker.channel, fd);
+    sbl_channel_open(&worker.channel, move_up(fd));
     st = open_all(fd, fault, threads, &err);
     sbl_put_text(&frame, sabal_version());
     sbl_put_error(&frame, &err);
@@ -549,7 +652,6 @@ static int32_t serve(int fd, int fault, int32_t threads)
         _exit(0); /* the hub is gone: nobody wants what still runs */
     sabal_close(worker.client);
     sbl_segments_destroy(worker.segments);
-    sbl_channel_destroy(&worker.channel);
     return st ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -34,6 +34,7 @@ static void object_destroy(void *handle)
 {
     object *o = handle;
 
+    sbl_value_release(atomic_load_explicit(&o->value.twin, memory_order_relaxed));
     if (o->type->destroy)
         o->type->destroy(o->object);
     sbl_free(o);

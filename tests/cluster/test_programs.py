@@ -112,6 +112,24 @@ class Programs(unittest.TestCase):
     def test_a_sanitizer_is_refused(self):
         self.expect_refused(self.compile('-fsanitize=undefined'), 'UBSan')
 
+    def test_variables_of_libraries_that_would_be_copied_are_refused_unless_compiled_otherwise(self):
+        with open(os.path.join(HERE, 'program.c')) as f:
+            text = f.read()
+        source = os.path.join(self.folder, 'copies.c')
+        with open(source, 'w') as f:
+            f.write('#include <time.h>\n' + text.replace('*v * *v', '(*v + (timezone == 12345)) * *v'))
+        for flags, right in ((['-fPIE', '-pie'], False), (['-fPIC', '-pie'], True)):
+            program = os.path.join(self.folder, 'copies')
+            subprocess.run(['gcc', '-O1', *flags, f'-I{ROOT}/include', f'-I{BUILD}/include', source, '-o', program,
+                            f'-L{BUILD}/src', '-lsabal', f'-Wl,-rpath,{BUILD}/src'], check=True)
+            if right:
+                self.expect_right(program)
+            elif os.uname().machine == 'x86_64':
+                done = self.run_it(program)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                for word in ('timezone', '-fPIC', 'sabal_worker_main()'):
+                    self.assertIn(word, done.stdout)
+
     def test_static_ones_are_refused(self):
         source = os.path.join(self.folder, 'static.c')
         with open(source, 'w') as f:

@@ -306,3 +306,139 @@ Test(rehearse, a_task_may_have_more_large_inputs_than_a_message_descriptors)
     cr_expect_eq(sum, MANY);
     free(data);
 }
+
+/* --- what a review found ------------------------------------------------------------------------------------------ */
+
+struct blob {
+    size_t n;
+    char  *bytes;
+};
+
+static void blob_destroy(void *object)
+{
+    free(((struct blob *)object)->bytes);
+    free(object);
+}
+
+static int32_t blob_encode(const void *object, sabal_piece *pieces, int32_t room)
+{
+    const struct blob *b = object;
+
+    if (room >= 1)
+        pieces[0] = (sabal_piece){b->bytes, b->n};
+    return 1;
+}
+
+static void *blob_decode(const sabal_piece *pieces, int32_t n)
+{
+    struct blob *b = malloc(sizeof *b);
+
+    *b = (struct blob){pieces[0].size, malloc(pieces[0].size)};
+    memcpy(b->bytes, pieces[0].data, b->n);
+    return b;
+}
+
+static size_t blob_size(const void *object)
+{
+    return ((const struct blob *)object)->n;
+}
+
+static const sabal_type BLOB = {.struct_size = sizeof(sabal_type),
+                                .name        = "blob",
+                                .destroy     = blob_destroy,
+                                .size        = blob_size,
+                                .encode      = blob_encode,
+                                .decode      = blob_decode};
+
+static sabal_status task_blob(sabal_task *t)
+{
+    struct blob *b = malloc(sizeof *b);
+
+    *b = (struct blob){200000, malloc(200000)};
+    memset(b->bytes, 7, b->n);
+    return sabal_task_return_object(t, b, &BLOB);
+}
+
+static sabal_status task_use_blob(sabal_task *t)
+{
+    const struct blob *b = sabal_task_input(t, 0);
+
+    return sabal_task_return(t, &(double){(double)b->n + b->bytes[b->n - 1]}, sizeof(double));
+}
+
+Test(rehearse, large_objects_travel_as_often_as_need_be)
+{
+    sabal_future *blob = sabal_submit(client, task_blob, NULL, 0), *use[8];
+    double        out  = 0;
+
+    for (int i = 0; i < 8; i++)
+        use[i] = sabal_submit(client, task_use_blob, NULL, 0, .inputs = SABAL_LIST(blob));
+    for (int i = 0; i < 8; i++) {
+        cr_expect_eq(sabal_future_get(&out, sizeof out, use[i], &err), SABAL_OK, "%s", err.message);
+        cr_expect_eq(out, 200007);
+    }
+}
+
+static sabal_status task_large_or_fail(sabal_task *t)
+{
+    void *room;
+
+    if (*(const int *)sabal_task_arg(t) % 2)
+        return sabal_task_fail(t, SABAL_EVALUE, "odd");
+    room = sabal_task_return_room(t, 70000);
+    if (room)
+        memset(room, 1, 70000);
+    return room ? SABAL_OK : SABAL_ENOMEM;
+}
+
+Test(rehearse, a_failure_between_a_large_value_and_its_answer_does_no_harm)
+{
+    enum { MANY = 2000 };
+    sabal_client *wide = sabal_open("rehearse:", &err, .workers = 1, .threads = 8);
+    sabal_future *f[100];
+    int           args[100], n_bad = 0;
+
+    for (int round = 0; round < MANY / 100; round++) {
+        SABAL_SCOPE(wide);
+        for (int i = 0; i < 100; i++)
+            args[i] = i;
+        sabal_map(f, wide, task_large_or_fail, args, sizeof *args, 100);
+        for (int i = 0; i < 100; i += 2)
+            n_bad += sabal_future_wait(f[i], NULL) != SABAL_OK;
+    }
+    cr_expect_eq(n_bad, 0);
+    sabal_close(wide);
+}
+
+static sabal_status task_close_descriptors(sabal_task *t)
+{
+    for (int fd = 3; fd < 64; fd++)
+        close(fd);
+    return task_pid(t);
+}
+
+Test(rehearse, a_task_that_closes_low_descriptors_harms_nobody)
+{
+    cr_expect_neq(get_pid_of(sabal_submit(client, task_close_descriptors, NULL, 0)), 0);
+    cr_expect_neq(get_pid_of(sabal_submit(client, task_pid, NULL, 0)), 0);
+}
+
+static sabal_status task_leave_child(sabal_task *t)
+{
+    if (fork() == 0)
+        exit(0); /* with all that exit() runs */
+    return task_slow(t);
+}
+
+Test(rehearse, the_end_of_a_tasks_child_is_not_the_tasks)
+{
+    sabal_client *wide  = sabal_open("rehearse:", &err, .workers = 1, .threads = 2);
+    enum way      way   = ABORT;
+    sabal_future *child = sabal_submit(wide, task_leave_child, NULL, 0), *bad;
+
+    sleep_ms(50);
+    bad = sabal_submit(wide, task_end, &way, sizeof way);
+    cr_expect_eq(sabal_future_wait(bad, NULL), SABAL_EPEER);
+    cr_expect_eq(sabal_future_wait(child, &err), SABAL_OK, "%s", err.message);
+    sabal_close(wide);
+}
