@@ -23,7 +23,7 @@ static size_t bytes_known(const sbl_worker *w, sbl_segment *const *segments, int
     size_t bytes = 0;
 
     for (int32_t i = 0; i < n; i++)
-        if (segments[i] && segments[i]->holders[w->index / 64] >> (w->index % 64) & 1)
+        if (segments[i] && sbl_segment_is_held(segments[i], w->index))
             bytes += segments[i]->size;
     return bytes;
 }

@@ -287,6 +287,16 @@ int sbl_segment_hold(sbl_segment *segment, int32_t holder)
     return before;
 }
 
+int sbl_segment_is_held(const sbl_segment *segment, int32_t holder)
+{
+    int is_held;
+
+    pthread_mutex_lock(&segment->table->lock);
+    is_held = segment->holders[holder / 64] >> (holder % 64) & 1;
+    pthread_mutex_unlock(&segment->table->lock);
+    return is_held;
+}
+
 void sbl_segments_forget(sbl_segments *table, int32_t holder)
 {
     pthread_mutex_lock(&table->lock);

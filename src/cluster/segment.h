@@ -43,6 +43,7 @@ sbl_segment *sbl_segment_at(sbl_segments *table, const void *data, size_t size);
 void sbl_segment_release(void *segment);
 /** Notes that a holder knows it; returns whether it did before. For the hub. */
 int sbl_segment_hold(sbl_segment *segment, int32_t holder);
+int sbl_segment_is_held(const sbl_segment *segment, int32_t holder);
 /** A holder is gone. */
 void sbl_segments_forget(sbl_segments *table, int32_t holder);
 
