@@ -1,7 +1,7 @@
 /*
  * A graph that is built once and run many times: Jacobi's method for the heat along a rod.
  *
- *     cc graph.c $(pkg-config --cflags --libs sabal) -lm -o graph
+ *     cc graph.c $(pkg-config --cflags --libs sabal) -o graph
  *     ./graph
  *
  * What it teaches:
@@ -11,7 +11,6 @@
  */
 #include <sabal/sabal.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,8 +40,12 @@ static sabal_status measure(void *arg)
 {
     (void)arg;
     change = 0;
-    for (int i = 1; i <= N; i++)
-        change = fmax(change, fabs(rod[0][i] - rod[1][i]));
+    for (int i = 1; i <= N; i++) {
+        double moved = rod[0][i] - rod[1][i];
+
+        moved  = moved < 0 ? -moved : moved;
+        change = moved > change ? moved : change;
+    }
     return SABAL_OK;
 }
 
