@@ -229,10 +229,19 @@ def stage_docs(options):
     return result
 
 
+def names_of_tests(tree):
+    done = subprocess.run(['meson', 'introspect', '--tests', os.path.join(OUT, tree)], capture_output=True)
+    return [test['name'] for test in json.loads(done.stdout)]
+
+
 def stage_asan(options):
-    result = Result('AddressSanitizer, leaks, UBSan: all tests')
+    result = Result('AddressSanitizer, leaks, UBSan: ' + ('all tests' if options.long else 'all but those in workers once more'))
     if build('asan', result):
-        result.add(run_sanitized('asan', without=['layout', 'install', 'planted']))
+        if options.long:
+            result.add(run_sanitized('asan', without=['layout', 'install', 'planted']))
+        else:
+            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if '@rehearse' not in name and
+                                                   name.split('/')[0] not in ('layout', 'install', 'planted')]))
     return result
 
 
@@ -242,10 +251,8 @@ def stage_tsan(options):
         if options.long:
             result.add(run_sanitized('tsan', without=['layout', 'install', 'planted']))
         else:
-            done = subprocess.run(['meson', 'introspect', '--tests', os.path.join(OUT, 'tsan')], capture_output=True)
-            names = [test['name'] for test in json.loads(done.stdout)]
-            result.add(run_sanitized('tsan', only=[name for name in names if name.split('/')[0] in THREADED
-                                                   and name not in LONG_UNDER_TSAN]))
+            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan')
+                                                   if name.split('/')[0] in THREADED and name not in LONG_UNDER_TSAN]))
     return result
 
 
