@@ -303,11 +303,11 @@ Test(map, a_status_that_is_no_failure_is_one_and_names_the_call)
 
 Test(map, a_failure_without_a_message_names_the_call_that_mapped)
 {
-    const int    status = SABAL_EVALUE;
-    double       x[40]  = {0};
-    sabal_array *a      = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &status,
-                                                 .arg_size = sizeof status, .where = "here.c:7");
-    sabal_error  err    = compute_error(sabal_array_map_chunks(a, twice, .where = "there.c:8"));
+    const int     status = SABAL_EVALUE;
+    static double x[40]  = {0};
+    sabal_array  *a      = sabal_array_map_chunks(matrix(client, x, SABAL_FLOAT64, 20, 2, 5), end_early, .arg = &status,
+                                                  .arg_size = sizeof status, .where = "here.c:7");
+    sabal_error   err    = compute_error(sabal_array_map_chunks(a, twice, .where = "there.c:8"));
 
     EXPECT_FAILED(&err, SABAL_EVALUE, "the function mapped over chunks returned SABAL_EVALUE");
     cr_expect_str_eq(err.where, "here.c:7");
