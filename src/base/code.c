@@ -29,8 +29,10 @@ static size_t aligned(size_t n)
 }
 
 /* Notes: a header, a name, a description, each aligned to 4. */
-static void find_note(sbl_build_id *id, const char *note, size_t size)
+void sbl_build_id_find(sbl_build_id *id, const void *notes, size_t size)
 {
+    const char *note = notes;
+
     while (size >= sizeof(ElfW(Nhdr)) && !id->size) {
         ElfW(Nhdr) head;
         size_t name, text;
@@ -55,7 +57,8 @@ static void read_build_id(sbl_build_id *id, const struct dl_phdr_info *info)
     memset(id, 0, sizeof *id);
     for (int i = 0; i < info->dlpi_phnum && !id->size; i++)
         if (info->dlpi_phdr[i].p_type == PT_NOTE)
-            find_note(id, (const char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, info->dlpi_phdr[i].p_memsz);
+            sbl_build_id_find(id, (const char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr,
+                              info->dlpi_phdr[i].p_memsz);
 }
 
 /* The segment that holds an offset; NULL: none does. */
@@ -106,14 +109,6 @@ static int by_id(struct dl_phdr_info *info, size_t size, void *arg)
 int sbl_build_id_equal(const sbl_build_id *a, const sbl_build_id *b)
 {
     return a->size == b->size && !memcmp(a->bytes, b->bytes, sizeof a->bytes);
-}
-
-const char *sbl_build_id_text(const sbl_build_id *id, char *text)
-{
-    text[0] = 0;
-    for (int i = 0; i < id->size; i++)
-        snprintf(text + 2 * i, 3, "%02x", id->bytes[i]);
-    return text;
 }
 
 sabal_status sbl_code_name(sbl_code *code, const void *address, const char *what, sabal_error *err)

@@ -40,8 +40,8 @@ void *sbl_code_ref_here(const sbl_code_ref *ref);
 
 /** 1 if the object is loaded here; then path (size bytes) is its file's, "" for the program itself. */
 int sbl_object_path(const sbl_build_id *id, char *path, size_t size);
-/** The text of a build-id, for messages: text has 2 * SBL_BUILD_ID + 1 bytes. Returns text. */
-const char *sbl_build_id_text(const sbl_build_id *id, char *text);
-int         sbl_build_id_equal(const sbl_build_id *a, const sbl_build_id *b);
+int sbl_build_id_equal(const sbl_build_id *a, const sbl_build_id *b);
+/** Finds it among an object's notes, size bytes that are not believed; id->size stays 0 if it is not there. */
+void sbl_build_id_find(sbl_build_id *id, const void *notes, size_t size);
 
 #endif

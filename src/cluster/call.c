@@ -3,7 +3,6 @@
  * answers of one worker one reads, for all of them; no thread has to be woken to hand on what another waits for, as long
  * as each worker has one.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,19 +82,10 @@ static uint64_t next_id(void *arg)
 /* Under w->talk, so that the call that needs it can't come first. */
 static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
 {
-    sbl_worker  *w     = arg;
-    sbl_frame    frame = {.type = SBL_MSG_SEGMENT};
-    sabal_status st;
+    sbl_worker *w = arg;
 
-    if (sbl_segment_hold(segment, w->index))
-        return SABAL_OK;
     /* Under talk the bit goes again with its worker (sbl_worker_is_lost()); a failure here is that, or no memory. */
-    sbl_put_u64(&frame, segment->id);
-    sbl_put_u64(&frame, segment->size);
-    sbl_put_fd(&frame, segment->fd);
-    st = sbl_channel_send(&w->channel, &frame, err);
-    sbl_frame_clear(&frame);
-    return st;
+    return sbl_segment_hold(segment, w->index) ? SABAL_OK : sbl_send_segment(&w->channel, segment, err);
 }
 
 /* *is_gone: the worker is, which is for the reader to find. */
@@ -303,14 +293,8 @@ static sabal_status begin(sbl_worker *w, sbl_call *call, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
 
-    while (!w->is_there && w->is_starting)
-        pthread_cond_wait(&w->changed, &w->lock);
-    if (!w->is_there) {
-        w->is_starting = 1;
-        st             = sbl_worker_start_process(w, err);
-        w->is_starting = 0;
-        pthread_cond_broadcast(&w->changed);
-    }
+    if (!w->is_there)
+        st = sbl_worker_start_process(w, err);
     if (!st) {
         call->process = w->process;
         call->next    = w->calls;

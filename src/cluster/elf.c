@@ -168,30 +168,6 @@ static const char *copied_variable(const sbl_elf *e, const struct dynamic *d)
     return NULL;
 }
 
-static void find_build_id(sbl_elf *e, const ElfW(Phdr) * p)
-{
-    uint64_t at = p->p_offset, end = p->p_offset + p->p_filesz;
-
-    while (!e->id.size && at < end && end - at >= sizeof(ElfW(Nhdr))) {
-        const void *from = part(e, at, sizeof(ElfW(Nhdr)));
-        ElfW(Nhdr) head;
-        const char *name;
-
-        if (!from)
-            return;
-        memcpy(&head, from, sizeof head);
-        name = part(e, at + sizeof head, (((uint64_t)head.n_namesz + 3) & ~3ull) + head.n_descsz);
-        if (!name)
-            return;
-        if (head.n_type == NT_GNU_BUILD_ID && head.n_namesz == 4 && !memcmp(name, "GNU", 4) && head.n_descsz > 0 &&
-            head.n_descsz <= SBL_BUILD_ID) {
-            memcpy(e->id.bytes, name + 4, head.n_descsz);
-            e->id.size = (uint8_t)head.n_descsz;
-        }
-        at += sizeof head + (((uint64_t)head.n_namesz + 3) & ~3ull) + (((uint64_t)head.n_descsz + 3) & ~3ull);
-    }
-}
-
 static sabal_status check_kind(const ElfW(Ehdr) * h, const char *name, sabal_error *err)
 {
     if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
@@ -225,8 +201,8 @@ sabal_status sbl_elf_look(sbl_elf *e, const void *bytes, size_t size, const char
             return sbl_error_set(err, SABAL_EFORMAT, "'%s' is cut short: part %d of its table is missing", name, i);
         e->is_program |= p.p_type == PT_INTERP;
         has_tls |= p.p_type == PT_TLS && p.p_memsz > 0;
-        if (p.p_type == PT_NOTE)
-            find_build_id(e, &p);
+        if (p.p_type == PT_NOTE && !e->id.size && part(e, p.p_offset, p.p_filesz))
+            sbl_build_id_find(&e->id, part(e, p.p_offset, p.p_filesz), p.p_filesz);
         if (p.p_type == PT_DYNAMIC)
             dynamic_at = p;
     }

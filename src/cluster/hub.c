@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "cluster/process.h"
 #include "cluster/wire.h"
 
@@ -175,14 +174,13 @@ static void worker_clear(sbl_worker *w)
     pthread_cond_destroy(&w->changed);
 }
 
-sabal_status sbl_hub_create(sbl_hub **hub, sabal_client *client, int32_t n_workers, int32_t threads, sabal_error *err)
+sabal_status sbl_hub_create(sbl_hub **hub, int32_t n_workers, int32_t threads, sabal_error *err)
 {
     sbl_hub     *h  = sbl_calloc(1, sizeof *h + (size_t)n_workers * sizeof h->workers[0]);
     sabal_status st = SABAL_OK;
 
     if (!h)
         return sbl_error_memory(err, sizeof *h, "the record of worker processes");
-    h->client  = client;
     h->pid     = getpid();
     h->threads = threads;
     pthread_mutex_init(&h->lock, NULL);

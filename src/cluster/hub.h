@@ -32,7 +32,7 @@ typedef struct sbl_worker {
     int32_t         n_calls; /* under hub->lock: sent there, or about to be */
     pthread_mutex_t lock;    /* of what follows */
     pthread_cond_t  changed;
-    int             is_there, is_starting, is_read; /* is_read: by one of the threads that wait for answers */
+    int             is_there, is_read; /* is_read: by one of the threads that wait for answers */
     pid_t           pid;
     uint64_t        process; /* which of them that is; under lock and talk */
     sbl_call       *calls;
@@ -44,7 +44,6 @@ typedef struct sbl_worker {
 } sbl_worker;
 
 struct sbl_hub {
-    sabal_client    *client;
     int32_t          n_workers, threads; /* of each */
     pthread_mutex_t  lock;
     _Atomic uint64_t ids; /* of calls, of segments and of processes */
@@ -54,13 +53,12 @@ struct sbl_hub {
 };
 
 /** Makes the hub and starts its workers. Errors: as sbl_process_start(), SABAL_ENOMEM, SABAL_EPEER. */
-sabal_status sbl_hub_create(sbl_hub **hub, sabal_client *client, int32_t n_workers, int32_t threads, sabal_error *err);
+sabal_status sbl_hub_create(sbl_hub **hub, int32_t n_workers, int32_t threads, sabal_error *err);
 /** Nothing runs any more: ends the workers. NULL allowed. */
 void sbl_hub_destroy(sbl_hub *hub);
 /** In a forked child: closes what is the parent's, and forgets. */
 void sbl_hub_abandon(sbl_hub *hub);
 
-/* worker_link.c */
 /** With worker->lock held: sees to it that there is a process. Errors: as sbl_hub_create(). */
 sabal_status sbl_worker_start_process(sbl_worker *worker, sabal_error *err);
 /** With worker->lock held: the channel has ended. Ends the process, and all calls that were sent there. */

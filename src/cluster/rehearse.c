@@ -21,7 +21,7 @@ static sabal_status rehearse_open(sabal_client *client, const char *address, con
     if (n_workers * threads > 1024)
         return sbl_error_set(err, SABAL_EINVAL, "%d workers with %d threads each: expected 1024 threads at most in all",
                              (int)n_workers, (int)threads);
-    st = sbl_hub_create(&hub, client, n_workers, threads, err);
+    st = sbl_hub_create(&hub, n_workers, threads, err);
     if (st)
         return st;
     client->elsewhere = hub;

@@ -66,6 +66,19 @@ void sbl_get_error(sabal_error *err, sbl_frame *frame)
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
+sabal_status sbl_send_segment(sbl_channel *channel, const sbl_segment *segment, sabal_error *err)
+{
+    sbl_frame    frame = {.type = SBL_MSG_SEGMENT};
+    sabal_status st;
+
+    sbl_put_u64(&frame, segment->id);
+    sbl_put_u64(&frame, segment->size);
+    sbl_put_fd(&frame, segment->fd);
+    st = sbl_channel_send(channel, &frame, err);
+    sbl_frame_clear(&frame);
+    return st;
+}
+
 /* What the pieces take in a segment. */
 static size_t room_for(const sbl_encoded *e)
 {
@@ -74,44 +87,6 @@ static size_t room_for(const sbl_encoded *e)
     for (int32_t i = 1; i < e->n_pieces; i++)
         size += aligned(e->pieces[i].size);
     return size;
-}
-
-/* The segment in which a value's pieces lie, one reference: the one that has its only piece already, or a new one. */
-static sabal_status segment_of(sbl_segment **segment, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
-{
-    size_t       size = room_for(e);
-    void        *room;
-    char        *at;
-    sabal_status st;
-
-    *segment = e->n_pieces == 2 ? sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size) : NULL;
-    if (*segment)
-        return SABAL_OK;
-    st = sbl_segment_create(segment, &room, route->segments, route->next_id(route->arg), size, err);
-    if (st)
-        return st;
-    at = room;
-    for (int32_t i = 1; i < e->n_pieces; i++) {
-        memcpy(at, e->pieces[i].data, e->pieces[i].size);
-        at += aligned(e->pieces[i].size);
-    }
-    sbl_segment_seal(*segment, room);
-    return SABAL_OK;
-}
-
-/* Where the pieces lie: the only one where it is, several one behind the other. */
-static void put_places(sbl_frame *frame, const sbl_encoded *e, const sbl_segment *segment)
-{
-    const char *first  = e->pieces[1].data;
-    size_t      offset = 0;
-
-    if (e->n_pieces == 2 && first >= segment->base && first < segment->base + segment->size)
-        offset = (size_t)(first - segment->base);
-    sbl_put_u64(frame, segment->id);
-    for (int32_t i = 1; i < e->n_pieces; i++) {
-        sbl_put_u64(frame, offset);
-        offset += aligned(e->pieces[i].size);
-    }
 }
 
 static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_error *err)
@@ -130,105 +105,90 @@ static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_err
     return st;
 }
 
-static void put_head(sbl_frame *frame, const sbl_encoded *e, size_t total)
+/* The pieces one behind the other in shared memory, as bytes that keep it. */
+static sabal_status copy_shared(sbl_value **twin, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
 {
-    sbl_put_u64(frame, e->pieces[0].size);
-    sbl_put(frame, e->pieces[0].data, e->pieces[0].size);
-    sbl_put_u64(frame, (uint64_t)e->n_pieces - 1);
-    for (int32_t i = 1; i < e->n_pieces; i++)
-        sbl_put_u64(frame, e->pieces[i].size);
-    sbl_put_u64(frame, total >= SHARED_FROM);
+    sbl_segment *segment;
+    void        *room;
+    char        *at;
+    sabal_status st =
+        sbl_segment_create(&segment, &room, route->segments, route->next_id(route->arg), room_for(e), err);
+
+    if (st)
+        return st;
+    at = room;
+    for (int32_t i = 1; i < e->n_pieces; i++) {
+        memcpy(at, e->pieces[i].data, e->pieces[i].size);
+        at += aligned(e->pieces[i].size);
+    }
+    sbl_segment_seal(segment, room);
+    return sbl_bytes_wrap(twin, segment->base, segment->size, sbl_segment_release, segment, err);
 }
 
-static size_t total_of(const sbl_encoded *e)
-{
-    size_t total = 0;
-
-    for (int32_t i = 1; i < e->n_pieces; i++)
-        total += e->pieces[i].size;
-    return total;
-}
-
-/* Gives a value a twin in shared memory, which e encodes; it stays until the value goes. */
-static sabal_status make_twin(sbl_value **twin, const sbl_value *value, const sbl_encoded *e, const sbl_route *route,
-                              sabal_error *err)
+/* The value's copy in shared memory, which stays until the value goes. */
+static sabal_status twin_of(const sbl_value **twin, const sbl_value *value, const sbl_encoded *e,
+                            const sbl_route *route, sabal_error *err)
 {
     _Atomic(sbl_value *) *place = (_Atomic(sbl_value *) *)&value->twin;
-    sbl_segment          *segment;
-    sbl_value            *made = NULL, *there = NULL;
-    sabal_piece           pieces[2];
-    sabal_status          st = segment_of(&segment, e, route, err);
+    /* acquire: what another thread made */
+    sbl_value   *there = atomic_load_explicit(place, memory_order_acquire), *made;
+    sabal_status st;
 
-    if (st)
-        return st;
-    pieces[0] = e->pieces[0];
-    pieces[1] = (sabal_piece){segment->base, e->pieces[1].size};
-    if (value->kind == SBL_OBJECT) /* as encoded: it keeps the memory, and is copied from no more */
-        st = sbl_bytes_wrap(&made, segment->base, segment->size, sbl_segment_release, segment, err);
-    else
-        st = sbl_value_decode(&made, pieces, 2, NULL, 0, sbl_segment_release, segment, err);
-    if (st)
-        return st;
-    /* acq_rel: another thread may have been faster, and then its twin is taken */
-    if (atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel, memory_order_acquire))
-        there = made;
-    else
-        sbl_value_release(made);
+    if (!there) {
+        st = copy_shared(&made, e, route, err);
+        if (st)
+            return st;
+        /* acq_rel: another thread may have been faster, and then its twin is taken */
+        if (atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel, memory_order_acquire))
+            there = made;
+        else
+            sbl_value_release(made);
+    }
     *twin = there;
     return SABAL_OK;
 }
 
-/* What is to be encoded in a large value's place: itself if other processes can map it, or is an object; else its twin. */
-static sabal_status find_twin(const sbl_value **twin, const sbl_value *value, const sbl_encoded *e,
-                              const sbl_route *route, sabal_error *err)
-{
-    /* acquire: what make_twin() of another thread wrote */
-    sbl_value   *there = atomic_load_explicit((_Atomic(sbl_value *) *)&value->twin, memory_order_acquire);
-    sbl_segment *segment;
-    sabal_status st = SABAL_OK;
-
-    *twin   = value;
-    segment = value->kind == SBL_OBJECT ? NULL : sbl_segment_at(route->segments, e->pieces[1].data, e->pieces[1].size);
-    if (segment) {
-        sbl_segment_release(segment);
-        return SABAL_OK;
-    }
-    if (!there)
-        st = make_twin(&there, value, e, route, err);
-    *twin = there;
-    return st;
-}
-
-static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, sbl_encoded *e, const sbl_route *route,
-                               sabal_error *err)
+/* The segment that holds the pieces, one reference, and where they begin: what they lie in, else that of the twin. */
+static sabal_status find_segment(sbl_segment **segment, size_t *offset, const sbl_value *value, const sbl_encoded *e,
+                                 const sbl_route *route, sabal_error *err)
 {
     const sbl_value *twin;
-    sbl_segment     *segment;
+    const char      *first = e->pieces[1].data;
     size_t           size;
-    sabal_status     st = find_twin(&twin, value, e, route, err);
+    sabal_status     st;
 
-    if (!st && twin != value && value->kind != SBL_OBJECT) {
-        sbl_encoded_clear(e);
-        st = sbl_value_encode(e, twin, err);
+    *segment = value->kind == SBL_OBJECT ? NULL : sbl_segment_at(route->segments, first, e->pieces[1].size);
+    if (*segment) {
+        *offset = (size_t)(first - (*segment)->base);
+        return SABAL_OK;
     }
+    st = twin_of(&twin, value, e, route, err);
     if (st)
         return st;
-    put_head(frame, e, total_of(e));
-    if (value->kind == SBL_OBJECT)
-        segment = sbl_segment_at(route->segments, sbl_value_data(twin, &size), 1);
-    else
-        st = segment_of(&segment, e, route, err);
-    if (st)
-        return st;
-    if (value->kind == SBL_OBJECT && (!segment || room_for(e) != size)) {
-        if (segment)
-            sbl_segment_release(segment);
+    first = sbl_value_data(twin, &size);
+    if (size != room_for(e)) /* others are what they were when the twin was made */
         return sbl_error_set(err, SABAL_EINVAL, "encode() of type '%s' gave %zu bytes, and another time %zu",
                              sbl_object_type(value)->name, size, room_for(e));
-    }
+    *segment = sbl_segment_at(route->segments, first, size);
+    *offset  = 0;
+    return *segment ? SABAL_OK : sbl_error_set(err, SABAL_EINTERNAL, "a value that was sent by another client before");
+}
+
+static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, const sbl_encoded *e, const sbl_route *route,
+                               sabal_error *err)
+{
+    sbl_segment *segment;
+    size_t       offset;
+    sabal_status st = find_segment(&segment, &offset, value, e, route, err);
+
+    if (st)
+        return st;
     st = route->tell(route->arg, segment, err);
-    if (!st)
-        put_places(frame, e, segment);
+    sbl_put_u64(frame, segment->id);
+    for (int32_t i = 1; i < e->n_pieces; i++) {
+        sbl_put_u64(frame, offset);
+        offset += aligned(e->pieces[i].size);
+    }
     sbl_segment_release(segment);
     return st;
 }
@@ -236,20 +196,26 @@ static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, sbl_enc
 sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err)
 {
     sbl_encoded  e;
-    sabal_status st = put_type(frame, value, err);
+    size_t       total = 0;
+    sabal_status st    = put_type(frame, value, err);
 
     if (st)
         return st;
     st = sbl_value_encode(&e, value, err);
     if (st)
         return st;
-    if (total_of(&e) >= SHARED_FROM) {
-        st = put_shared(frame, value, &e, route, err);
-    } else {
-        put_head(frame, &e, 0);
-        for (int32_t i = 1; i < e.n_pieces; i++)
-            sbl_put(frame, e.pieces[i].data, e.pieces[i].size);
+    sbl_put_u64(frame, e.pieces[0].size);
+    sbl_put(frame, e.pieces[0].data, e.pieces[0].size);
+    sbl_put_u64(frame, (uint64_t)e.n_pieces - 1);
+    for (int32_t i = 1; i < e.n_pieces; i++) {
+        sbl_put_u64(frame, e.pieces[i].size);
+        total += e.pieces[i].size;
     }
+    sbl_put_u64(frame, total >= SHARED_FROM);
+    if (total >= SHARED_FROM)
+        st = put_shared(frame, value, &e, route, err);
+    for (int32_t i = 1; i < e.n_pieces && total < SHARED_FROM; i++)
+        sbl_put(frame, e.pieces[i].data, e.pieces[i].size);
     sbl_encoded_clear(&e);
     return st;
 }

@@ -17,7 +17,7 @@ enum {
     SBL_MSG_FINISHED = 6, /* worker: task, value */
     SBL_MSG_FAILED   = 7, /* worker: task, error */
     SBL_MSG_NEED     = 8, /* worker: build-id of an object that it lacks */
-    SBL_MSG_OBJECT   = 9 /* hub: build-id, found, path, list of libraries, or error; its descriptor */,
+    SBL_MSG_OBJECT   = 9, /* hub: build-id, error, path, list of libraries; its descriptor */
     SBL_MSG_STOP     = 10 /* hub: the client closes: all that runs is asked to end */
 };
 
@@ -25,6 +25,9 @@ void sbl_put_code(sbl_frame *frame, const sbl_code *code);
 void sbl_get_code(sbl_code *code, sbl_frame *frame);
 void sbl_put_error(sbl_frame *frame, const sabal_error *err);
 void sbl_get_error(sabal_error *err, sbl_frame *frame);
+
+/** Announces a segment: number, size, its descriptor. */
+sabal_status sbl_send_segment(sbl_channel *channel, const sbl_segment *segment, sabal_error *err);
 
 /** What a value's way needs. */
 typedef struct sbl_route {
@@ -36,7 +39,7 @@ typedef struct sbl_route {
 } sbl_route;
 
 /** A value: small ones in the frame; large ones as a part of a segment. If they lie in none, a copy there is made, once in
-    the life of a value (objects: each time). */
+    the life of a value. */
 sabal_status sbl_put_value(sbl_frame *frame, const sbl_value *value, const sbl_route *route, sabal_error *err);
 /** Its counterpart; the segment is in the table already. missing, if not NULL: becomes the object that holds the type of an
     object and is not loaded here (then the status tells a failure). */

@@ -96,23 +96,18 @@ static void *send_all(void *nothing)
     return nothing;
 }
 
-/* A channel that takes nothing any more has no process behind it, and then nobody wants what is done here. */
-static void send_frame(const sbl_frame *frame)
-{
-    if (sbl_channel_send(&worker.channel, frame, NULL) == SABAL_EPEER)
-        _exit(EXIT_FAILURE);
-}
-
 typedef struct letter {
     sbl_work  work;
     sbl_frame frame;
 } letter;
 
+/* A channel that takes nothing any more has no process behind it, and then nobody wants what is done here. */
 static void send_letter(sbl_work *work)
 {
     letter *l = (letter *)(void *)work;
 
-    send_frame(&l->frame);
+    if (sbl_channel_send(&worker.channel, &l->frame, NULL) == SABAL_EPEER)
+        _exit(EXIT_FAILURE);
     sbl_frame_clear(&l->frame);
     sbl_free(l);
 }
@@ -140,47 +135,24 @@ static uint64_t next_id(void *arg)
    says that nobody needs it. */
 static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
 {
-    sbl_frame    frame = {.type = SBL_MSG_SEGMENT};
-    sabal_status st;
+    sabal_status st = segment->told ? SABAL_OK : sbl_send_segment(&worker.channel, segment, err);
 
-    if (segment->told)
-        return SABAL_OK;
-    sbl_put_u64(&frame, segment->id);
-    sbl_put_u64(&frame, segment->size);
-    sbl_put_fd(&frame, segment->fd);
-    st = sbl_channel_send(&worker.channel, &frame, err);
-    sbl_frame_clear(&frame);
-    if (st)
+    if (st || segment->told)
         return st;
     segment->told = sbl_segment_by_id(worker.segments, segment->id) == segment; /* a reference that stays */
     sbl_segment_close_fd(segment);
     return SABAL_OK;
 }
 
-static const sbl_route *route(void)
-{
-    static sbl_route r;
-
-    r = (sbl_route){.segments = worker.segments, .next_id = next_id, .tell = announce};
-    return &r;
-}
-
-static void put_failure(sbl_frame *frame, uint64_t id, const sabal_error *err)
-{
-    sabal_error told = *err;
-
-    frame->type = SBL_MSG_FAILED;
-    if (!told.node[0])
-        snprintf(told.node, sizeof told.node, "worker process %d", (int)getpid());
-    sbl_put_u64(frame, id);
-    sbl_put_error(frame, &told);
-}
-
 static void send_failure(uint64_t id, const sabal_error *err)
 {
-    sbl_frame frame = {0};
+    sbl_frame   frame = {.type = SBL_MSG_FAILED};
+    sabal_error told  = *err;
 
-    put_failure(&frame, id, err);
+    if (!told.node[0])
+        snprintf(told.node, sizeof told.node, "worker process %d", (int)getpid());
+    sbl_put_u64(&frame, id);
+    sbl_put_error(&frame, &told);
     send_later(&frame);
 }
 
@@ -196,13 +168,14 @@ static void send_failed_future(const running *r)
 
 static void send_value(const running *r)
 {
-    sbl_frame    frame = {.type = SBL_MSG_FINISHED};
-    sabal_error  err   = SABAL_ERROR_INIT;
-    sabal_status st;
+    const sbl_route route = {.segments = worker.segments, .next_id = next_id, .tell = announce};
+    sbl_frame       frame = {.type = SBL_MSG_FINISHED};
+    sabal_error     err   = SABAL_ERROR_INIT;
+    sabal_status    st;
 
     sbl_put_u64(&frame, r->id);
     pthread_mutex_lock(&worker.talk);
-    st = sbl_put_value(&frame, sbl_future_value(r->future), route(), &err);
+    st = sbl_put_value(&frame, sbl_future_value(r->future), &route, &err);
     if (!st)
         st = sbl_channel_send(&worker.channel, &frame, &err);
     pthread_mutex_unlock(&worker.talk);
@@ -585,7 +558,7 @@ static void take_frame(sbl_frame *frame)
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
 
-static sabal_status open_all(int fd, int fault, int32_t threads, sabal_error *err)
+static sabal_status open_all(int fault, int32_t threads, sabal_error *err)
 {
     sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = ""};
     sabal_status       st      = sbl_crash_watch(fault, err);
@@ -637,7 +610,7 @@ static int32_t serve(int fd, int fault, int32_t threads)
     setvbuf(stdout, NULL, _IOLBF, 0); /* what tasks print shall not be lost with the process */
     sbl_channel_init(&worker.channel);
     sbl_channel_open(&worker.channel, move_up(fd));
-    st = open_all(fd, fault, threads, &err);
+    st = open_all(fault, threads, &err);
     sbl_put_text(&frame, sabal_version());
     sbl_put_error(&frame, &err);
     sbl_channel_send(&worker.channel, &frame, NULL);

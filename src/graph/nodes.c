@@ -202,16 +202,16 @@ void sabal_graph_options_init(sabal_graph_options *options)
 
 static sabal_status run_once(sabal_graph *g, sabal_error *err)
 {
-    uint64_t     failed = sbl_nodes_run(&g->nodes, sbl_client_pool(g->client));
-    sabal_status st     = (sabal_status)(uint32_t)failed;
+    int64_t      failed;
+    sabal_status st = sbl_nodes_run(&g->nodes, sbl_client_pool(g->client), &failed);
 
-    if (failed == SBL_NO_FAILED)
+    if (!st)
         return SABAL_OK;
     if (!sbl_status_is_failure(st))
         return sbl_error_set(err, SABAL_EINVAL,
-                             "node %" PRIu64 " of the graph returned %d, which is neither SABAL_OK nor a failure",
-                             failed >> 32, (int)st);
-    return sbl_error_set(err, st, "node %" PRIu64 " of the graph returned %s", failed >> 32, sabal_status_name(st));
+                             "node %" PRId64 " of the graph returned %d, which is neither SABAL_OK nor a failure",
+                             failed, (int)st);
+    return sbl_error_set(err, st, "node %" PRId64 " of the graph returned %s", failed, sabal_status_name(st));
 }
 
 sabal_status sabal_graph_run_with(sabal_graph *g, sabal_error *err, const sabal_graph_options *options)

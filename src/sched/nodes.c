@@ -31,16 +31,6 @@ struct job {
 
 static sabal_job_fn node_job, roots_job;
 
-static void note_failure(sbl_nodes *nodes, uint32_t i, sabal_status status)
-{
-    uint64_t mine = (uint64_t)i << 32 | (uint32_t)status,
-             now  = atomic_load_explicit(&nodes->failed, memory_order_relaxed);
-
-    while (mine < now && !atomic_compare_exchange_weak_explicit(&nodes->failed, &now, mine, memory_order_relaxed,
-                                                                memory_order_relaxed))
-        ;
-}
-
 /* 1: those after it are to be left out. */
 static int run_one(sbl_nodes *nodes, uint32_t i)
 {
@@ -53,7 +43,7 @@ static int run_one(sbl_nodes *nodes, uint32_t i)
     }
     status = node->fn(node->arg);
     if (__builtin_expect(status != SABAL_OK, 0))
-        note_failure(nodes, i, status);
+        sbl_first_note(&nodes->failed, i, status);
     return status != SABAL_OK;
 }
 
@@ -159,13 +149,17 @@ static void roots_job(struct sabal_place *place, struct sabal_record *head, stru
     sync_all(&job, head);
 }
 
-uint64_t sbl_nodes_run(sbl_nodes *nodes, sbl_pool *pool)
+sabal_status sbl_nodes_run(sbl_nodes *nodes, sbl_pool *pool, int64_t *failed)
 {
-    struct part root = {.run = roots_job, .nodes = nodes, .last = nodes->n_roots - 1};
+    struct part  root = {.run = roots_job, .nodes = nodes, .last = nodes->n_roots - 1};
+    sabal_status status;
 
     if (!nodes->n)
-        return SBL_NO_FAILED;
-    atomic_store_explicit(&nodes->failed, SBL_NO_FAILED, memory_order_relaxed);
+        return SABAL_OK;
+    nodes->failed = (sbl_first)SBL_FIRST_INIT;
     sbl_job_run(pool, (struct sabal_record *)&root);
-    return atomic_load_explicit(&nodes->failed, memory_order_relaxed);
+    *failed = sbl_first_at(&nodes->failed);
+    status  = nodes->failed.status;
+    pthread_mutex_destroy(&nodes->failed.lock);
+    return status;
 }

@@ -7,6 +7,7 @@
 #include <sabal/graph.h>
 
 #include "sched/pool.h"
+#include "sched/range.h"
 
 typedef struct sbl_node {
     sabal_node_fn  *fn;
@@ -18,18 +19,18 @@ typedef struct sbl_node {
     uint32_t        link;    /* in a list of what one thread found ready */
 } sbl_node;
 
-#define SBL_NO_NODE   UINT32_MAX
-#define SBL_NO_FAILED UINT64_MAX
+#define SBL_NO_NODE UINT32_MAX
 
 typedef struct sbl_nodes {
-    sbl_node        *node;  /* n of them, and one that ends the last one's list */
-    uint32_t        *after; /* of all nodes, one behind the other */
-    uint32_t        *roots; /* those with nothing before them, in order */
-    uint32_t         n, n_roots;
-    _Atomic uint64_t failed; /* number (upper half) and status of the failed node with the lowest number */
+    sbl_node *node;  /* n of them, and one that ends the last one's list */
+    uint32_t *after; /* of all nodes, one behind the other */
+    uint32_t *roots; /* those with nothing before them, in order */
+    uint32_t  n, n_roots;
+    sbl_first failed; /* by number, in this run */
 } sbl_nodes;
 
-/** Runs each node once. Each one's `missing` is its n_before, then and afterwards. SBL_NO_FAILED, or number and status. */
-uint64_t sbl_nodes_run(sbl_nodes *nodes, sbl_pool *pool);
+/** Runs each node once. Each one's `missing` is its n_before, then and afterwards. Returns the status of the failed node with
+    the lowest number, which goes to *failed. */
+sabal_status sbl_nodes_run(sbl_nodes *nodes, sbl_pool *pool, int64_t *failed);
 
 #endif

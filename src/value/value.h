@@ -17,7 +17,7 @@ typedef struct sbl_value {
     sbl_value_kind kind;
     size_t         n_bytes; /* of data it keeps alive, for the accounting; a view counts nothing of its own */
     _Atomic(struct sbl_value *)
-        twin; /* the same in memory that other processes can map, once it was sent; NULL: none */
+        twin; /* its pieces, as encoded, in memory that other processes can map, once it was sent; NULL: none */
 } sbl_value;
 
 /** Flat bytes, aligned to 64 from 64 bytes on, to 16 below; *room is to be filled before the value is published. */

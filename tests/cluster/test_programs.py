@@ -85,11 +85,8 @@ class Programs(unittest.TestCase):
         source = os.path.join(self.folder, 'uses.c')
         with open(source, 'w') as f:
             f.write('double helped(double v);\n' + text.replace('*v * *v', 'helped(*v) * *v'))
-        program = os.path.join(self.folder, 'uses')
-        subprocess.run(['gcc', '-O1', f'-I{ROOT}/include', f'-I{BUILD}/include', source, '-o', program,
-                        f'-L{BUILD}/src', '-lsabal', f'-L{self.folder}', '-lhelper',
-                        f'-Wl,-rpath,$ORIGIN:{BUILD}/src'], check=True)
-        self.expect_right(program)
+        self.expect_right(self.compile(f'-L{self.folder}', '-Wl,--no-as-needed', '-lhelper', '-Wl,-rpath,$ORIGIN',
+                                       source=source))
 
     def test_where_nothing_may_be_run_from_temporary_folders_it_runs(self):
         if not can_mount():
@@ -119,9 +116,7 @@ class Programs(unittest.TestCase):
         with open(source, 'w') as f:
             f.write('#include <time.h>\n' + text.replace('*v * *v', '(*v + (timezone == 12345)) * *v'))
         for flags, right in ((['-fPIE', '-pie'], False), (['-fPIC', '-pie'], True)):
-            program = os.path.join(self.folder, 'copies')
-            subprocess.run(['gcc', '-O1', *flags, f'-I{ROOT}/include', f'-I{BUILD}/include', source, '-o', program,
-                            f'-L{BUILD}/src', '-lsabal', f'-Wl,-rpath,{BUILD}/src'], check=True)
+            program = self.compile(*flags, source=source)
             if right:
                 self.expect_right(program)
             elif os.uname().machine == 'x86_64':
