@@ -13,6 +13,8 @@
     X("worker", "SABAL_WORKER", "", "the program sabal-worker; empty: beside libsabal")                                \
     X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")           \
     X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                    \
+    X("spill_folder", "SABAL_SPILL_FOLDER", "",                                                                        \
+      "folder on a disk for values that don't fit in memory; empty: the first of $TMPDIR, /var/tmp, /tmp on a disk")   \
     X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")          \
     X("fsync", "SABAL_FSYNC", "1",                                                                                     \
       "1: a stored file is on the disk before it gets its name; 0: that is not waited for")                            \
