@@ -9,8 +9,6 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,6 +18,7 @@
 #include "graph/spill_pack.h"
 #include "graph/spill_space.h"
 #include "graph/spill_stream.h"
+#include "graph/spill_sum.h"
 
 enum { WORTH_IT = 64 << 10 }; /* bytes from which a write of its own, without a copy, is */
 

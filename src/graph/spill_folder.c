@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,14 +208,25 @@ static sabal_status open_named(sbl_spill_opened *opened, const char *folder, int
     return st;
 }
 
+/* Cut where the record of an error would cut it. */
+static void add_reason(char *reasons, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add_reason(char *reasons, size_t size, const char *format, ...)
+{
+    size_t  used = strlen(reasons);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reasons + used, size - used, format, args);
+    va_end(args);
+}
+
 static sabal_status open_first(sbl_spill_opened *opened, int ways, sabal_error *err)
 {
     const char *const folders[]    = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
     char              reasons[400] = "";
 
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        sabal_error  why  = SABAL_ERROR_INIT;
-        size_t       used = strlen(reasons);
+        sabal_error  why = SABAL_ERROR_INIT;
         const char  *name;
         sabal_status st;
 
@@ -226,9 +238,9 @@ static sabal_status open_first(sbl_spill_opened *opened, int ways, sabal_error *
         if (st == SABAL_ENOMEM)
             return sbl_error_pass(err, &why);
         if (st == SABAL_END)
-            snprintf(reasons + used, sizeof reasons - used, "; %s lies in memory (%s)", folders[i], name);
+            add_reason(reasons, sizeof reasons, "; %s lies in memory (%s)", folders[i], name);
         else
-            snprintf(reasons + used, sizeof reasons - used, "; %s", why.message);
+            add_reason(reasons, sizeof reasons, "; %s", why.message);
     }
     return sbl_error_set(err, SABAL_ENOENT,
                          "no folder on a disk for what doesn't fit in memory: set SABAL_SPILL_FOLDER to one%s",

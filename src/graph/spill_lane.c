@@ -9,11 +9,13 @@
 /* A large buffer begins at a huge page, so the bounce is aligned for direct I/O. */
 static sbl_spill_lane *add(sbl_spill_lanes *lanes)
 {
-    sbl_spill_lane *lane = lanes->lanes + lanes->n;
+    char           *memory = lanes->n < SBL_SPILL_LANES ? sbl_buffer_alloc(SBL_SPILL_LANE) : NULL;
+    sbl_spill_lane *lane;
 
-    lane->bounce = lanes->n < SBL_SPILL_LANES ? sbl_buffer_alloc(SBL_SPILL_LANE) : NULL;
-    if (!lane->bounce)
+    if (!memory)
         return NULL;
+    lane          = lanes->lanes + lanes->n;
+    lane->bounce  = memory;
     lane->scratch = lane->bounce + SBL_SPILL_BOUNCE;
     lane->state   = lane->scratch + SBL_SPILL_PACK;
     lanes->n++;

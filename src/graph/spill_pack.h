@@ -2,11 +2,10 @@
 #ifndef SBL_GRAPH_SPILL_PACK_H
 #define SBL_GRAPH_SPILL_PACK_H
 
-#include <xxhash.h>
-
 #include "graph/spill_disk.h"
 #include "graph/spill_lane.h"
 #include "graph/spill_stream.h"
+#include "graph/spill_sum.h"
 
 /** Whether to compress, from a sample, at a disk that takes disk_ns nanoseconds for a byte. `whole`: all that is to go. */
 int sbl_spill_pack_pays(sbl_spill_stream whole, uint64_t size, double disk_ns, sbl_spill_lane *lane);
