@@ -26,7 +26,10 @@ SABAL_API sabal_status sabal_memory_get(sabal_memory *memory);
 SABAL_API void sabal_memory_reset_peak(void);
 /** Gives the cached buffers back to the system. */
 SABAL_API void sabal_memory_trim(void);
-/** Bytes of memory that this process may use: the least of the machine's and its cgroups' limits. Reads files. */
+/**
+ * Bytes of memory that this process may use: the least of the machine's memory, its cgroups' limits, RLIMIT_AS and
+ * RLIMIT_DATA. Reads files.
+ */
 SABAL_API size_t sabal_memory_limit(void);
 
 #ifdef __cplusplus

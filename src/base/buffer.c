@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/config.h"
+#include "base/limits.h"
 #include "base/struct.h"
 
 /* jemalloc's, in programs that link it: aligned, and freed by size without a look-up. Not under a sanitizer, which
@@ -167,7 +168,7 @@ static void configure(void)
     configured = 1;
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
     sbl_config_int(&n, "buffer_cache", -1, INT64_MAX, NULL);
-    cache_limit = n < 0 ? sbl_memory_limit() / 4 : (size_t)n;
+    cache_limit = n < 0 ? (size_t)sbl_limits_memory(NULL, 0) / 4 : (size_t)n;
     n           = 1;
     sbl_config_int(&n, "huge_pages", 0, 1, NULL);
     huge_pages = (int)n;

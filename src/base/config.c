@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <sabal/memory.h>
 
 #include "base/error.h"
 
@@ -122,11 +119,6 @@ void sabal_settings_list(sabal_setting_fn *fn, void *user)
     }
 }
 
-size_t sabal_memory_limit(void)
-{
-    return sbl_memory_limit();
-}
-
 size_t sbl_config_text(const char *name, char *text, size_t size)
 {
     char source[4096];
@@ -160,68 +152,4 @@ sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64
 bad:
     return sbl_error_set(err, SABAL_EINVAL, "%s is '%s' in %s: expected a whole number from %" PRId64 " to %" PRId64,
                          name, text, source, min, max);
-}
-
-/* The number in a one-line file; 0 if there is none ("max" included). */
-static size_t number_in(const char *path)
-{
-    FILE              *file = fopen(path, "re");
-    unsigned long long n    = 0;
-
-    if (!file)
-        return 0;
-    if (fscanf(file, "%llu", &n) != 1)
-        n = 0;
-    fclose(file);
-    return n;
-}
-
-/* The least limit of a cgroup and all those above it. */
-static size_t cgroup_limit(const char *root, const char *group, const char *leaf)
-{
-    char   path[4400], folder[4096];
-    size_t least = 0;
-
-    snprintf(folder, sizeof folder, "%s", group);
-    for (;;) {
-        size_t n;
-        char  *slash;
-
-        snprintf(path, sizeof path, "%s%s/%s", root, folder, leaf);
-        n = number_in(path);
-        if (n && (!least || n < least))
-            least = n;
-        slash = strrchr(folder, '/');
-        if (!slash)
-            return least;
-        *slash = 0;
-    }
-}
-
-size_t sbl_memory_limit(void)
-{
-    size_t limit = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-    char   line[4096];
-    FILE  *file = fopen("/proc/self/cgroup", "re");
-
-    while (file && fgets(line, sizeof line, file)) {
-        size_t n = 0;
-        char  *controllers, *group;
-
-        line[strcspn(line, "\n")] = 0;
-        controllers               = strchr(line, ':');
-        group                     = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = 0;
-        if (controllers[1] == 0)
-            n = cgroup_limit("/sys/fs/cgroup", group, "memory.max");
-        else if (strstr(controllers + 1, "memory"))
-            n = cgroup_limit("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
-        if (n && n < limit)
-            limit = n;
-    }
-    if (file)
-        fclose(file);
-    return limit;
 }

@@ -32,7 +32,4 @@ size_t sbl_config_text(const char *name, char *text, size_t size);
 /** A setting as a whole number (suffixes K, M, G, T of 1024 allowed). SABAL_EINVAL names setting and source. */
 sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64_t max, sabal_error *err);
 
-/** Bytes of memory this process may use: the least of the machine's and its cgroups' (v1 or v2) limits. */
-size_t sbl_memory_limit(void);
-
 #endif

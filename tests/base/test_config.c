@@ -64,12 +64,6 @@ Test(config, suffixes_multiply_and_overflow_is_refused, .fini = clean)
     cr_expect_eq(sbl_config_int(&n, "threads", 0, INT64_MAX, NULL), SABAL_EINVAL);
 }
 
-Test(config, memory_limit_is_at_most_the_machine)
-{
-    cr_expect_gt(sbl_memory_limit(), 0);
-    cr_expect_leq(sbl_memory_limit(), (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
-}
-
 static int32_t note_threads(void *user, const sabal_setting *setting)
 {
     char *found = user;
