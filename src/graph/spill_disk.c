@@ -45,11 +45,11 @@ static void let_go(const struct held_off *h, const sigset_t *set)
     errno = number;
 }
 
-static int64_t free_in(const char *folder)
+int64_t sbl_spill_disk_free(const sbl_spill_disk *disk)
 {
     struct statvfs fs;
 
-    return statvfs(folder, &fs) ? -1 : (int64_t)(fs.f_bavail * fs.f_frsize);
+    return fstatvfs(disk->fd, &fs) ? -1 : (int64_t)(fs.f_bavail * fs.f_frsize);
 }
 
 static sabal_status write_error(const sbl_spill_disk *disk, int number, int64_t size, int64_t at, sabal_error *err)
@@ -60,12 +60,12 @@ static sabal_status write_error(const sbl_spill_disk *disk, int number, int64_t 
         return sbl_error_set(err, SABAL_ENOSPC,
                              "the disk of the spill folder %s is full: %" PRId64 " bytes were to be written, %" PRId64
                              " are free",
-                             disk->folder, size, free_in(disk->folder));
+                             disk->folder, size, sbl_spill_disk_free(disk));
     if (number == EDQUOT)
         return sbl_error_set(err, SABAL_ENOSPC,
                              "the quota is used up in the spill folder %s: %" PRId64
                              " bytes were to be written (the disk itself has %" PRId64 " free)",
-                             disk->folder, size, free_in(disk->folder));
+                             disk->folder, size, sbl_spill_disk_free(disk));
     if (number == EFBIG) {
         getrlimit(RLIMIT_FSIZE, &limit);
         return sbl_error_set(err, SABAL_ENOSPC,

@@ -27,6 +27,8 @@ sabal_status sbl_spill_disk_reserve(sbl_spill_disk *disk, int64_t at, int64_t si
 void sbl_spill_disk_punch(sbl_spill_disk *disk, int64_t at, int64_t size);
 /** The file ends there. */
 void sbl_spill_disk_cut(sbl_spill_disk *disk, int64_t end);
+/** Bytes that are free on the disk for this user; -1 if it doesn't tell. */
+int64_t sbl_spill_disk_free(const sbl_spill_disk *disk);
 /** Bytes that the file takes on the disk. */
 int64_t sbl_spill_disk_used(const sbl_spill_disk *disk);
 

@@ -180,8 +180,10 @@ sabal_status sbl_spill_write(sbl_spill_file *file, const sabal_piece *pieces, in
         st        = (to.packed ? write_packed : write_as_it_is)(file, &stream, &to, &sum, lane, err);
         sbl_spill_lane_return(&file->lanes, lane);
     }
-    if (st)
-        return sbl_error_prefix(err, "spilling a value of %" PRIu64 " bytes", to.size);
+    if (st) {
+        sbl_error_prefix(err, "spilling a value of %" PRIu64 " bytes", to.size);
+        return st;
+    }
     to.checksum = XXH3_64bits_digest(&sum);
     *spilled    = to;
     file->n_written++;

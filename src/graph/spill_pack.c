@@ -140,9 +140,12 @@ static int unpack_block(char *to, size_t n, const char *from, uint32_t length)
 {
     size_t taken = length & ~AS_IT_WAS;
 
-    if (length & AS_IT_WAS)
-        memcpy(to, from, n);
-    return length & AS_IT_WAS ? taken == n : LZ4_decompress_safe(from, to, (int)taken, (int)n) == (int)n;
+    if (!(length & AS_IT_WAS))
+        return LZ4_decompress_safe(from, to, (int)taken, (int)n) == (int)n;
+    if (taken != n)
+        return 0;
+    memcpy(to, from, n);
+    return 1;
 }
 
 sabal_status sbl_spill_unpack(sbl_spill_disk *disk, const sbl_spilled *spilled, char *room, XXH3_state_t *sum,

@@ -166,7 +166,8 @@ static sabal_status reserve_to(sbl_spill_space *space, int64_t end, sabal_error 
     return st;
 }
 
-/* From the end of the file on, of which the last part may be free already. */
+/* From the end of the file on, of which the last part may be free already. A disk that is nearly full is asked for no
+   more than is needed: others want it too, and what was had in vain may take a moment to be free again. */
 static sabal_status grow(sbl_spill_space *space, int64_t *at, int64_t size, sabal_error *err)
 {
     struct sbl_spill_range *last  = space->n_free ? space->free + space->n_free - 1 : NULL;
@@ -174,7 +175,8 @@ static sabal_status grow(sbl_spill_space *space, int64_t *at, int64_t size, saba
     int64_t                 end = begin + size, far = space->end + SBL_SPILL_KEEP;
     sabal_status            st;
 
-    st = far > end ? reserve_to(space, far, NULL) : SABAL_ENOSPC;
+    st = far > end && sbl_spill_disk_free(space->disk) > 4 * (int64_t)SBL_SPILL_KEEP ? reserve_to(space, far, NULL)
+                                                                                     : SABAL_ENOSPC;
     if (st) {
         far = end;
         st  = reserve_to(space, far, err);

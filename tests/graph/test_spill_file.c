@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sabal/memory.h>
@@ -149,6 +149,31 @@ Test(spill, a_value_that_is_compressible_only_in_part_comes_back)
     cr_assert_eq(sbl_spill_read(file, &spilled, room, NULL), SABAL_OK);
     cr_expect_arr_eq(room, data, size);
     sbl_spill_free(file, &spilled);
+    sbl_spill_close(file);
+    sbl_buffer_free(data, size);
+    sbl_buffer_free(room, size);
+}
+
+/* What the sample looks at is zero, and the rest can't be compressed: it takes no more space than it got. */
+Test(spill, a_value_whose_sample_lies_does_not_grow_into_the_next)
+{
+    sbl_spill_file *file = opened(0);
+    size_t          size = 8 * MIB, sample = 16 << 10, step = (size - sample) / 3;
+    char           *data = sbl_buffer_alloc(size), *room = sbl_buffer_alloc(size);
+    sbl_spilled     spilled[3];
+
+    fill(data, size, 1, 0);
+    for (size_t at = 0; at < size; at += step)
+        memset(data + at, 0, sample);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(sbl_spill_write(file, &(sabal_piece){data, size}, 1, &spilled[i], NULL), SABAL_OK);
+        cr_assert_eq(spilled[i].packed, 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(sbl_spill_read(file, &spilled[i], room, NULL), SABAL_OK);
+        cr_expect(!memcmp(data, room, size));
+        sbl_spill_free(file, &spilled[i]);
+    }
     sbl_spill_close(file);
     sbl_buffer_free(data, size);
     sbl_buffer_free(room, size);
@@ -431,6 +456,34 @@ Test(spill, the_limit_of_a_files_size_is_told_and_what_was_written_is_given_back
     sbl_buffer_free(room, 4 * MIB);
 }
 
+/* The space was had before the limit fell: the write itself fails. */
+Test(spill, what_a_failed_write_had_taken_is_given_back)
+{
+    sbl_spill_file *file = opened(0);
+    struct rlimit   old, limit;
+    char           *data  = sbl_buffer_alloc(4 * MIB);
+    sabal_piece     piece = {data, 4 * MIB};
+    sbl_spilled     spilled;
+    sabal_error     err = SABAL_ERROR_INIT;
+    int64_t         on_disk;
+
+    fill(data, 4 * MIB, 1, 0);
+    cr_assert_eq(sbl_spill_write(file, &piece, 1, &spilled, NULL), SABAL_OK);
+    on_disk = stats_of(file).bytes_on_disk;
+    getrlimit(RLIMIT_FSIZE, &old);
+    limit = (struct rlimit){6 * MIB, old.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (int i = 0; i < 40; i++)
+        cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled, i % 2 ? &err : NULL), SABAL_ENOSPC);
+    setrlimit(RLIMIT_FSIZE, &old);
+    for (int i = 0; i < 10; i++)
+        cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled, NULL), SABAL_OK);
+    cr_expect_leq(stats_of(file).bytes_on_disk, on_disk + (int64_t)MIB);
+    cr_expect_eq(stats_of(file).bytes_held, (int64_t)(44 * MIB));
+    sbl_spill_close(file);
+    sbl_buffer_free(data, 4 * MIB);
+}
+
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static int run(const char *format, ...)
 {
@@ -448,7 +501,7 @@ Test(spill, a_full_disk_is_told_and_what_is_free_in_the_file_is_used_before)
     char            image[80];
     sbl_spill_file *file;
     char           *data  = sbl_buffer_alloc(4 * MIB);
-    sabal_piece     piece = {data, 4 * MIB}, large = {data, 3 * MIB};
+    sabal_piece     piece = {data, 4 * MIB};
     sbl_spilled     spilled[32];
     sabal_error     err = SABAL_ERROR_INIT;
     int             n   = 0;
@@ -466,21 +519,20 @@ Test(spill, a_full_disk_is_told_and_what_is_free_in_the_file_is_used_before)
         n++;
     cr_expect_geq(n, 11); /* of 64 MiB, of which ext4 has its share */
     cr_expect_leq(n, 15);
+    cr_expect_leq(stats_of(file).bytes_on_disk, (int64_t)((size_t)n * 4 * MIB + MIB));
     cr_expect_eq(err.status, SABAL_ENOSPC);
     cr_expect_not_null(strstr(err.message, "spilling a value of 4194304 bytes: the disk of the spill folder "));
     cr_expect_not_null(strstr(err.message, folder));
     cr_expect_not_null(strstr(err.message, " is full: 4194304 bytes were to be written, "));
     sbl_spill_free(file, &spilled[0]);
     sbl_spill_free(file, &spilled[2]);
-    cr_expect_eq(sbl_spill_write(file, &large, 1, &spilled[0], NULL), SABAL_OK);
+    cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled[0], NULL), SABAL_OK);
     cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled[2], NULL), SABAL_OK);
-    err = (sabal_error)SABAL_ERROR_INIT;
-    cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled[n], &err), SABAL_ENOSPC);
-    /* Two gaps, neither large enough: the file gives them back and grows. */
+    cr_expect_eq(sbl_spill_write(file, &piece, 1, &spilled[n], NULL), SABAL_ENOSPC);
+    /* Two gaps, neither large enough: the file gives them back to the disk and grows. */
     sbl_spill_free(file, &spilled[4]);
     sbl_spill_free(file, &spilled[6]);
-    piece.size = 4 * MIB;
-    cr_expect_eq(sbl_spill_write(file, (sabal_piece[]){piece, {data, 2 * MIB}}, 2, &spilled[4], NULL), SABAL_OK);
+    cr_expect_eq(sbl_spill_write(file, (sabal_piece[]){piece, piece}, 2, &spilled[4], NULL), SABAL_OK);
     cr_expect_eq(sbl_spill_read(file, &spilled[5], data, NULL), SABAL_OK);
     sbl_spill_close(file);
     sbl_buffer_free(data, 4 * MIB);
@@ -519,30 +571,38 @@ Test(spill, bytes_that_were_changed_on_the_disk_are_found)
     }
 }
 
-/* Pages of the file in the page cache, of which it has at most those of a slice. */
-Test(spill, written_pages_do_not_stay_in_memory)
+/* Pages of the file that are in the page cache. */
+static size_t pages_in_memory(const sbl_spilled *spilled)
+{
+    size_t         n_pages = spilled->size / 4096, n = 0;
+    unsigned char *in_memory = malloc(n_pages);
+    void          *mapped    = mmap(NULL, spilled->size, PROT_READ, MAP_SHARED, fd_of_file(), spilled->at);
+
+    cr_assert_neq(mapped, MAP_FAILED);
+    cr_assert_eq(mincore(mapped, spilled->size, in_memory), 0);
+    for (size_t i = 0; i < n_pages; i++)
+        n += in_memory[i] & 1;
+    munmap(mapped, spilled->size);
+    free(in_memory);
+    return n;
+}
+
+/* A slice's worth at most. */
+Test(spill, pages_do_not_stay_in_memory)
 {
     for (int ways = 0; ways < 3; ways += SBL_SPILL_BUFFERED) {
         sbl_spill_file *file = opened(ways);
-        size_t          size = 32 * MIB, n_pages = 0;
-        char           *data      = sbl_buffer_alloc(size);
-        unsigned char  *in_memory = malloc(size / 4096);
+        size_t          size = 32 * MIB;
+        char           *data = sbl_buffer_alloc(size);
         sbl_spilled     spilled;
-        void           *mapped;
 
         fill(data, size, 3, 0);
         cr_assert_eq(sbl_spill_write(file, &(sabal_piece){data, size}, 1, &spilled, NULL), SABAL_OK);
+        cr_expect_leq(pages_in_memory(&spilled), 4 * MIB / 4096);
         cr_assert_eq(sbl_spill_read(file, &spilled, data, NULL), SABAL_OK);
-        mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd_of_file(), spilled.at);
-        cr_assert_neq(mapped, MAP_FAILED);
-        cr_assert_eq(mincore(mapped, size, in_memory), 0);
-        for (size_t i = 0; i < size / 4096; i++)
-            n_pages += in_memory[i] & 1;
-        cr_expect_leq(n_pages, 4 * MIB / 4096);
-        munmap(mapped, size);
+        cr_expect_leq(pages_in_memory(&spilled), 4 * MIB / 4096);
         sbl_spill_close(file);
         sbl_buffer_free(data, size);
-        free(in_memory);
     }
 }
 
