@@ -1,10 +1,10 @@
 /*
  * A sorted table of free ranges. The smallest that fits is taken, one without holes before others; else the file grows,
  * by more than is needed, since each growth makes file systems stop the writers for a moment. Between two free ranges
- * lies one that is taken, so a table with room for one more than are taken can be kept: giving back never fails.
+ * lies one that is taken, so a table with room for a few more than are taken can be kept: giving back never fails.
  *
  * What is given back stays on the disk up to a bound, for the next; beyond it, holes are punched, and at the end the
- * file is cut.
+ * file is cut. What comes to touch a hole becomes a part of it.
  */
 #include "graph/spill_space.h"
 
@@ -15,7 +15,7 @@
 
 struct sbl_spill_range {
     int64_t at, size;
-    int64_t backed; /* bytes of it that are on the disk: exact if none is or all are, else an estimate */
+    int     backed; /* 1: all of it is on the disk; 0: none of it is */
 };
 
 sabal_status sbl_spill_space_open(sbl_spill_space *space, sbl_spill_disk *disk, sabal_error *err)
@@ -38,7 +38,7 @@ static sabal_status make_room(sbl_spill_space *space, sabal_error *err)
 {
     struct sbl_spill_range *more;
 
-    if (space->n_taken + 2 <= space->room)
+    if (space->n_taken + 3 <= space->room)
         return SABAL_OK;
     more = sbl_realloc(space->free, 2 * (size_t)space->room * sizeof *more);
     if (!more)
@@ -64,48 +64,59 @@ static int64_t place_of(const sbl_spill_space *space, int64_t at)
     return low;
 }
 
+static int64_t backed_bytes(const struct sbl_spill_range *r)
+{
+    return r->backed ? r->size : 0;
+}
+
 static void erase(sbl_spill_space *space, int64_t i)
 {
     space->n_free--;
     memmove(space->free + i, space->free + i + 1, (size_t)(space->n_free - i) * sizeof *space->free);
 }
 
-/* Adds a range and joins it with what it touches. Returns its place in the table. */
-static int64_t insert(sbl_spill_space *space, int64_t at, int64_t size, int64_t backed)
+static void make_hole(sbl_spill_space *space, struct sbl_spill_range *r)
 {
-    int64_t                 i = place_of(space, at);
+    if (!r->backed)
+        return;
+    sbl_spill_disk_punch(space->disk, r->at, r->size);
+    space->backed -= r->size;
+    r->backed = 0;
+}
+
+/* Joins a range with the next if they touch. */
+static void join(sbl_spill_space *space, int64_t i)
+{
     struct sbl_spill_range *r = space->free + i;
 
-    space->backed += backed;
-    if (i && r[-1].at + r[-1].size == at) {
-        i--;
-        r--;
-        r->size += size;
-        r->backed += backed;
-    } else {
-        memmove(r + 1, r, (size_t)(space->n_free - i) * sizeof *r);
-        *r = (struct sbl_spill_range){at, size, backed};
-        space->n_free++;
-    }
-    if (i + 1 < space->n_free && r->at + r->size == r[1].at) {
-        r->size += r[1].size;
-        r->backed += r[1].backed;
-        erase(space, i + 1);
-    }
-    return i;
+    if (i < 0 || i + 1 >= space->n_free || r->at + r->size != r[1].at)
+        return;
+    if (r->backed != r[1].backed)
+        make_hole(space, r->backed ? r : r + 1);
+    r->size += r[1].size;
+    erase(space, i + 1);
+}
+
+static void insert(sbl_spill_space *space, struct sbl_spill_range range)
+{
+    int64_t                 i = place_of(space, range.at);
+    struct sbl_spill_range *r = space->free + i;
+
+    memmove(r + 1, r, (size_t)(space->n_free - i) * sizeof *r);
+    *r = range;
+    space->n_free++;
+    space->backed += backed_bytes(r);
+    join(space, i);
+    join(space, i - 1);
 }
 
 /* Takes the first `size` bytes off a free range. */
 static int64_t cut_off(sbl_spill_space *space, int64_t i, int64_t size)
 {
-    struct sbl_spill_range *r      = space->free + i;
-    int64_t                 at     = r->at;
-    int64_t                 backed = (int64_t)((double)r->backed / (double)r->size * (double)size);
+    struct sbl_spill_range *r  = space->free + i;
+    int64_t                 at = r->at;
 
-    if (r->backed == r->size || size == r->size)
-        backed = r->backed == r->size ? size : r->backed;
-    space->backed -= backed;
-    r->backed -= backed;
+    space->backed -= r->backed ? size : 0;
     r->at += size;
     r->size -= size;
     if (!r->size)
@@ -120,10 +131,8 @@ static int64_t best_fit(const sbl_spill_space *space, int64_t size)
 
     for (int64_t i = 0; i < space->n_free; i++) {
         const struct sbl_spill_range *r = space->free + i, *b = best < 0 ? NULL : space->free + best;
-        int                           whole = r->backed == r->size;
 
-        if (r->size >= size &&
-            (!b || whole > (b->backed == b->size) || (whole == (b->backed == b->size) && r->size < b->size)))
+        if (r->size >= size && (!b || r->backed > b->backed || (r->backed == b->backed && r->size < b->size)))
             best = i;
     }
     return best;
@@ -133,18 +142,14 @@ static int64_t best_fit(const sbl_spill_space *space, int64_t size)
 static void punch_all(sbl_spill_space *space)
 {
     for (int64_t i = 0; i < space->n_free; i++)
-        if (space->free[i].backed) {
-            sbl_spill_disk_punch(space->disk, space->free[i].at, space->free[i].size);
-            space->free[i].backed = 0;
-        }
-    space->backed = 0;
+        make_hole(space, space->free + i);
 }
 
 static sabal_status take_from(sbl_spill_space *space, int64_t i, int64_t *at, int64_t size, sabal_error *err)
 {
     struct sbl_spill_range *r = space->free + i;
 
-    if (r->backed < r->size) {
+    if (!r->backed) {
         sabal_status st = sbl_spill_disk_reserve(space->disk, r->at, size, err);
 
         if (st) {
@@ -156,34 +161,42 @@ static sabal_status take_from(sbl_spill_space *space, int64_t i, int64_t *at, in
     return SABAL_OK;
 }
 
-/* A part of it may have been had before it failed. */
-static sabal_status reserve_to(sbl_spill_space *space, int64_t end, sabal_error *err)
+/* Room on the disk from `begin`, at or before the end of the file, to its new end. A part of it may have been had before
+   it failed. */
+static sabal_status reserve_to(sbl_spill_space *space, int64_t begin, int64_t end, sabal_error *err)
 {
-    sabal_status st = sbl_spill_disk_reserve(space->disk, space->end, end - space->end, err);
+    sabal_status st = sbl_spill_disk_reserve(space->disk, begin, end - begin, err);
 
-    if (st)
-        sbl_spill_disk_cut(space->disk, space->end);
+    if (!st)
+        return st;
+    sbl_spill_disk_cut(space->disk, space->end);
+    if (begin < space->end)
+        sbl_spill_disk_punch(space->disk, begin, space->end - begin);
     return st;
 }
 
-/* From the end of the file on, of which the last part may be free already. A disk that is nearly full is asked for no
-   more than is needed: others want it too, and what was had in vain may take a moment to be free again. */
+/* The free end of the file becomes longer, by enough to hold `size` and by what may stay besides. A disk that is nearly
+   full is asked for no more than is needed: others want it too, and what was had in vain may take a moment to be free
+   again. */
 static sabal_status grow(sbl_spill_space *space, int64_t *at, int64_t size, sabal_error *err)
 {
     struct sbl_spill_range *last  = space->n_free ? space->free + space->n_free - 1 : NULL;
-    int64_t                 begin = last && last->at + last->size == space->end ? last->at : space->end;
-    int64_t                 end = begin + size, far = space->end + SBL_SPILL_KEEP;
-    sabal_status            st;
+    int                     joins = last && last->at + last->size == space->end;
+    int64_t                 first = joins ? last->at : space->end, hole = joins && !last->backed ? first : space->end;
+    int64_t                 end = first + size, far = end + SBL_SPILL_KEEP - space->backed;
+    sabal_status            st = SABAL_ENOSPC;
 
-    st = far > end && sbl_spill_disk_free(space->disk) > 4 * (int64_t)SBL_SPILL_KEEP ? reserve_to(space, far, NULL)
-                                                                                     : SABAL_ENOSPC;
+    if (far > end && sbl_spill_disk_free(space->disk) > 4 * (int64_t)SBL_SPILL_KEEP)
+        st = reserve_to(space, hole, far, NULL);
     if (st) {
         far = end;
-        st  = reserve_to(space, far, err);
+        st  = reserve_to(space, hole, far, err);
     }
     if (st)
         return st;
-    insert(space, space->end, far - space->end, far - space->end);
+    if (hole < space->end)
+        erase(space, space->n_free - 1); /* it is a part of what was reserved */
+    insert(space, (struct sbl_spill_range){hole, far - hole, 1});
     space->end = far;
     return take_from(space, space->n_free - 1, at, size, err);
 }
@@ -230,17 +243,17 @@ static int may_stay(sbl_spill_space *space, int64_t size)
     return stay;
 }
 
-/* The free end of the file goes, if that is more than may stay. */
-static void cut_end(sbl_spill_space *space, int64_t i)
+/* The free end of the file goes, if more is free than may stay. */
+static void cut_end(sbl_spill_space *space)
 {
-    struct sbl_spill_range *r = space->free + i;
+    struct sbl_spill_range *last = space->n_free ? space->free + space->n_free - 1 : NULL;
 
-    if (r->at + r->size != space->end || (r->size <= SBL_SPILL_KEEP && space->backed <= SBL_SPILL_KEEP))
+    if (!last || last->at + last->size != space->end || (last->backed && space->backed <= SBL_SPILL_KEEP))
         return;
-    sbl_spill_disk_cut(space->disk, r->at);
-    space->end = r->at;
-    space->backed -= r->backed;
-    erase(space, i);
+    sbl_spill_disk_cut(space->disk, last->at);
+    space->end = last->at;
+    space->backed -= backed_bytes(last);
+    space->n_free--;
 }
 
 static void give(sbl_spill_space *space, int64_t at, int64_t size, int n_taken)
@@ -251,7 +264,8 @@ static void give(sbl_spill_space *space, int64_t at, int64_t size, int n_taken)
         sbl_spill_disk_punch(space->disk, at, size); /* before others may take it, without keeping them waiting */
     pthread_mutex_lock(&space->lock);
     space->n_taken -= n_taken;
-    cut_end(space, insert(space, at, size, stay ? size : 0));
+    insert(space, (struct sbl_spill_range){at, size, stay});
+    cut_end(space);
     pthread_mutex_unlock(&space->lock);
 }
 

@@ -158,7 +158,7 @@ Test(spill, a_value_that_is_compressible_only_in_part_comes_back)
 Test(spill, a_value_whose_sample_lies_does_not_grow_into_the_next)
 {
     sbl_spill_file *file = opened(0);
-    size_t          size = 8 * MIB, sample = 16 << 10, step = (size - sample) / 3;
+    size_t          size = 24 * MIB, sample = 16 << 10, step = (size - sample) / 3;
     char           *data = sbl_buffer_alloc(size), *room = sbl_buffer_alloc(size);
     sbl_spilled     spilled[3];
 

@@ -63,7 +63,7 @@ Test(space, no_block_is_taken_twice_and_what_is_taken_has_room_on_the_disk)
         seed ^= seed >> 7;
         seed ^= seed << 17;
         if (!size[i]) {
-            size[i] = BLOCK * (1 + (int64_t)((seed >> 30) % ((seed >> 50) % 8 ? 20 : 700)));
+            size[i] = BLOCK * (1 + (int64_t)((seed >> 30) % ((seed >> 50) % 8 ? 20 : 4000)));
             cr_assert_eq(sbl_spill_space_take(&space, &at[i], size[i], NULL), SABAL_OK);
             wrong |= mark(at[i], size[i], 1);
         } else if (seed % 3 || size[i] == BLOCK) {
