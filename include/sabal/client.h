@@ -16,11 +16,13 @@ typedef struct sabal_client sabal_client;
 /** How to open. sabal_open() fills what you don't name with SABAL_OPEN_DEFAULTS. */
 typedef struct sabal_open_options {
     size_t      struct_size;
-    const char *where;   /* the caller's file and line, set by the macro                                   */
-    int32_t     threads; /* threads of the pool, 1 .. 1024; 0: $SABAL_THREADS, else the cores that the
+    const char *where;        /* the caller's file and line, set by the macro                                   */
+    int32_t     threads;      /* threads of the pool, 1 .. 1024; 0: $SABAL_THREADS, else the cores that the
                             affinity mask and the cgroup's CPU quota allow this process                      */
-    const char *trace;   /* file for a trace of every task; NULL: $SABAL_TRACE, else none                  */
-    int32_t     workers; /* "rehearse:" alone: worker processes, 1 .. 256; 0: 2                              */
+    const char *trace;        /* file for a trace of every task; NULL: $SABAL_TRACE, else none                  */
+    int32_t     workers;      /* "rehearse:" alone: worker processes, 1 .. 256; 0: 2                              */
+    int64_t     memory_limit; /* bytes that results and running tasks may take: see sabal_client_memory; 0:
+                                 $SABAL_MEMORY_LIMIT, else what this process may use; -1: no limit           */
 } sabal_open_options;
 #define SABAL_OPEN_DEFAULTS .struct_size = sizeof(sabal_open_options), .where = SABAL_HERE
 /** Fills it with the defaults and its size, for languages without the macro. */
@@ -81,6 +83,31 @@ typedef struct sabal_client_stats {
 } sabal_client_stats;
 /** Fills as much of *stats as its struct_size says, which the caller sets. SABAL_EINVAL if that is too small for any. */
 SABAL_API sabal_status sabal_client_stats_get(const sabal_client *client, sabal_client_stats *stats);
+
+/**
+ * A client's memory. It is a budget: results of tasks, and what running tasks are expected to add, stay below the limit.
+ *
+ * From 60% of it on, results that no running task uses are written to a file (setting spill_folder), those first that
+ * will be needed last, and read again when they are needed. From 80% on, tasks without results of others as inputs wait;
+ * from 95% on, others too, until memory came free. If nothing that runs can free any, one task runs alone, however large;
+ * and if then all of the limit is taken by what can't leave, it fails with SABAL_ENOMEM, or with the cause why results
+ * could not be written. What can't leave: results that the program has borrowed, n-d arrays that it has, objects
+ * whose type has no encode(), the program's own buffers of this library.
+ *
+ * What a task will take is what was said when it was submitted (option output_bytes), else what results of the same
+ * function took before.
+ */
+typedef struct sabal_client_memory {
+    size_t  struct_size;
+    size_t  limit;    /* 0: none                                                                     */
+    size_t  managed;  /* bytes of results in memory                                                  */
+    size_t  spilled;  /* bytes of results that are on disk alone                                     */
+    size_t  peak;     /* the most that managed was                                                   */
+    size_t  resident; /* of this process, as the system counts, its program and libraries included   */
+    int64_t waiting;  /* tasks that wait for memory                                                  */
+} sabal_client_memory;
+/** Fills as much of *memory as its struct_size says, which the caller sets. SABAL_EINVAL if that is too small for any. */
+SABAL_API sabal_status sabal_client_memory_get(const sabal_client *client, sabal_client_memory *memory);
 
 /*
  * Handles (sabal_array, sabal_future, sabal_kmeans, ...) are counted and opaque. Each belongs to the innermost

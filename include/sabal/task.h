@@ -57,12 +57,14 @@ SABAL_API sabal_status sabal_task_fail(sabal_task *task, sabal_status status, co
 typedef struct sabal_submit_options {
     size_t      struct_size;
     const char *where;
-    sabal_list  inputs;     /* futures whose results the task gets; borrowed, retained until it has run       */
-    const char *name;       /* for messages and traces; copied; NULL: the function's symbol, else its address */
-    int32_t     priority;   /* higher runs first among the ready; default 0                                   */
-    int32_t     retries;    /* how often a failure (timeouts too, not a cancellation) is tried again; default 0 */
-    int64_t     timeout_ns; /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
-    const char *function;   /* fn as it stands in the source, set by the macro: a static function has no symbol */
+    sabal_list  inputs;       /* futures whose results the task gets; borrowed, retained until it has run       */
+    const char *name;         /* for messages and traces; copied; NULL: the function's symbol, else its address */
+    int32_t     priority;     /* higher runs first among the ready; default 0                                   */
+    int32_t     retries;      /* how often a failure (timeouts too, not a cancellation) is tried again; default 0 */
+    int64_t     timeout_ns;   /* from the start of a run until it is cancelled with SABAL_ETIMEDOUT; 0: none    */
+    const char *function;     /* fn as it stands in the source, set by the macro: a static function has no symbol */
+    size_t      output_bytes; /* what each result will take, for the client's memory limit; 0: as much as results of fn
+                                 took before */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS         .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
 #define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn

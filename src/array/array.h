@@ -53,6 +53,8 @@ sabal_array *sbl_array_failed(sabal_client *client, const sabal_error *err, cons
 sabal_status sbl_array_check(const sabal_array *array, sabal_error *err);
 /** Elements in a row: the product of all extents but the first. */
 int64_t sbl_array_row_size(const sabal_array *array);
+/** Bytes of one of its chunks, but for the last. */
+size_t sbl_array_chunk_bytes(const sabal_array *array);
 
 /**
  * An array whose chunks are there, or on their way: takes over the futures (one a chunk) and the table, on
@@ -93,7 +95,7 @@ sabal_status sbl_program_input(sbl_program *program, sabal_future *future, sabal
 sabal_status sbl_program_stage(sbl_program *program, sbl_stage_fn *stage, int32_t n_in, const void *params, size_t size,
                                sabal_error *err);
 /** The task that runs it; name and where as in sbl_task_spec. The spec borrows from the program. */
-sbl_task_spec sbl_program_spec(const sbl_program *program, const char *name, const char *where);
+sbl_task_spec sbl_program_spec(const sbl_program *program, size_t result_bytes, const char *name, const char *where);
 void          sbl_program_clear(sbl_program *program);
 
 /** Chunk i of array as a future, one reference: a task is submitted unless the array holds it already. */

@@ -23,7 +23,8 @@ sabal_array *sabal_persist(const sabal_array *array)
     for (int64_t i = 0; i < n && !st; i++)
         st = sbl_program_array(&programs[i], array, i, &err);
     if (!st)
-        st = sbl_programs_submit(futures, array->client, programs, n, array->op->name, array->where, &err);
+        st = sbl_programs_submit(futures, array->client, programs, n, sbl_array_chunk_bytes(array), array->op->name,
+                                 array->where, &err);
     sbl_programs_free(programs, n);
     if (st) {
         sbl_free(futures);

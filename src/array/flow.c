@@ -15,7 +15,7 @@
 sabal_status sbl_flow_open(sbl_flow *flow, const sabal_array *array, sabal_error *err)
 {
     int64_t busy  = 3 * sabal_client_threads(array->client);
-    int64_t bytes = array->chunks.step * sbl_array_row_size(array) * (int64_t)sabal_dtype_size(array->dtype);
+    int64_t bytes = (int64_t)sbl_array_chunk_bytes(array);
     int64_t n     = WINDOW_BYTES / (bytes < 1 ? 1 : bytes);
 
     n           = n < busy ? busy : n;
@@ -60,7 +60,7 @@ void sbl_flow_close(sbl_flow *flow)
 }
 
 sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs, int64_t n,
-                                 const char *name, const char *where, sabal_error *err)
+                                 size_t result_bytes, const char *name, const char *where, sabal_error *err)
 {
     sbl_task_spec *specs = sbl_calloc((size_t)n, sizeof *specs);
     sabal_status   st    = SABAL_OK;
@@ -70,7 +70,7 @@ sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, s
         goto done;
     }
     for (int64_t i = 0; i < n; i++)
-        specs[i] = sbl_program_spec(&programs[i], name, where);
+        specs[i] = sbl_program_spec(&programs[i], result_bytes, name, where);
     st = sbl_engine_submit(client, specs, n, futures, err);
 done:
     sbl_free(specs);

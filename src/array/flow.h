@@ -19,7 +19,7 @@ void sbl_flow_close(sbl_flow *flow);
 
 /** Submits programs[0 .. n-1] in one batch and clears them; futures[i] is one reference each. All or none. */
 sabal_status sbl_programs_submit(sabal_future **futures, sabal_client *client, sbl_program *programs, int64_t n,
-                                 const char *name, const char *where, sabal_error *err);
+                                 size_t result_bytes, const char *name, const char *where, sabal_error *err);
 /** Clears n programs and frees their table; NULL allowed. */
 void sbl_programs_free(sbl_program *programs, int64_t n);
 

@@ -80,6 +80,11 @@ sabal_status sbl_array_check(const sabal_array *array, sabal_error *err)
     return sbl_client_check(array->client, err);
 }
 
+size_t sbl_array_chunk_bytes(const sabal_array *array)
+{
+    return (size_t)(array->chunks.step * sbl_array_row_size(array)) * sabal_dtype_size(array->dtype);
+}
+
 int64_t sbl_array_row_size(const sabal_array *array)
 {
     int64_t n = 1;

@@ -120,16 +120,17 @@ static sabal_status run_program(sabal_task *task)
     return sbl_task_pass(task, &err);
 }
 
-sbl_task_spec sbl_program_spec(const sbl_program *p, const char *name, const char *where)
+sbl_task_spec sbl_program_spec(const sbl_program *p, size_t result_bytes, const char *name, const char *where)
 {
     assert(p->depth == 1);
-    return (sbl_task_spec){.fn       = run_program,
-                           .arg      = p->code,
-                           .arg_size = p->size,
-                           .inputs   = p->inputs,
-                           .n_inputs = p->n_inputs,
-                           .name     = name,
-                           .where    = where};
+    return (sbl_task_spec){.fn           = run_program,
+                           .arg          = p->code,
+                           .arg_size     = p->size,
+                           .inputs       = p->inputs,
+                           .n_inputs     = p->n_inputs,
+                           .output_bytes = result_bytes,
+                           .name         = name,
+                           .where        = where};
 }
 
 sabal_status sbl_array_chunk(sabal_future **future, const sabal_array *array, int64_t i, sabal_error *err)
@@ -144,7 +145,7 @@ sabal_status sbl_array_chunk(sabal_future **future, const sabal_array *array, in
         *future = sbl_handle_retain(program.inputs[0]);
         goto done;
     }
-    spec = sbl_program_spec(&program, array->op->name, array->where);
+    spec = sbl_program_spec(&program, sbl_array_chunk_bytes(array), array->op->name, array->where);
     st   = sbl_engine_submit(array->client, &spec, 1, future, err);
 done:
     sbl_program_clear(&program);

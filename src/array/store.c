@@ -61,7 +61,8 @@ static sabal_status write_chunks(const sabal_array *array, sbl_writer *writer, s
             st = sbl_program_stage(&programs[i], write_stage, 1, &p, sizeof p, err);
     }
     if (!st)
-        st = sbl_programs_submit(futures, array->client, programs, n, "store", array->where, err);
+        st = sbl_programs_submit(futures, array->client, programs, n, sbl_array_chunk_bytes(array), "store",
+                                 array->where, err);
     if (!st)
         st = wait_in_order(futures, array->client, n, err);
     for (int64_t i = 0; futures && i < n; i++)

@@ -8,6 +8,7 @@
  */
 #include "base/buffer.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -33,13 +34,15 @@
 #if !SANITIZED
 extern void *mallocx(size_t size, int flags) __attribute__((weak));
 extern void  sdallocx(void *memory, size_t size, int flags) __attribute__((weak));
+extern int   mallctl(const char *name, void *old, size_t *old_size, void *new_, size_t new_size) __attribute__((weak));
 #define HAVE_JEMALLOC (mallocx && sdallocx)
 #else
 #define mallocx(size, flags)          NULL
 #define sdallocx(memory, size, flags) (void)0
 #define HAVE_JEMALLOC                 0
 #endif
-#define ALIGN_64 6 /* jemalloc's MALLOCX_LG_ALIGN(6) */
+#define ALIGN_64   6      /* jemalloc's MALLOCX_LG_ALIGN(6) */
+#define ALL_ARENAS "4096" /* its MALLCTL_ARENAS_ALL */
 
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define LARGE      (HUGE_PAGE / 2)
@@ -267,6 +270,34 @@ void sbl_buffer_free(void *memory, size_t size)
         small_free(memory, size);
     else
         large_free(memory, size);
+}
+
+size_t sbl_buffer_in_use(void)
+{
+    return atomic_load_explicit(&in_use, memory_order_relaxed);
+}
+
+void sbl_buffer_bound(size_t bytes)
+{
+    size_t        used = sbl_buffer_in_use();
+    struct spare *list = NULL;
+
+    pthread_mutex_lock(&lock);
+    if (used + cached > bytes)
+        list = shrink_to(bytes > used ? bytes - used : 0);
+    pthread_mutex_unlock(&lock);
+    unmap_list(list);
+}
+
+void sbl_buffer_purge(void)
+{
+    sabal_memory_trim();
+#if !SANITIZED
+    if (HAVE_JEMALLOC && mallctl)
+        mallctl("arena." ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+    else
+        malloc_trim(0);
+#endif
 }
 
 sabal_status sabal_memory_get(sabal_memory *memory)

@@ -9,6 +9,13 @@ void *sbl_buffer_alloc(size_t size);
 /** Returns it; size as asked for. NULL is allowed. */
 void sbl_buffer_free(void *memory, size_t size);
 
+/** Bytes handed out and not returned. */
+size_t sbl_buffer_in_use(void);
+/** Gives cached buffers back to the system, so that these and what is in use are at most bytes, if that can be had so. */
+void sbl_buffer_bound(size_t bytes);
+/** Gives cached buffers, and what the allocator keeps of freed memory, back to the system. Costs up to milliseconds. */
+void sbl_buffer_purge(void);
+
 /** Counts size bytes of data that lie elsewhere (inside a small record) as one buffer handed out, and back. */
 void sbl_buffer_count(size_t size);
 void sbl_buffer_uncount(size_t size);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -119,4 +120,22 @@ sabal_status sbl_parse_bytes(int64_t *bytes, const char *text, int64_t whole, sa
     if (factor == 0)
         return bad(text, whole, "has no unit of bytes that is known", err);
     return set(bytes, n * factor, text, whole, err);
+}
+
+const char *sbl_tell_bytes(char *text, size_t size, int64_t bytes)
+{
+    static const char *const UNITS[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double                   value   = (double)bytes / 1024;
+    size_t                   unit    = 0;
+
+    if (bytes < 1024 && bytes > -1024) {
+        snprintf(text, size, "%d bytes", (int)bytes);
+        return text;
+    }
+    while ((value >= 1023.95 || value <= -1023.95) && unit + 1 < sizeof UNITS / sizeof *UNITS) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(text, size, "%.1f %s", value, UNITS[unit]);
+    return text;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 #define ENTRY(name, environment, fallback, text) {name, environment, fallback, text},
 static const sbl_config_entry TABLE[] = {SBL_CONFIG_TABLE(ENTRY)};
@@ -152,4 +153,17 @@ sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64
 bad:
     return sbl_error_set(err, SABAL_EINVAL, "%s is '%s' in %s: expected a whole number from %" PRId64 " to %" PRId64,
                          name, text, source, min, max);
+}
+
+sabal_status sbl_config_limit(int64_t *value, const char *name, int64_t all, sabal_error *err)
+{
+    char        text[64], source[256];
+    sabal_error own = SABAL_ERROR_INIT;
+
+    look_up(name, text, sizeof text, source, sizeof source);
+    if (sbl_parse_bytes(value, text, all, &own))
+        return sbl_error_set(err, SABAL_EINVAL, "%s in %s: %s", name, source, own.message);
+    if (*value == 0)
+        *value = -1;
+    return SABAL_OK;
 }

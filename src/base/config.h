@@ -18,6 +18,9 @@
     X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")          \
     X("fsync", "SABAL_FSYNC", "1",                                                                                     \
       "1: a stored file is on the disk before it gets its name; 0: that is not waited for")                            \
+    X("memory_limit", "SABAL_MEMORY_LIMIT", "auto",                                                                    \
+      "bytes that a client's results and tasks may take, such as 8GB or 50%; auto: what this process may use; "        \
+      "none or 0: no limit")                                                                                           \
     X("buffer_cache", "SABAL_BUFFER_CACHE", "-1",                                                                      \
       "bytes of returned buffers kept for reuse; -1: a quarter of the memory this process may use")
 
@@ -31,5 +34,7 @@ const sbl_config_entry *sbl_config_entry_at(size_t i);
 size_t sbl_config_text(const char *name, char *text, size_t size);
 /** A setting as a whole number (suffixes K, M, G, T of 1024 allowed). SABAL_EINVAL names setting and source. */
 sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64_t max, sabal_error *err);
+/** A setting as a limit of bytes, see sbl_parse_bytes(); `all` is what a part is of. -1: none. SABAL_EINVAL as above. */
+sabal_status sbl_config_limit(int64_t *value, const char *name, int64_t all, sabal_error *err);
 
 #endif

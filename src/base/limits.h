@@ -27,5 +27,7 @@ int64_t sbl_limits_resident_peak(void);
  * Errors: SABAL_EINVAL, whose message quotes the text
  */
 sabal_status sbl_parse_bytes(int64_t *bytes, const char *text, int64_t whole, sabal_error *err);
+/** "17 bytes", "8.0 MiB", "1.5 GiB". Returns text. */
+const char *sbl_tell_bytes(char *text, size_t size, int64_t bytes);
 
 #endif

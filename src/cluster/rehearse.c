@@ -56,6 +56,31 @@ static void rehearse_stop(sabal_client *client)
     sbl_hub_stop(client->elsewhere);
 }
 
+static void seal_room(sbl_room *room)
+{
+    sbl_segment_seal(room->arg, room->to_fill);
+}
+
+/* Shared memory, so that workers map what has come back as they did before. */
+static sabal_status rehearse_make_room(sbl_room *room, sabal_client *client, size_t size, sabal_error *err)
+{
+    sbl_hub     *hub = client->elsewhere;
+    sbl_segment *segment;
+    sabal_status st;
+
+    if (!hub || !size) /* closed */
+        return sbl_local_make_room(room, client, size, err);
+    st = sbl_segment_create(&segment, &room->to_fill, hub->segments,
+                            atomic_fetch_add_explicit(&hub->ids, 1, memory_order_relaxed), size, err);
+    if (st)
+        return st;
+    room->data    = segment->base;
+    room->seal    = seal_room;
+    room->release = sbl_segment_release;
+    room->arg     = segment;
+    return SABAL_OK;
+}
+
 const sbl_engine sbl_engine_rehearse = {.name      = "rehearse",
                                         .open      = rehearse_open,
                                         .close     = rehearse_close,
@@ -67,4 +92,5 @@ const sbl_engine sbl_engine_rehearse = {.name      = "rehearse",
                                         .tell      = rehearse_tell,
                                         .stop      = rehearse_stop,
                                         .help      = sbl_local_help,
+                                        .make_room = rehearse_make_room,
                                         .fetch     = sbl_local_fetch};

@@ -327,6 +327,8 @@ sabal_status sbl_get_value(sbl_value **value, sbl_frame *frame, sbl_segments *se
         sbl_segment_release(segment);
     else
         own_free(own);
+    if (!st)
+        (*value)->own = (*value)->n_bytes; /* nobody else has these bytes in this process */
     sbl_free(pieces);
     return st;
 }

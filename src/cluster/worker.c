@@ -21,6 +21,7 @@
 #include "cluster/load.h"
 #include "cluster/process.h"
 #include "cluster/wire.h"
+#include "graph/held.h"
 #include "graph/local.h"
 #include "graph/task.h"
 #include "graph/watch.h"
@@ -175,7 +176,7 @@ static void send_value(const running *r)
 
     sbl_put_u64(&frame, r->id);
     pthread_mutex_lock(&worker.talk);
-    st = sbl_put_value(&frame, sbl_future_value(r->future), &route, &err);
+    st = sbl_put_value(&frame, sbl_result_value(r->future), &route, &err);
     if (!st)
         st = sbl_channel_send(&worker.channel, &frame, &err);
     pthread_mutex_unlock(&worker.talk);
@@ -560,7 +561,7 @@ static void take_frame(sbl_frame *frame)
 
 static sabal_status open_all(int fault, int32_t threads, sabal_error *err)
 {
-    sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = ""};
+    sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = "", .memory_limit = -1};
     sabal_status       st      = sbl_crash_watch(fault, err);
     pthread_t          sender;
 

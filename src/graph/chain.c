@@ -5,6 +5,7 @@
  * Inputs exist before the task that takes them, so they make no cycles; a returned future may wait for the very task
  * that returns it, and then neither would end. So, one task at a time, what the future waits for is searched first.
  */
+#include "graph/held.h"
 #include "graph/local.h"
 
 #include "base/alloc.h"
@@ -115,7 +116,7 @@ static void take_result(sabal_future *f, const sabal_future *target)
     if (f->failed)
         f->result.failure = sbl_failure_retain(target->result.failure);
     else
-        f->result.value = sbl_value_retain(target->result.value);
+        sbl_held_share(f, target);
 }
 
 sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/isa.h"
 #include "base/struct.h"
+#include "graph/budget.h"
 #include "graph/trace.h"
 #include "sched/futex.h"
 
@@ -221,6 +222,9 @@ static sabal_status open_client(sabal_client *client, sbl_choose_fn *choose, con
     st = open_trace(client, options->trace, err);
     if (st)
         return st;
+    st = sbl_budget_open(&client->budget, client, options->memory_limit, err);
+    if (st)
+        return st;
     st = engine->open(client, address, options, err);
     if (st)
         return st;
@@ -301,6 +305,7 @@ void sbl_client_release(sabal_client *client)
     delist(client);
     if (client->fd >= 0)
         close(client->fd);
+    sbl_budget_free(client->budget);
     sbl_failure_release(client->failure);
     pthread_mutex_destroy(&client->watch_lock);
     pthread_mutex_destroy(&client->chain_lock);
@@ -332,10 +337,12 @@ void sabal_close(sabal_client *client)
     if (client->engine) {
         assert(sbl_pool_place(client->pool) < 0 && "a client can't be closed by one of its own tasks");
         sbl_client_stop(client);
+        sbl_budget_flush(client->budget);
         check_quiet(client);
         sbl_event_wait(&client->quiet, -1);
         if (client->trace)
             sbl_trace_workers(client->trace, client);
+        sbl_budget_stop(client->budget);
         client->engine->close(client);
         sbl_trace_close(client->trace);
         client->trace = NULL;

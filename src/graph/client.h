@@ -38,6 +38,7 @@ struct sabal_client {
     _Atomic uint32_t     ended_at_once;   /* since then: a future that had ended when it was made */
     struct sbl_timer    *timer;           /* made when the first task with a timeout is submitted; under watch_lock */
     struct sbl_trace    *trace;           /* NULL: none */
+    struct sbl_budget   *budget;          /* NULL: memory has no limit */
     struct sabal_client *next, *previous; /* all clients of the process, for fork */
     sbl_shard            shards[SBL_SHARDS];
 };

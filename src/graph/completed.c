@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
 #include "graph/watch.h"
@@ -236,7 +237,7 @@ static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, in
 }
 
 /* With the lock held. Until one has ended or none is pending any more. */
-static sabal_status wait_for_one(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
+static sabal_status wait_in_rounds(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
 {
     for (int32_t round = 0; !it->ended.first && it->pending.first; round++) {
         int64_t      now, nap, wake;
@@ -254,6 +255,19 @@ static sabal_status wait_for_one(sabal_as_completed *it, int64_t deadline_ns, sa
             return SABAL_ETIMEDOUT;
     }
     return SABAL_OK;
+}
+
+static sabal_status wait_for_one(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
+{
+    sbl_grant   *grant = sbl_task_grant();
+    sabal_status st;
+
+    if (it->ended.first || !it->pending.first)
+        return SABAL_OK;
+    sbl_grant_park(grant);
+    st = wait_in_rounds(it, deadline_ns, err);
+    sbl_grant_unpark(grant);
+    return st;
 }
 
 /* The user's reference, or his scope's, is as good as ours; if there is none, ours stays until the iterator goes. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/client.h"
 #include "graph/submit.h"
 
@@ -94,6 +95,8 @@ sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_fu
     if (!f)
         return sbl_error_memory(err, sizeof *f, "a scattered value's future");
     *future = f;
+    if (f->is_held)
+        sbl_budget_wait_for_room(client->budget, 0);
     return SABAL_OK;
 }
 
@@ -108,9 +111,4 @@ sabal_status sbl_engine_wait(sabal_client *client, sabal_future *const *futures,
                              sabal_error *err)
 {
     return sbl_wait_list(futures, n, timeout_ns, err);
-}
-
-const sbl_value *sbl_future_value(const sabal_future *future)
-{
-    return sbl_future_has_ended(future) && !future->failed ? future->result.value : NULL;
 }

@@ -10,6 +10,8 @@
 #include "base/code.h"
 #include "value/value.h"
 
+enum { SBL_SMALL_RESULT = 1 }; /* output_bytes of a task whose result is not worth counting before it is there */
+
 /** A task as collections describe it. All is copied or retained by the time the call returns. */
 typedef struct sbl_task_spec {
     sabal_task_fn       *fn;
@@ -19,10 +21,10 @@ typedef struct sbl_task_spec {
     int32_t              n_inputs;
     int32_t              priority;
     int32_t              retries;
-    int64_t              timeout_ns;   /* 0: none */
-    size_t               output_bytes; /* estimate for the memory budget to come; 0: unknown */
-    const char          *name;         /* static or living as long as the call: copied; NULL: the function's */
-    const char          *where;        /* the user's line, a static string; may be NULL */
+    int64_t              timeout_ns; /* 0: none */
+    size_t      output_bytes; /* what the result will take, for the memory budget; 0: as that function's before */
+    const char *name;         /* static or living as long as the call: copied; NULL: the function's */
+    const char *where;        /* the user's line, a static string; may be NULL */
 } sbl_task_spec;
 
 /**
@@ -39,8 +41,6 @@ sabal_status sbl_engine_wait(sabal_client *client, sabal_future *const *futures,
                              sabal_error *err);
 /** Waits, then gives the value with a reference for the caller. On a remote engine it is fetched. */
 sabal_status sbl_engine_fetch(sbl_value **value, sabal_future *future, sabal_error *err);
-/** The value of a future that has finished and lives in this process, borrowed; else NULL. */
-const sbl_value *sbl_future_value(const sabal_future *future);
 
 /** The client of what was made with NULL for a client: failed with SABAL_EINVAL, static. It owns only what nobody else
     could: models, as arrays and futures of it are immortal. */

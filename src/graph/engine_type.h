@@ -7,6 +7,15 @@
 
 #include "graph/engine.h"
 
+/** Memory for the pieces of a value. */
+typedef struct sbl_room {
+    void       *to_fill;
+    const void *data;                    /* the same bytes, as the value will have them, when it is filled and sealed */
+    void (*seal)(struct sbl_room *room); /* NULL: nothing is to be done */
+    void (*release)(void *arg);          /* when the value goes */
+    void *arg;
+} sbl_room;
+
 typedef struct sbl_engine {
     const char *name;
     int         is_here; /* tasks run in this process, and may be given pointers */
@@ -33,6 +42,8 @@ typedef struct sbl_engine {
     void (*stop)(sabal_client *client);
     /** Runs something that an unended future needs on this thread. 0: there is nothing to be done here. */
     int (*help)(sabal_future *future);
+    /** Memory for a value that comes back from disk. NULL: a buffer of this process. */
+    sabal_status (*make_room)(struct sbl_room *room, sabal_client *client, size_t size, sabal_error *err);
     /** The value of a finished future, one reference. */
     sabal_status (*fetch)(sbl_value **value, sabal_future *future, sabal_error *err);
 } sbl_engine;

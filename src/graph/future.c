@@ -11,9 +11,12 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/client.h"
 #include "graph/watch.h"
 #include "sched/chaos.h"
+
+#define LOG_SUM_EVERY 20 /* small results are summed each time that a shard has so many bytes more, as a power of two */
 
 static void future_destroy(void *handle);
 
@@ -91,7 +94,7 @@ static sabal_future *make(sabal_client *client, size_t size)
 
 sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function)
 {
-    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0;
+    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM;
     size_t        name_size = spec->name ? strlen(spec->name) + 1 : 0, at = arg_offset(spec->n_inputs, has_rare);
     size_t        size;
     sabal_future *f;
@@ -108,14 +111,15 @@ sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, c
     f->n_inputs      = spec->n_inputs;
     f->arg_size      = spec->arg_size;
     f->has_rare      = has_rare != 0;
+    f->sized         = spec->output_bytes != 0;
     atomic_init(&f->missing, spec->n_inputs + 1);
     for (int32_t i = 0; i < spec->n_inputs; i++) {
         assert(spec->inputs[i] && "an input of a task is NULL");
         f->edges[i] = (sbl_edge){.owner = f, .input = sbl_handle_retain(spec->inputs[i])};
     }
     if (has_rare)
-        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) =
-            (sbl_rare){.timeout_ns = spec->timeout_ns, .retries = spec->retries};
+        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) = (sbl_rare){
+            .timeout_ns = spec->timeout_ns, .output_bytes = (int64_t)spec->output_bytes, .retries = spec->retries};
     if (spec->arg_size)
         memcpy((char *)f + at, spec->arg, spec->arg_size);
     if (name_size) {
@@ -179,8 +183,8 @@ sabal_future *sbl_future_scattered(sabal_client *client, sbl_value *value)
     }
     f->name         = "scatter";
     f->result.value = value;
-    sbl_count(&sbl_client_shard(client)->values, 1);
-    sbl_count(&sbl_client_shard(client)->bytes, (int64_t)value->n_bytes);
+    sbl_held_make(f);
+    sbl_future_count_result(f, 1);
     set_ended(f, SBL_FINISHED);
     return f;
 }
@@ -204,10 +208,24 @@ void sbl_future_unkeep(sabal_future *f)
     sbl_client_release(client);
 }
 
+void sbl_future_count_result(sabal_future *f, int sign)
+{
+    const int64_t bytes = (int64_t)sbl_result_bytes(f);
+    sbl_shard    *shard = sbl_client_shard(f->client);
+
+    int64_t before;
+
+    sbl_count(&shard->values, sign);
+    if (!bytes)
+        return;
+    before = atomic_fetch_add_explicit(&shard->bytes, sign * bytes, memory_order_relaxed);
+    sbl_budget_count_result(f->client->budget, f, sign);
+    if (f->client->budget && (before ^ (before + sign * bytes)) >> LOG_SUM_EVERY)
+        sbl_budget_sum_small(f->client->budget);
+}
+
 void sbl_future_drop_result(sabal_future *f)
 {
-    sbl_shard *shard;
-
     /* acq_rel: the second one sees the result that the publisher wrote */
     if (atomic_fetch_sub_explicit(&f->result_keep, 1, memory_order_acq_rel) > 1)
         return;
@@ -215,10 +233,11 @@ void sbl_future_drop_result(sabal_future *f)
         sbl_failure_release(f->result.failure);
         return;
     }
-    shard = sbl_client_shard(f->client);
-    sbl_count(&shard->values, -1);
-    sbl_count(&shard->bytes, -(int64_t)f->result.value->n_bytes);
-    sbl_value_release(f->result.value);
+    sbl_future_count_result(f, -1);
+    if (f->is_held)
+        sbl_held_release(f->result.held);
+    else
+        sbl_value_release(f->result.value);
 }
 
 /* Nobody wants the result any more. The task itself is not cancelled by that: it may be run for what it does. */
@@ -277,8 +296,13 @@ void sbl_future_release_inputs(sabal_future *f)
         return;
     f->released = 1;
     sbl_edges_unlock(f);
-    for (int32_t i = 0; i < n; i++)
-        sbl_handle_release(f->edges[i].input);
+    for (int32_t i = 0; i < n; i++) {
+        sabal_future *input = f->edges[i].input;
+
+        if (f->client->budget && !f->chained && sbl_future_has_ended(input) && input->is_held)
+            sbl_held_unwanted(input->result.held);
+        sbl_handle_release(input);
+    }
 }
 
 /* --- names ----------------------------------------------------------------------------------------------------- */

@@ -43,8 +43,20 @@ typedef struct sbl_failure {
 /* Options that few tasks have. */
 typedef struct sbl_rare {
     int64_t timeout_ns;
+    int64_t output_bytes; /* what its result will take; 0: not known */
     int32_t retries;
 } sbl_rare;
+
+/* What a running task was promised of its client's memory; see budget.h. */
+typedef struct sbl_grant {
+    struct sbl_budget *budget; /* NULL: it takes no part */
+    int64_t            bytes;
+    int32_t            n_pinned; /* inputs that are to stay in memory */
+    int32_t            n_parked; /* waits that it is in */
+} sbl_grant;
+
+/* How a task comes to its run that has waited for memory. */
+enum { SBL_COMES_AGAIN = 1, SBL_COMES_ALONE = 2 };
 
 struct sabal_future {
     sbl_handle          handle;
@@ -58,8 +70,9 @@ struct sabal_future {
     _Atomic(sbl_edge *) dependents;      /* SBL_CLOSED once it has its result */
     _Atomic(struct sbl_watch *) watches; /* attached on demand: see watch.h */
     union {
-        sbl_value   *value;   /* FINISHED */
-        sbl_failure *failure; /* FAILED   */
+        sbl_value       *value;   /* FINISHED            */
+        struct sbl_held *held;    /* FINISHED, is_held   */
+        sbl_failure     *failure; /* FAILED              */
     } result;
     _Atomic uint32_t stage;
     sbl_event        ended;
@@ -69,13 +82,16 @@ struct sabal_future {
     _Atomic uint8_t  interrupted; /* bits: why a running task is asked to end */
     _Atomic uint8_t  result_keep; /* 2: those who want the result, and its publisher */
     _Atomic uint8_t  edges_lock;
-    uint8_t          released;                /* inputs are released; under edges_lock */
-    uint8_t          chained;                 /* edges[0] leads to the future it returned */
-    uint8_t          failed;                  /* result is a failure; set before the publisher drops its half */
-    uint8_t          ran;                     /* its function was called */
-    uint8_t          named : 1, has_rare : 1; /* name is a copy; an sbl_rare lies behind the edges. Never change */
-    uint32_t         mark;                    /* the search for cycles that saw it last; under chain_lock */
-    sbl_edge         edges[];                 /* at least one, then sbl_rare, the argument (aligned to 16), the name */
+    uint8_t          released;                   /* inputs are released; under edges_lock */
+    uint8_t          chained;                    /* edges[0] leads to the future it returned */
+    uint8_t          failed;                     /* result is a failure; set before the publisher drops its half */
+    uint8_t          ran;                        /* its function was called */
+    uint8_t  named : 1, has_rare : 1, sized : 1; /* name is a copy; an sbl_rare lies behind the edges; it was said
+                                                            what the result takes. Never change */
+    uint8_t  is_held;                            /* result is a record, as the value may leave memory; see held.h */
+    uint8_t  admission;                          /* SBL_COMES_AGAIN or ..._ALONE, after it waited for memory */
+    uint32_t mark;                               /* the search for cycles that saw it last; under chain_lock */
+    sbl_edge edges[]; /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
 
 enum { SBL_ASKED_TO_CANCEL = 1, SBL_TIME_IS_UP = 2 };
@@ -105,6 +121,8 @@ void sbl_future_keep(sabal_future *f);
 void sbl_future_unkeep(sabal_future *f);
 /** The publisher's half of the result: the result goes if nobody wants it any more. */
 void sbl_future_drop_result(sabal_future *f);
+/** The client's sums of results have one more (sign 1), or one less (-1). */
+void sbl_future_count_result(sabal_future *f, int sign);
 /** Releases the inputs, once. */
 void sbl_future_release_inputs(sabal_future *f);
 /** Locks the edges for a look: they stay while it is held. 0: they are released already (not locked then). */

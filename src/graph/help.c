@@ -58,7 +58,7 @@ int sbl_local_help(sabal_future *f)
     f = claim(f);
     if (!f)
         return 0;
-    sbl_run(f, NULL);
+    sbl_run(f, NULL, NULL);
     sbl_handle_release(f);
     return 1;
 }

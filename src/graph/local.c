@@ -3,8 +3,11 @@
  * process, or runs it himself. No lock is held while anything runs, and nothing here recurses: what an end brings
  * about is worked off in a list.
  */
+#include "graph/budget.h"
 #include "graph/local.h"
 
+#include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "graph/timer.h"
 #include "graph/trace.h"
@@ -21,11 +24,9 @@ struct batch {
     int64_t   n;
 };
 
-static void run_posted(sbl_work *work);
-
 static void batch_add(struct batch *batch, sabal_future *f)
 {
-    f->work.run  = run_posted;
+    f->work.run  = sbl_run_posted;
     f->work.next = NULL;
     if (f->work.priority > 0)
         atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
@@ -107,7 +108,7 @@ static sbl_edge *end_followers(sabal_future *f, sbl_edge *list, sbl_edge **todo)
             if (f->failed)
                 take_failure(d, f->result.failure);
             else
-                d->result.value = sbl_value_retain(f->result.value);
+                sbl_held_share(d, f);
             edge->next = *todo;
             *todo      = edge;
         } else if (f->failed && sbl_step(d, SBL_WAITING, SBL_ENDING)) {
@@ -125,14 +126,20 @@ static sbl_edge *end_followers(sabal_future *f, sbl_edge *list, sbl_edge **todo)
     return rest;
 }
 
-static void count_value(const sabal_future *f)
+/* Large results may leave memory from here on. */
+static void take_value(sabal_future *f)
 {
-    sbl_shard *shard = sbl_client_shard(f->client);
+    if (f->failed)
+        return;
+    sbl_held_make(f);
+    sbl_future_count_result(f, 1);
+}
 
-    if (!f->failed) {
-        sbl_count(&shard->values, 1);
-        sbl_count(&shard->bytes, (int64_t)f->result.value->n_bytes);
-    }
+static void note_users(const sabal_future *f, const sbl_edge *list)
+{
+    for (; f->is_held && list; list = list->next)
+        if (!list->owner->chained)
+            sbl_held_wanted(f->result.held, list->owner->serial);
 }
 
 /* After a value that nobody wants has gone, so that who sees nothing pending sees no such value either. */
@@ -158,11 +165,12 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
         atomic_fetch_sub_explicit(&f->client->n_chained, 1, memory_order_relaxed);
     if (f->client->trace && !f->ran)
         sbl_trace_unrun(f->client->trace, f);
-    count_value(f);
+    take_value(f);
     /* acq_rel: publishes the result to those who find the list closed, and takes the edges as they were written */
     list = atomic_exchange_explicit(&f->dependents, SBL_CLOSED, memory_order_acq_rel);
     sbl_chaos();
     list = end_followers(f, reversed(list), todo);
+    note_users(f, list);
     sbl_future_drop_result(f);
     sbl_chaos();
     count_end(f);
@@ -221,8 +229,12 @@ static void start_one(sabal_future *f, struct batch *batch)
 
     for (int32_t i = 0; i < f->n_inputs; i++)
         if (!sbl_edge_push(&f->edges[i])) {
-            if (f->edges[i].input->failed && !failure)
-                failure = f->edges[i].input->result.failure;
+            const sabal_future *input = f->edges[i].input;
+
+            if (input->failed && !failure)
+                failure = input->result.failure;
+            else if (!input->failed && input->is_held)
+                sbl_held_wanted(input->result.held, f->serial);
             n_ended++;
         }
     sbl_chaos();
@@ -245,19 +257,21 @@ void sbl_local_start(sabal_client *client, sabal_future **futures, int64_t n)
 
 /* --- running from the queue ------------------------------------------------------------------------------------- */
 
-static void run_posted(sbl_work *work)
+void sbl_run_posted(sbl_work *work)
 {
     sabal_future *f = (sabal_future *)(void *)((char *)work - offsetof(sabal_future, work)), *next;
+    sbl_grant     grant;
 
     if (work->priority > 0)
         atomic_fetch_sub_explicit(&f->client->urgent, 1, memory_order_relaxed);
     if (!sbl_step(f, SBL_READY, SBL_RUNNING)) {
+        sbl_budget_miss(f);
         sbl_future_unkeep(f); /* cancelled, or run by somebody who waited for it */
         return;
     }
-    while (f) {
+    while (f && sbl_budget_admit(&grant, f)) {
         next = NULL;
-        sbl_run(f, &next);
+        sbl_run(f, &grant, &next);
         sbl_future_unkeep(f);
         f = next;
     }
@@ -328,7 +342,47 @@ sabal_status sbl_local_admit(sabal_client *client, const sbl_task_spec *spec, sa
 
 sabal_status sbl_local_fetch(sbl_value **value, sabal_future *future, sabal_error *err)
 {
-    *value = sbl_value_retain(future->result.value);
+    sabal_status st = SABAL_OK;
+
+    if (!future->is_held) {
+        *value = sbl_value_retain(future->result.value);
+        return SABAL_OK;
+    }
+    if (sbl_held_is_away(future->result.held))
+        sbl_budget_wait_for_room(future->client->budget, future->result.held->own);
+    st = sbl_held_pin(future->result.held, err);
+    if (st)
+        return st;
+    *value = sbl_value_retain(future->result.held->value);
+    sbl_held_unpin(future->result.held);
+    return SABAL_OK;
+}
+
+/* A buffer that remembers its size. */
+struct room {
+    void  *buffer;
+    size_t size;
+};
+
+static void free_room(void *arg)
+{
+    struct room *r = arg;
+
+    sbl_buffer_free(r->buffer, r->size);
+    sbl_free(r);
+}
+
+sabal_status sbl_local_make_room(sbl_room *room, sabal_client *client, size_t size, sabal_error *err)
+{
+    struct room *r = sbl_alloc(sizeof *r);
+
+    if (r)
+        *r = (struct room){sbl_buffer_alloc(size), size};
+    if (!r || !r->buffer) {
+        sbl_free(r);
+        return sbl_error_memory(err, size, "a result that is read back from disk");
+    }
+    *room = (sbl_room){.to_fill = r->buffer, .data = r->buffer, .release = free_room, .arg = r};
     return SABAL_OK;
 }
 
@@ -342,4 +396,5 @@ const sbl_engine sbl_engine_local = {.name      = "local",
                                      .call      = sbl_call_here,
                                      .interrupt = sbl_local_interrupt,
                                      .help      = sbl_local_help,
+                                     .make_room = sbl_local_make_room,
                                      .fetch     = sbl_local_fetch};

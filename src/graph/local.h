@@ -17,8 +17,11 @@ static inline int sbl_step(sabal_future *f, uint32_t from, uint32_t to)
  * are posted. The caller keeps f.
  */
 void sbl_end(sabal_future *f, sabal_future **next);
-/** Runs a claimed task to its end. next as above. The caller keeps f. */
-void sbl_run(sabal_future *f, sabal_future **next);
+/** Runs a claimed task to its end, which was granted what it takes; grant NULL: it gets that whatever there is. next as above.
+    The caller keeps f. */
+void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next);
+/** How a task runs that comes from the pool's queue. */
+void sbl_run_posted(sbl_work *work);
 /** The failure of a task that was asked to end. */
 sbl_failure *sbl_failure_of_interrupt(const sabal_future *f);
 /** Ends a task that has not started, or waits for the future that it returned. 0: it could not be had. */
@@ -44,6 +47,7 @@ void         sbl_local_abandon(sabal_client *client);
 sabal_status sbl_local_admit(sabal_client *client, const sbl_task_spec *spec, sabal_error *err);
 void         sbl_local_start(sabal_client *client, sabal_future **futures, int64_t n);
 void         sbl_local_interrupt(sabal_future *f);
+sabal_status sbl_local_make_room(struct sbl_room *room, sabal_client *client, size_t size, sabal_error *err);
 sabal_status sbl_local_fetch(sbl_value **value, sabal_future *future, sabal_error *err);
 
 #endif

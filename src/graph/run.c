@@ -1,4 +1,5 @@
 /* Running one task: its function, again if it failed and may be retried, and what its answer means. */
+#include "graph/budget.h"
 #include "graph/local.h"
 
 #include "base/clock.h"
@@ -149,7 +150,31 @@ static void fail(sabal_future *f, sbl_failure *failure, sabal_future **next)
     sbl_end(f, next);
 }
 
-void sbl_run(sabal_future *f, sabal_future **next)
+/* What it takes was promised, or it gets that now; its inputs come into memory. */
+static sabal_status take_memory(struct sabal_task *task, const sbl_grant *grant)
+{
+    if (grant)
+        task->grant = *grant;
+    else
+        sbl_budget_let_in(&task->grant, task->future);
+    return sbl_grant_begin(&task->grant, task->future, &task->error);
+}
+
+/* The result is counted before what was promised for it is given back. From here on it may leave memory. */
+static void give_memory(struct sabal_task *task, sabal_status st)
+{
+    sabal_future *f = task->future;
+
+    if (st == SABAL_OK && task->value) {
+        if (f->client->budget && !f->sized)
+            sbl_budget_learn(f->client->budget, f, task->value->own);
+        f->result.value = task->value;
+        sbl_held_make(f);
+    }
+    sbl_grant_end(&task->grant, f);
+}
+
+void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next)
 {
     const sbl_rare   *rare         = sbl_future_rare(f);
     int32_t           retries_left = rare ? rare->retries : 0;
@@ -157,12 +182,14 @@ void sbl_run(sabal_future *f, sabal_future **next)
     sabal_status      st;
 
     begin(&task, f);
+    st = take_memory(&task, grant);
     if (is_interrupted(f)) {
+        give_memory(&task, SABAL_ECANCELED);
         fail(f, sbl_failure_of_interrupt(f), next);
         return;
     }
     f->ran = 1;
-    for (;;) {
+    while (!st) {
         int64_t started = f->client->trace ? sbl_clock_ns() : 0;
 
         st = run_once(&task);
@@ -172,7 +199,9 @@ void sbl_run(sabal_future *f, sabal_future **next)
             break;
         drop(&task);
         begin(&task, f);
+        st = SABAL_OK;
     }
+    give_memory(&task, st);
     if (st == SABAL_OK && task.chain) {
         st = sbl_chain(f, task.chain, next, &task.error);
         if (!st)
@@ -182,7 +211,6 @@ void sbl_run(sabal_future *f, sabal_future **next)
         drop(&task); /* before the end can be seen: a future that was to be returned holds a result that is counted */
         fail(f, failure_of_run(&task, st), next);
     } else {
-        f->result.value = task.value;
         atomic_store_explicit(&f->stage, SBL_ENDING, memory_order_relaxed);
         sbl_end(f, next);
     }

@@ -16,7 +16,7 @@ typedef struct sbl_spill_file sbl_spill_file;
 /**
  * Opens it in a folder; NULL: the one that the setting spill_folder names, else the first of $TMPDIR, /var/tmp and /tmp
  * that is on a disk. A network file system is taken with a warning in the log. The file never has a name that lasts:
- * nothing is left behind, whatever ends the process. Memory for one writer (2 MiB, counted as a buffer) is got here, so
+ * nothing is left behind, whatever ends the process. Memory for one writer (2 MiB, which stand in no count) is got here, so
  * that a spill never fails for want of memory; up to three more writers get as much when they come.
  * Errors: SABAL_EINVAL (a folder that was named lies in memory, as on tmpfs), SABAL_ENOENT (there is no such folder, or
  *         none of the three is on a disk), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC, SABAL_ENOMEM

@@ -14,6 +14,7 @@ static sbl_spill_lane *add(sbl_spill_lanes *lanes)
 
     if (!memory)
         return NULL;
+    sbl_buffer_uncount(SBL_SPILL_LANE); /* it is not to be the reason why a value has to leave */
     lane          = lanes->lanes + lanes->n;
     lane->bounce  = memory;
     lane->scratch = lane->bounce + SBL_SPILL_BOUNCE;
@@ -35,8 +36,10 @@ sabal_status sbl_spill_lanes_open(sbl_spill_lanes *lanes, sabal_error *err)
 
 void sbl_spill_lanes_close(sbl_spill_lanes *lanes)
 {
-    while (lanes->n)
+    while (lanes->n) {
+        sbl_buffer_count(SBL_SPILL_LANE);
         sbl_buffer_free(lanes->lanes[--lanes->n].bounce, SBL_SPILL_LANE);
+    }
     pthread_cond_destroy(&lanes->returned);
     pthread_mutex_destroy(&lanes->lock);
 }

@@ -15,6 +15,11 @@
 
 static __thread struct sabal_task *innermost;
 
+sbl_grant *sbl_task_grant(void)
+{
+    return innermost ? &innermost->grant : NULL;
+}
+
 struct sabal_task *sbl_task_swap(struct sabal_task *task)
 {
     struct sabal_task *former = innermost;

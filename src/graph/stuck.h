@@ -4,6 +4,8 @@
 
 #include "graph/task.h"
 
+/** What the task that this thread runs was granted; NULL: it runs none. */
+sbl_grant *sbl_task_grant(void);
 /** Sets the task that this thread runs, NULL for none; returns the one before. */
 struct sabal_task *sbl_task_swap(struct sabal_task *task);
 /**

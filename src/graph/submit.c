@@ -1,4 +1,6 @@
 /* Submitting as the user does it: one task, many alike, a value of one's own. A failure becomes a failed future. */
+#include "graph/budget.h"
+#include "graph/client.h"
 #include "graph/submit.h"
 
 #include <inttypes.h>
@@ -26,16 +28,17 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
                            size_t arg_size, int64_t n, const sabal_submit_options *o, sabal_error *err)
 {
     int64_t       n_inputs = sabal_list_count(o->inputs);
-    sbl_task_spec spec     = {.fn         = fn,
-                              .arg        = args,
-                              .arg_size   = arg_size,
-                              .inputs     = (sabal_future *const *)(const void *)o->inputs.items,
-                              .n_inputs   = (int32_t)n_inputs,
-                              .priority   = o->priority,
-                              .retries    = o->retries,
-                              .timeout_ns = o->timeout_ns,
-                              .name       = o->name,
-                              .where      = o->where};
+    sbl_task_spec spec     = {.fn           = fn,
+                              .arg          = args,
+                              .arg_size     = arg_size,
+                              .inputs       = (sabal_future *const *)(const void *)o->inputs.items,
+                              .n_inputs     = (int32_t)n_inputs,
+                              .priority     = o->priority,
+                              .retries      = o->retries,
+                              .timeout_ns   = o->timeout_ns,
+                              .output_bytes = o->output_bytes,
+                              .name         = o->name,
+                              .where        = o->where};
 
     if (n_inputs > INT32_MAX)
         return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " inputs are more than a task can have", n_inputs);
@@ -86,6 +89,7 @@ sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size)
     st = sbl_client_check(client, &err);
     if (st)
         goto done;
+    sbl_budget_wait_for_room(client->budget, size);
     st = sbl_bytes_create(&value, &room, size, &err);
     if (st)
         goto done;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "graph/client.h"
+#include "graph/held.h"
 
 const void *sabal_task_arg(const sabal_task *task)
 {
@@ -26,7 +27,7 @@ int32_t sabal_task_n_inputs(const sabal_task *task)
 const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i)
 {
     assert(i >= 0 && i < task->future->n_inputs && "there is no such input");
-    return task->future->edges[i].input->result.value;
+    return sbl_result_value(task->future->edges[i].input);
 }
 
 const void *sabal_task_input(const sabal_task *task, int32_t i)

@@ -6,6 +6,7 @@
 
 struct sabal_task {
     sabal_future      *future;
+    sbl_grant          grant;
     struct sabal_task *below; /* the task that waits under this one on the same stack; NULL: none */
     sbl_value         *value; /* handed over so far: a value, or a future, or nothing */
     sabal_future      *chain;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
 #include "graph/watch.h"
@@ -62,8 +63,7 @@ static void help(sabal_future *f, int64_t deadline_ns)
         ;
 }
 
-/* SABAL_OK: it has ended, well or badly. */
-static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
+static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
 
@@ -80,6 +80,20 @@ static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t t
             return timed_out(f, timeout_ns, err);
         st = sbl_stuck_rescue(&f, 1, round, err);
     }
+    return st;
+}
+
+/* SABAL_OK: it has ended, well or badly. A task that waits frees no memory by itself: others are let in meanwhile. */
+static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
+{
+    sbl_grant   *grant = sbl_task_grant();
+    sabal_status st;
+
+    if (sbl_future_has_ended(f))
+        return SABAL_OK;
+    sbl_grant_park(grant);
+    st = wait_in_rounds(f, deadline_ns, timeout_ns, err);
+    sbl_grant_unpark(grant);
     return st;
 }
 
@@ -221,6 +235,7 @@ static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *future
 /* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
 static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_t deadline_ns, sabal_error *err)
 {
+    sbl_grant         *grant   = sbl_task_grant();
     struct gate        gate    = {0};
     struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
     sabal_status       st      = SABAL_OK;
@@ -234,8 +249,11 @@ static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_
         if (!sbl_watch_add(&watches[i].watch, futures[i]))
             break;
     }
-    if (i == n)
+    if (i == n) {
+        sbl_grant_park(grant);
         st = sleep_at_gate(&gate, futures, n, deadline_ns, err);
+        sbl_grant_unpark(grant);
+    }
     while (i-- > 0)
         sbl_watch_remove(&watches[i].watch);
     sbl_free(watches);
@@ -283,101 +301,102 @@ sabal_status sabal_wait_any_with(int64_t *index, sabal_list futures, sabal_error
 
 /* --- getting ---------------------------------------------------------------------------------------------------- */
 
-/* Waits; the value is borrowed from the future. */
-static sabal_status value_of(const sbl_value **value, const sabal_future *future, sabal_error *err)
+/* Whether the result, which is there, can be copied to exactly size bytes. What is away had as many as it kept. */
+static sabal_status check_size(size_t size, const sabal_future *future, sabal_error *err)
 {
-    sabal_status st = sbl_wait_one((sabal_future *)future, -1, err);
+    const sbl_value *value = future->is_held ? NULL : future->result.value;
+    sbl_value_kind   kind  = value ? value->kind : future->result.held->kind;
+    size_t           has   = value ? 0 : future->result.held->n_bytes;
 
-    if (!st)
-        *value = sbl_future_value(future);
-    return st;
-}
-
-/* The value if it can be copied to exactly size bytes. */
-static sabal_status value_of_size(const sbl_value **value, size_t size, const sabal_future *future, sabal_error *err)
-{
-    size_t       has;
-    sabal_status st = value_of(value, future, err);
-
-    if (st)
-        return st;
-    if ((*value)->kind == SBL_OBJECT)
+    if (kind == SBL_OBJECT)
         return sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is an object, not bytes: borrow it",
                              sabal_future_key(future));
-    sbl_value_data(*value, &has);
+    if (value)
+        sbl_value_data(value, &has);
     if (has != size)
         return sbl_error_set(err, SABAL_ESHAPE, "the result of '%s' has %zu bytes, not %zu", sabal_future_key(future),
                              has, size);
     return SABAL_OK;
 }
 
-static void copy_out(void *out, const sbl_value *value)
+static sabal_status copy_out(void *out, const sabal_future *future, sabal_error *err)
 {
-    size_t      size;
-    const void *data = sbl_value_data(value, &size);
+    sbl_value   *value;
+    size_t       size;
+    const void  *data;
+    sabal_status st = sbl_engine_fetch(&value, (sabal_future *)future, err);
 
+    if (st)
+        return st;
+    data = sbl_value_data(value, &size);
     if (value->kind == SBL_NDARRAY)
-        sbl_ndarray_copy_out(out, (const sabal_ndarray *)value);
+        sbl_ndarray_copy_out(out, (const sabal_ndarray *)(const void *)value);
     else if (size)
         memcpy(out, data, size);
+    sbl_value_release(value);
+    return SABAL_OK;
 }
 
 sabal_status sabal_future_get(void *out, size_t size, const sabal_future *future, sabal_error *err)
 {
-    const sbl_value *value;
-    sabal_status     st = value_of_size(&value, size, future, err);
+    sabal_status st = sbl_wait_one((sabal_future *)future, -1, err);
 
     if (!st)
-        copy_out(out, value);
-    return st;
+        st = check_size(size, future, err);
+    return st ? st : copy_out(out, future, err);
 }
 
-/* All are looked at before anything is copied, so that out is written whole or not at all. */
+/* All are looked at before anything is copied: out is written whole or not at all, but for what can't be read back from
+   disk. */
 sabal_status sabal_gather(void *out, size_t size, sabal_list futures, sabal_error *err)
 {
     int64_t              n     = sabal_list_count(futures);
     sabal_future *const *items = items_of(futures);
-    const sbl_value     *value;
-    sabal_status         st = sbl_wait_list(items, n, -1, err);
+    sabal_status         st    = sbl_wait_list(items, n, -1, err);
 
     for (int64_t i = 0; i < n && !st; i++)
-        st = value_of_size(&value, size, items[i], err);
+        st = check_size(size, items[i], err);
     for (int64_t i = 0; i < n && !st; i++)
-        copy_out((char *)out + size * (size_t)i, sbl_future_value(items[i]));
+        st = copy_out((char *)out + size * (size_t)i, items[i], err);
     return st;
 }
 
 sabal_status sabal_future_borrow(const void **data, size_t *size, const sabal_future *future, sabal_error *err)
 {
-    const sbl_value *value;
-    size_t           has;
-    sabal_status     st = value_of(&value, future, err);
+    sbl_value   *value;
+    size_t       has;
+    sabal_status st = sbl_engine_fetch(&value, (sabal_future *)future, err);
 
     if (st)
         return st;
     *data = sbl_value_data(value, &has);
     if (size)
         *size = has;
+    if (future->is_held)
+        sbl_held_lend(future->result.held); /* with our reference: it can't leave in between */
+    sbl_value_release(value);
     return SABAL_OK;
 }
 
 /* A view, since a handle can belong to one scope only and the same result may be asked for twice. */
 sabal_status sabal_future_ndarray(sabal_ndarray **array, const sabal_future *future, sabal_error *err)
 {
-    const sbl_value     *value;
+    sbl_value           *value;
     const sabal_ndarray *base;
     sabal_ndarray       *view;
-    sabal_status         st = value_of(&value, future, err);
+    sabal_status         st = sbl_engine_fetch(&value, (sabal_future *)future, err);
 
     if (st)
         return st;
+    base = (const sabal_ndarray *)(const void *)value;
     if (value->kind != SBL_NDARRAY)
-        return sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is no n-d array", sabal_future_key(future));
-    base = (const sabal_ndarray *)value;
-    st   = sbl_ndarray_view(&view, base, sabal_ndarray_data(base), sabal_ndarray_ndim(base), sbl_ndarray_shape(base),
-                            sbl_ndarray_strides(base), err);
+        st = sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is no n-d array", sabal_future_key(future));
+    else
+        st = sbl_ndarray_view(&view, base, sabal_ndarray_data(base), sabal_ndarray_ndim(base), sbl_ndarray_shape(base),
+                              sbl_ndarray_strides(base), err);
     if (!st)
         *array = sbl_handle_adopt(view, &future->client->owner);
+    sbl_value_release(value);
     return st;
 }
 

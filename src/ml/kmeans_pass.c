@@ -66,7 +66,8 @@ static sabal_status combine_layer(sabal_future **futures, int64_t *n, const sbl_
             st = sbl_program_stage(&programs[i], sbl_kmeans_combine_stage, (int32_t)(end - i * FAN_IN), NULL, 0, err);
     }
     if (!st)
-        st = sbl_programs_submit(made, data->x->client, programs, m, "kmeans-combine", data->where, err);
+        st = sbl_programs_submit(made, data->x->client, programs, m, SBL_SMALL_RESULT, "kmeans-combine", data->where,
+                                 err);
     for (int64_t j = 0; j < *n; j++) {
         sbl_handle_release(futures[j]);
         futures[j] = !st && j < m ? made[j] : NULL;
@@ -131,7 +132,7 @@ static sabal_status submit_programs(sabal_future **made, const sbl_kmeans_data *
     for (int64_t i = 0; i < n && !st; i++)
         st = write_program(&programs[i], data, pass, points, i, err);
     if (!st)
-        st = sbl_programs_submit(made, data->x->client, programs, n, pass->name, data->where, err);
+        st = sbl_programs_submit(made, data->x->client, programs, n, SBL_SMALL_RESULT, pass->name, data->where, err);
     sbl_programs_free(programs, n);
     return st;
 }
@@ -303,7 +304,7 @@ static sabal_status gather_task(sabal_future **future, int64_t *n, const sbl_kme
     if (!st)
         st = sbl_program_stage(&program, sbl_kmeans_gather_stage, 1, p, size, err);
     if (!st) {
-        spec = sbl_program_spec(&program, "kmeans-gather", data->where);
+        spec = sbl_program_spec(&program, SBL_SMALL_RESULT, "kmeans-gather", data->where);
         st   = sbl_engine_submit(data->x->client, &spec, 1, future, err);
     }
     sbl_free(p);

@@ -61,7 +61,7 @@ static sabal_status pick(int64_t *row, const sbl_kmeans_data *data, sabal_future
     if (!st)
         st = sbl_program_stage(&program, sbl_kmeans_pick_closest_stage, n_in, &p, sizeof p, err);
     if (!st) {
-        spec = sbl_program_spec(&program, "kmeans-pick", data->where);
+        spec = sbl_program_spec(&program, SBL_SMALL_RESULT, "kmeans-pick", data->where);
         st   = sbl_engine_submit(data->x->client, &spec, 1, &future, err);
     }
     if (!st)

@@ -103,7 +103,7 @@ static sabal_status pick_task(sabal_future **future, const sbl_kmeans_data *data
         st = sbl_program_stage(&program, kept ? sbl_kmeans_kept_pick_stage : sbl_kmeans_pick_stage,
                                2 + (data->weights != NULL), p, size, err);
     if (!st) {
-        spec = sbl_program_spec(&program, "kmeans-pick", data->where);
+        spec = sbl_program_spec(&program, SBL_SMALL_RESULT, "kmeans-pick", data->where);
         st   = sbl_engine_submit(data->x->client, &spec, 1, future, err);
     }
     sbl_free(p);

@@ -122,6 +122,7 @@ sabal_status sbl_ndarray_create(sabal_ndarray **array, void **room, sabal_dtype 
         return sbl_error_memory(err, n_bytes, "an n-d array");
     describe(a, *room, size, dtype, ndim, shape, NULL);
     a->value.n_bytes = n_bytes;
+    a->value.own     = n_bytes;
     *array           = a;
     return SABAL_OK;
 }

@@ -52,6 +52,7 @@ sabal_status sbl_bytes_create(sbl_value **value, void **room, size_t size, sabal
     sbl_handle_init(b, &BYTES);
     b->value.kind    = SBL_BYTES;
     b->value.n_bytes = size;
+    b->value.own     = size;
     b->data          = *room;
     b->size          = size;
     *value           = &b->value;
@@ -101,6 +102,7 @@ sabal_status sbl_object_create(sbl_value **value, void *object_, const sabal_typ
     sbl_handle_init(o, &OBJECT);
     o->value.kind    = SBL_OBJECT;
     o->value.n_bytes = type->size ? type->size(object_) : 0;
+    o->value.own     = o->value.n_bytes;
     o->object        = object_;
     o->type          = type;
     *value           = &o->value;

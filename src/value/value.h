@@ -16,6 +16,7 @@ typedef struct sbl_value {
     sbl_handle     handle;
     sbl_value_kind kind;
     size_t         n_bytes; /* of data it keeps alive, for the accounting; a view counts nothing of its own */
+    size_t         own;     /* of these, bytes that are there for this value alone, and go with it */
     _Atomic(struct sbl_value *)
         twin; /* its pieces, as encoded, in memory that other processes can map, once it was sent; NULL: none */
 } sbl_value;

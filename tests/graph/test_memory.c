@@ -230,7 +230,9 @@ Test(memory, the_door_submits_waits_fetches_and_scatters)
     cr_assert_eq(sbl_bytes_create(&value, &room, sizeof one, &err), SABAL_OK);
     memcpy(room, &one, sizeof one);
     cr_assert_eq(sbl_engine_scatter(client, value, &input, &err), SABAL_OK);
-    cr_expect_eq(sbl_future_value(input), value);
+    cr_expect_eq(sbl_engine_fetch(&fetched, input, &err), SABAL_OK);
+    cr_expect_eq(fetched, value);
+    sbl_value_release(fetched);
     sbl_value_release(value);
     specs[0] = (sbl_task_spec){.fn = task_sum, .inputs = &input, .n_inputs = 1, .name = "door"};
     specs[1] = (sbl_task_spec){.fn = task_square, .arg = &one, .arg_size = sizeof one, .where = "here:1"};
@@ -238,7 +240,9 @@ Test(memory, the_door_submits_waits_fetches_and_scatters)
     cr_expect_eq(sbl_engine_wait(client, f, 2, -1, &err), SABAL_OK);
     cr_expect_eq(sbl_engine_fetch(&fetched, f[1], &err), SABAL_OK);
     cr_expect_eq(fetched->n_bytes, sizeof one);
-    cr_expect_eq(*(const double *)sbl_value_data(sbl_future_value(f[0]), &(size_t){0}), 4);
+    sbl_value_release(fetched);
+    cr_expect_eq(sbl_engine_fetch(&fetched, f[0], &err), SABAL_OK);
+    cr_expect_eq(*(const double *)sbl_value_data(fetched, &(size_t){0}), 4);
     sbl_value_release(fetched);
     sbl_handle_release(input);
     sbl_handle_release(f[0]);

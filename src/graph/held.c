@@ -1,0 +1,253 @@
+/* Results that may leave memory: pinned while used, written out when not, brought back when needed again. */
+#include "graph/held.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "graph/budget.h"
+#include "graph/client.h"
+#include "graph/disk_copy.h"
+#include "sched/chaos.h"
+
+#define NOBODY (UINT64_MAX / 2)
+
+/* --- the record ------------------------------------------------------------------------------------------------- */
+
+static void link_held(sbl_held *held, sbl_held_list *list)
+{
+    pthread_mutex_lock(&list->lock);
+    held->next = list->first;
+    if (held->next)
+        held->next->previous = held;
+    list->first = held;
+    pthread_mutex_unlock(&list->lock);
+}
+
+static void unlink_held(sbl_held *held, sbl_held_list *list)
+{
+    pthread_mutex_lock(&list->lock);
+    *(held->previous ? &held->previous->next : &list->first) = held->next;
+    if (held->next)
+        held->next->previous = held->previous;
+    pthread_mutex_unlock(&list->lock);
+}
+
+void sbl_held_make(sabal_future *f)
+{
+    sbl_budget *budget = f->client->budget;
+    sbl_value  *value  = f->result.value;
+    sbl_held   *held;
+
+    if (!budget || f->is_held || value->own < SBL_HELD_FROM)
+        return;
+    held = sbl_calloc(1, sizeof *held);
+    if (!held)
+        return;
+    held->budget  = budget;
+    held->list    = (int32_t)(sbl_client_shard(f->client) - f->client->shards) % SBL_HELD_LISTS;
+    held->value   = value;
+    held->kind    = value->kind;
+    held->n_bytes = value->n_bytes;
+    held->own     = value->own;
+    atomic_init(&held->refs, 1);
+    atomic_init(&held->need, NOBODY);
+    atomic_init(&held->touched, atomic_load_explicit(&budget->tick, memory_order_relaxed));
+    f->result.held = held;
+    f->is_held     = 1;
+    sbl_budget_move(budget, (int64_t)held->own, 0);
+    link_held(held, &budget->lists[held->list]);
+    sbl_spiller_kick(budget);
+}
+
+void sbl_held_share(sabal_future *f, const sabal_future *from)
+{
+    f->is_held = from->is_held;
+    if (from->is_held) {
+        f->result.held = from->result.held;
+        atomic_fetch_add_explicit(&f->result.held->refs, 1, memory_order_relaxed);
+    } else {
+        f->result.value = sbl_value_retain(from->result.value);
+    }
+}
+
+void sbl_held_release(sbl_held *held)
+{
+    sbl_budget *budget = held->budget;
+
+    /* acq_rel: whoever frees it sees all that the others did */
+    if (atomic_fetch_sub_explicit(&held->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    unlink_held(held, &budget->lists[held->list]);
+    if (held->value)
+        sbl_budget_move(budget, -(int64_t)held->own, 0);
+    else
+        sbl_budget_move(budget, 0, -(int64_t)held->own);
+    sbl_value_release(held->value);
+    if (held->copy)
+        sbl_disk_copy_free(held->copy, budget->file);
+    sbl_free(held);
+    sbl_budget_look(budget);
+}
+
+/* --- who needs it ----------------------------------------------------------------------------------------------- */
+
+/* A guess at the future that need not be exact: two who say so at once may lose one another's word. */
+void sbl_held_wanted(sbl_held *held, uint64_t serial)
+{
+    atomic_fetch_add_explicit(&held->users, 1, memory_order_relaxed);
+    if (serial < atomic_load_explicit(&held->need, memory_order_relaxed))
+        atomic_store_explicit(&held->need, serial, memory_order_relaxed);
+}
+
+void sbl_held_unwanted(sbl_held *held)
+{
+    if (atomic_fetch_sub_explicit(&held->users, 1, memory_order_relaxed) <= 1)
+        atomic_store_explicit(&held->need, NOBODY, memory_order_relaxed);
+    atomic_store_explicit(&held->touched, atomic_load_explicit(&held->budget->tick, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+uint64_t sbl_held_distance(const sbl_held *held)
+{
+    if (atomic_load_explicit(&held->users, memory_order_relaxed) > 0)
+        return atomic_load_explicit(&held->need, memory_order_relaxed) % NOBODY;
+    return UINT64_MAX - atomic_load_explicit(&held->touched, memory_order_relaxed);
+}
+
+/* --- pinning ---------------------------------------------------------------------------------------------------- */
+
+/* With the lock held, which is given up while it is read. */
+static sabal_status read_back(sbl_held *held, sabal_error *err)
+{
+    sbl_budget  *budget = held->budget;
+    sbl_value   *value  = NULL;
+    sabal_status st;
+
+    held->coming = 1;
+    pthread_mutex_unlock(&budget->lock);
+    st = sbl_disk_copy_read(&value, held->copy, budget->file, held->own, budget->client, err);
+    pthread_mutex_lock(&budget->lock);
+    held->coming = 0;
+    if (!st) {
+        held->value = value;
+        sbl_budget_move(budget, (int64_t)held->own, -(int64_t)held->own);
+        /* release: who sees that it is back sees the value */
+        atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
+    }
+    pthread_cond_broadcast(&budget->changed);
+    return st;
+}
+
+static sabal_status bring_back(sbl_held *held, sabal_error *err)
+{
+    sbl_budget  *budget = held->budget;
+    sabal_status st     = SABAL_OK;
+
+    sbl_blocking_begin();
+    pthread_mutex_lock(&budget->lock);
+    while (!held->value && held->coming)
+        pthread_cond_wait(&budget->changed, &budget->lock);
+    if (!held->value)
+        st = read_back(held, err);
+    pthread_mutex_unlock(&budget->lock);
+    sbl_blocking_end();
+    if (!st)
+        sbl_spiller_kick(budget);
+    return st;
+}
+
+sabal_status sbl_held_pin(sbl_held *held, sabal_error *err)
+{
+    sabal_status st = SABAL_OK;
+
+    /* acquire: pairs with the release in read_back() */
+    if (atomic_fetch_add_explicit(&held->pins, 1, memory_order_acquire) & SBL_HELD_AWAY)
+        st = bring_back(held, err);
+    if (st)
+        sbl_held_unpin(held);
+    return st;
+}
+
+void sbl_held_unpin(sbl_held *held)
+{
+    /* release: what was read was read before it may go */
+    atomic_fetch_sub_explicit(&held->pins, 1, memory_order_release);
+}
+
+void sbl_held_lend(sbl_held *held)
+{
+    atomic_store_explicit(&held->stays, 1, memory_order_relaxed);
+}
+
+/* --- leaving ---------------------------------------------------------------------------------------------------- */
+
+/* 1 if nobody but this record has the value. */
+static int is_alone(const sbl_held *held)
+{
+    /* acquire: who gave up a reference is done with the value */
+    return atomic_load_explicit(&held->value->handle.refs, memory_order_acquire) == 1;
+}
+
+static int begin_to_leave(sbl_held *held)
+{
+    uint32_t none = 0;
+
+    if (atomic_load_explicit(&held->stays, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong_explicit(&held->pins, &none, SBL_HELD_LEAVING, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return 0;
+    if (is_alone(held))
+        return 1;
+    atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_LEAVING, memory_order_relaxed);
+    return 0;
+}
+
+/* What was pinned meanwhile stays, and its copy on disk serves the next time. */
+static void leave(sbl_held *held, sbl_disk_copy *copy)
+{
+    sbl_budget *budget  = held->budget;
+    uint32_t    leaving = SBL_HELD_LEAVING;
+    sbl_value  *gone    = NULL;
+
+    pthread_mutex_lock(&budget->lock);
+    if (copy) {
+        held->copy = copy;
+        atomic_store_explicit(&held->on_disk, 1, memory_order_relaxed);
+    }
+    /* acq_rel: who pins it from here on waits for the lock */
+    if (held->copy && !atomic_load_explicit(&held->stays, memory_order_relaxed) &&
+        atomic_compare_exchange_strong_explicit(&held->pins, &leaving, SBL_HELD_AWAY, memory_order_acq_rel,
+                                                memory_order_relaxed)) {
+        if (is_alone(held)) {
+            gone        = held->value;
+            held->value = NULL;
+            sbl_budget_move(budget, -(int64_t)held->own, (int64_t)held->own);
+        } else {
+            atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
+        }
+    } else {
+        atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_LEAVING, memory_order_release);
+    }
+    pthread_mutex_unlock(&budget->lock);
+    sbl_value_release(gone);
+}
+
+sabal_status sbl_held_evict(sbl_held *held, sabal_error *err)
+{
+    sbl_disk_copy *copy = NULL;
+    sabal_status   st   = SABAL_OK;
+
+    if (!begin_to_leave(held))
+        return SABAL_OK;
+    sbl_chaos();
+    if (!held->copy) /* nobody else writes it: there is one who makes it leave */
+        st = sbl_disk_copy_write(&copy, held->value, held->budget->file, err);
+    if (st == SABAL_EUNSUPPORTED) { /* an object that can't be put into bytes */
+        sbl_held_lend(held);
+        st = SABAL_OK;
+    }
+    sbl_chaos();
+    leave(held, copy);
+    return st;
+}
