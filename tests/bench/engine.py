@@ -217,8 +217,8 @@ class Engine:
         entrants = self.rounds(case, entrants, hopeless)
         if not entrants:
             return self.bench.result(case, None, None, None, unit, None, meaning, 2)
-        mine = entrants[0].median() if entrants[0].ours else None
-        others = [e for e in entrants[1 if mine is not None else 0:] if e.values and not e.out and e.median() < math.inf]
+        mine = entrants[0].median() if entrants[0].ours and entrants[0].values else None
+        others = [e for e in entrants[1 if entrants[0].ours else 0:] if e.values and not e.out and e.median() < math.inf]
         best = min(others, key=Entrant.median) if others else None
         missing = [name for name in needs if not self.has(name)]
         if missing:

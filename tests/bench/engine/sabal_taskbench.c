@@ -11,7 +11,7 @@
 typedef struct driver {
     const char *address;
     long        steps;
-    double      first; /* ns of the smallest task that is tried */
+    double      first, last; /* ns of the smallest and the largest task that are tried */
     double (*run)(long pattern, long steps, long rounds);
 } driver;
 
@@ -168,10 +168,10 @@ static double run_futures(long pattern, long steps, long rounds)
 /* --- the search ---------------------------------------------------------------------------------------------------- */
 
 static const driver drivers[] = {
-    {"local:", 1000, 4, run_graph},
-    {"local:", 1000, 16, run_jobs},
-    {"local:", 1000, 256, run_futures},
-    {"rehearse:", 50, 4096, run_futures},
+    {"local:", 1000, 4, 1e5, run_graph},
+    {"local:", 1000, 16, 1e5, run_jobs},
+    {"local:", 1000, 256, 1e5, run_futures},
+    {"rehearse:", 50, 4096, 1e7, run_futures},
 };
 
 static double ns_a_round(void)
@@ -215,7 +215,7 @@ static double metg(const driver *d, long pattern, double wanted)
     const long   n       = n_tasks(pattern, d->steps);
     double       before = 0, granularity_before = 0;
 
-    for (double g = d->first; g < 64e6; g *= 1.41421356) {
+    for (double g = d->first; g < d->last; g *= 1.41421356) {
         const long     rounds      = g / a_round < 1 ? 1 : (long)(g / a_round);
         const uint64_t right       = run_serially(values, pattern, d->steps, rounds);
         const double   granularity = 1e9 * best_seconds(d, pattern, rounds, right) * g_threads / (double)n;
@@ -291,5 +291,9 @@ static const workload workloads[] = {
 
 int main(int argc, char **argv)
 {
+    const int32_t status = sabal_worker_main(argc, argv);
+
+    if (status >= 0)
+        return status;
     return bench_main(argc, argv, kernels, workloads, NULL, NULL);
 }
