@@ -8,8 +8,6 @@
 #include "sched/futex.h"
 #include "sched/worker.h"
 
-#define SPINS 200 /* some microseconds */
-
 static void lend(sbl_pool *pool, uint64_t count)
 {
     /* One too few is awake now: the next piece of work wakes another. */
@@ -152,7 +150,7 @@ int sbl_event_wait(sbl_event *event, int64_t timeout_ns)
     int64_t  deadline = -1;
     uint32_t seen;
 
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < SBL_EVENT_ROUNDS; i++) {
         if (sbl_event_is_set(event))
             return 1;
         if (!timeout_ns)

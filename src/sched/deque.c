@@ -17,18 +17,16 @@
 #include "sched/futex.h"
 #include "sched/worker.h"
 
-#define DONE      ((uintptr_t)1)
-#define SLEEPS    ((uintptr_t)2)
-#define FLAGS     (DONE | SLEEPS)
-#define SYNC_NS   100000 /* a sync without anything to steal spins so long, about what a wake costs, before it sleeps */
-#define NO_SPLIT  ((struct sabal_record *)UINTPTR_MAX)
-#define PER_BLOCK 255
+#define DONE     ((uintptr_t)1)
+#define SLEEPS   ((uintptr_t)2)
+#define FLAGS    (DONE | SLEEPS)
+#define NO_SPLIT ((struct sabal_record *)UINTPTR_MAX)
 
 /* Results of jobs that ran at once because the deque was full, last in first out; blocks are kept until the
  * pool ends. */
 struct sbl_overflow {
     struct sbl_overflow *older, *newer;
-    struct sabal_record  records[PER_BLOCK];
+    struct sabal_record  records[SBL_PER_BLOCK];
 };
 
 /* With the age of a word as it was. */
@@ -208,7 +206,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
     int64_t until = 0, now;
 
     for (;;) {
-        for (int i = 0; i < 64; i++) {
+        for (int i = 0; i < SBL_SYNC_ROUNDS; i++) {
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
@@ -223,7 +221,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
         }
         now = sbl_clock_ns();
         if (!until)
-            until = now + SYNC_NS;
+            until = now + SBL_SYNC_NS;
         if (now >= until) {
             sleep_for(self, record);
             return;
@@ -234,7 +232,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 static struct sabal_record *pop_overflow(sbl_slot *self)
 {
     sbl_overflow *block = self->overflow;
-    int64_t       i     = --self->n_overflow % PER_BLOCK;
+    int64_t       i     = --self->n_overflow % SBL_PER_BLOCK;
 
     if (i == 0 && block->older)
         self->overflow = block->older; /* the newer one stays linked, and its contents as they are */
@@ -302,7 +300,7 @@ void sabal_job_overflow(struct sabal_place *place, struct sabal_record *head, st
     if (self->pool && __atomic_load_n(&place->request, __ATOMIC_RELAXED))
         sabal_job_share(place, head);
     record->run(place, head, record);
-    i = self->n_overflow % PER_BLOCK;
+    i = self->n_overflow % SBL_PER_BLOCK;
     if (!self->overflow || (i == 0 && self->n_overflow))
         self->overflow = next_block(self);
     memcpy(&self->overflow->records[i], record, sizeof *record);

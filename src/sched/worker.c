@@ -13,8 +13,6 @@
 #include "sched/topology.h"
 #include "sched/worker.h"
 
-#define SEARCH_NS 50000 /* about what a sleep and a wake cost */
-
 /* Large, as a wait inside a task may run what it waits for on the same stack; touched as used. The sanitizers
    touch a part of it for each thread that starts. */
 #if defined(__SANITIZE_ADDRESS__) || defined(SBL_TSAN)
@@ -168,7 +166,7 @@ static int search(sbl_slot *self)
         atomic_fetch_add_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
     }
     for (;;) {
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < SBL_SEARCH_ROUNDS; i++) {
             if (find_and_run(self))
                 return 1;
             for (int k = 0; k < 16; k++)
@@ -178,7 +176,7 @@ static int search(sbl_slot *self)
             return 0;
         now = sbl_clock_ns();
         if (!until)
-            until = now + SEARCH_NS;
+            until = now + SBL_SEARCH_NS;
         if (now >= until)
             return 0;
     }

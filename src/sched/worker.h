@@ -25,11 +25,20 @@
 #include "sched/pool.h"
 #include "sched/queue.h"
 
-#define SBL_LINE        128       /* two lines: the neighbour is prefetched with it */
-#define SBL_RECORDS     (1 << 17) /* of a deque; address space, touched as used */
-#define SBL_MAX_THREADS 1024
-#define SBL_SPARES      64  /* beyond the pool's size */
-#define SBL_GUESTS      256 /* slots for guests and nested entries */
+#define SBL_LINE 128 /* two lines: the neighbour is prefetched with it */
+
+#ifndef SBL_RECORDS /* tests/explore has a pool that is small, and whose threads look once before they sleep */
+#define SBL_RECORDS       (1 << 17) /* of a deque; address space, touched as used */
+#define SBL_PER_BLOCK     255       /* results of jobs that found the deque full */
+#define SBL_MAX_THREADS   1024
+#define SBL_SPARES        64     /* beyond the pool's size */
+#define SBL_GUESTS        256    /* slots for guests and nested entries */
+#define SBL_SEARCH_ROUNDS 8      /* between two looks at the clock */
+#define SBL_SEARCH_NS     50000  /* about what a sleep and a wake cost */
+#define SBL_SYNC_ROUNDS   64     /* between two looks at the clock */
+#define SBL_SYNC_NS       100000 /* about what a wake costs: a sync without anything to steal sleeps after that */
+#define SBL_EVENT_ROUNDS  200    /* some microseconds */
+#endif
 
 /* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
 #define SBL_INDEX_BITS 18
