@@ -105,8 +105,9 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
     before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
     if (before & SLEEPS) {
-        /* release: DONE; pairs with the acquire in sleep_for() */
-        atomic_store_explicit(&victim->joined, 1, memory_order_release);
+        /* release: DONE; pairs with the acquire in sleep_for(). Not a store: the late word of an earlier job would hide
+           what came with this one's. */
+        atomic_exchange_explicit(&victim->joined, 1, memory_order_acq_rel);
         sbl_futex_wake(&victim->joined, 1);
     }
 }

@@ -55,7 +55,8 @@ static void end_threads(sbl_pool *pool)
     for (int32_t i = 0; i < n; i++) {
         sbl_slot *slot = sbl_slot_at(pool, i);
 
-        atomic_store_explicit(&slot->token, 1, memory_order_release);
+        atomic_exchange_explicit(&slot->token, 1,
+                                 memory_order_acq_rel); /* release: quit; as in send_token() (wake.c) */
         sbl_futex_wake(&slot->token, 1);
     }
     for (int32_t i = 0; i < n; i++)

@@ -20,8 +20,9 @@ static void send_token(sbl_slot *slot)
 {
     sbl_steer_away(slot);
     sbl_chaos();
-    /* release: what the waker did; pairs with the acquire in sbl_park() */
-    atomic_store_explicit(&slot->token, 1, memory_order_release);
+    /* release: what the waker did; pairs with the acquire in sbl_park(). Not a store: a token that is there already, as that
+       of the pool's end, keeps what came with it. */
+    atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel);
     sbl_futex_wake(&slot->token, 1);
 }
 
