@@ -216,11 +216,12 @@ void sbl_wake_thread(sbl_slot *slot)
 {
     sbl_pool         *pool     = slot->pool;
     _Atomic uint64_t *sleeping = &pool->sleeping[slot->index / 64];
-    uint64_t          bit = (uint64_t)1 << (slot->index % 64), state = sbl_state(pool);
+    uint64_t          bit      = (uint64_t)1 << (slot->index % 64), state;
 
     sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */
     if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
         return;
+    state = sbl_state(pool); /* behind the fence too: the sleeper, whose bit is there, may have counted down just now */
     do {
         if (SBL_COUNT(state, SBL_AWAKE) >= pool->threads)
             return;
