@@ -1,0 +1,204 @@
+"""Mistakes that one could make in src/sched, planted in copies of its files: the explorer must find each.
+
+Usage: mistakes.py list | mistakes.py plant NAME SOURCE_FOLDER OUTPUT | mistakes.py run NAME PROGRAM
+
+A mistake is: file, what stands there (once), what is put in its place, the scenarios that show it, and what the explorer must
+say. If the text is not found any more, the mistake must be planted anew.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+MISTAKES = {
+    # --- the deque
+    'publish_without_release': (
+        'deque.c', 'atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);',
+        'atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_relaxed);',
+        ['two'], 'a race: reads records of slot 0'),
+    'publish_before_the_word_is_cleared': (
+        'deque.c', '''    for (uint32_t i = split; i < split + n; i++)
+        __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
+''', '', ['again_two_thieves'], 'a race: |does not hold|job 1 did not run'),
+    'steal_without_acquire': (
+        'deque.c', '''&shared, shared + 1, memory_order_acq_rel,
+                                                 memory_order_relaxed''', '''&shared, shared + 1, memory_order_relaxed,
+                                                 memory_order_relaxed''',
+        ['two'], 'a race: reads records of slot 0'),
+    'steal_without_a_swap': (
+        'deque.c', '''    if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return 0;
+''', '''    if (atomic_load_explicit(&victim->shared, memory_order_acquire) != shared)
+        return 0;
+    atomic_store_explicit(&victim->shared, shared + 1, memory_order_release);
+''', ['one', 'one_two_thieves'], 'runs a second time|a race: '),
+    'sync_without_a_swap': (
+        'deque.c', '''        if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(shared, tail, split),
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
+''', '''        atomic_store_explicit(&self->shared, word_of(shared, tail, split), memory_order_seq_cst);
+        {
+''', ['one'], 'runs a second time|a race: '),
+    'done_without_release': (
+        'deque.c', 'before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);',
+        'before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQUIRE);',
+        ['one'], 'a race: reads records of slot 0'),
+    'done_before_it_is': (
+        'deque.c', '    record->run(&self->place, head, record);\n    self->in_use = in_use;',
+        '    before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);\n'
+        '    record->run(&self->place, head, record);\n    self->in_use = in_use;',
+        ['one'], 'a race: '),
+    'sync_without_acquire': (
+        'deque.c', 'uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE);',
+        'uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_RELAXED);',
+        ['one'], 'a race: reads records of slot 0'),
+    'thief_forgets_that_the_owner_sleeps': (
+        'deque.c', '__atomic_fetch_or(&record->thief, (uintptr_t)self, __ATOMIC_ACQ_REL);',
+        '__atomic_store_n(&record->thief, (uintptr_t)self, __ATOMIC_RELEASE);',
+        ['one'], 'owner sleeps for ever'),
+    'owner_sleeps_without_a_second_look': (
+        'deque.c', '''        if (is_done(record))
+            break;
+        sbl_chaos();
+        sbl_futex_wait(&self->joined''', '''        sbl_chaos();
+        sbl_futex_wait(&self->joined''',
+        ['one'], 'owner sleeps for ever'),
+    'word_of_an_earlier_job_is_stored': (
+        'deque.c', 'atomic_exchange_explicit(&victim->joined, 1, memory_order_acq_rel);',
+        'atomic_store_explicit(&victim->joined, 1, memory_order_release);',
+        ['again_two_thieves'], 'owner sleeps for ever'),
+    'age_does_not_grow': (
+        'deque.c', '    atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);\n', '',
+        ['leapfrog'], "runs a stranger's job"),
+    'leapfrog_without_a_look_at_the_record': (
+        'deque.c', '''    if (is_done(record))
+        return 0;
+    sbl_chaos();
+    return steal_at(self, record + 1, thief, shared);''', '''    return steal_at(self, record + 1, thief, shared);''',
+        ['leapfrog'], "runs a stranger's job"),
+    'leapfrog_reads_the_word_without_acquire': (
+        'deque.c', 'shared = atomic_load_explicit(&thief->shared, memory_order_acquire);',
+        'shared = atomic_load_explicit(&thief->shared, memory_order_relaxed);',
+        ['leapfrog'], "runs a stranger's job"),
+    'overflow_leaves_the_split': (
+        'deque.c', '    place->split = NO_SPLIT; /* so that every sync goes through sabal_job_sync() */\n', '',
+        ['overflow'], 'does not hold|runs a second time|a race: '),
+    # --- sleeping and waking
+    'sleep_without_a_look_at_what_was_posted': (
+        'wake.c', '''    sbl_request_all(pool);
+    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
+    if (atomic_load''', '''    sbl_request_all(pool);
+    if (atomic_load''',
+        ['post_one'], 'job 0 did not run'),
+    'sleep_without_a_fence': (
+        'wake.c', '    sbl_fence(); /* between the count and the look at the work; pairs with that in sbl_wake() */\n'
+        '    sbl_request_all(pool);', '    sbl_request_all(pool);',
+        ['post_one'], 'job 0 did not run'),
+    'wake_without_a_fence': (
+        'wake.c', '''    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() and
+                    blocking.c */
+''', '', ['post_one'], 'job 0 did not run'),
+    'found_without_a_look_at_the_rest': (
+        'wake.c', '''    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
+    wake_for_the_rest(self->pool);''', '''    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);''',
+        ['first_needs_second'], 'for ever'),
+    'sleeper_is_woken_twice': (
+        'wake.c', '''            if (!(bits & bit))
+                continue; /* somebody else was faster: look at what is left */
+''', '', ['mail_and_post'], 'does not hold|for ever'),
+    'token_is_stored': (
+        'wake.c', 'atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel);',
+        'atomic_store_explicit(&slot->token, 1, memory_order_release);',
+        ['end_with_guest'], 'for ever'),
+    'flags_are_not_raised_by_who_sleeps': (
+        'wake.c', '''    sbl_request_all(pool);
+    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
+    if (atomic_load''', '''    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
+    if (atomic_load''',
+        ['second_spawn'], 'for ever'),
+    'share_without_a_wake': (
+        'deque.c', '    publish(self, head);\n    sbl_wake(self->pool, 1);\n', '    publish(self, head);\n',
+        ['guest_wakes'], 'for ever'),
+    'flag_is_cleared_after_publishing': (
+        'deque.c', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+    sbl_wake(self->pool, 1);
+''', '''    publish(self, head);
+    sbl_wake(self->pool, 1);
+    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+''', ['second_spawn'], 'for ever'),
+    'who_blocks_does_not_look': (
+        'blocking.c', '''    sbl_request_all(pool);
+    if (sbl_posted_visible(pool))
+        sbl_wake(pool, 0);
+    else if (sbl_records_visible(pool))
+        sbl_wake(pool, 1);
+''', '''    sbl_request_all(pool);
+''', ['blocked'], 'for ever|did not run'),
+    'event_is_stored': (
+        'blocking.c', 'if (atomic_exchange_explicit(&event->word, 1, memory_order_acq_rel) == 2)',
+        '''uint32_t was = atomic_load_explicit(&event->word, memory_order_relaxed);
+
+    atomic_store_explicit(&event->word, 1, memory_order_release);
+    if (was == 2)''', ['event'], 'sleeps for ever'),
+    'event_wakes_one': (
+        'blocking.c', 'sbl_futex_wake(&event->word, INT_MAX);', 'sbl_futex_wake(&event->word, 1);',
+        ['event'], 'sleeps for ever'),
+    'end_without_a_fence': (
+        'pool.c', "        sbl_fence(); /* between `ending` and the look; pairs with that in sbl_tell_quiet() */\n", '',
+        ['end_of_one'], 'for ever'),
+    'mail_wakes_without_a_fence': (
+        'wake.c', "    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */\n", '',
+        ['mail'], 'for ever|did not run'),
+    'guest_leaves_without_telling': (
+        'guest.c', """            sbl_wake(pool, 1);
+        sbl_tell_quiet(pool);
+""", """            sbl_wake(pool, 1);
+""", ['end_with_guest'], 'for ever'),
+    'guest_leaves_without_raising_flags': (
+        'guest.c', """        sbl_request_all(pool);
+        if (sbl_records_visible""", """        if (sbl_records_visible""",
+        ['guest_leaves'], 'for ever'),
+    'wake_gives_up_at_once': (
+        'wake.c', 'while (!try_wake(pool, for_records)) {', 'if (!try_wake(pool, for_records)) {',
+        ['no_spare'], 'job 1 did not run'),
+}
+
+
+def plant(name, folder, output):
+    file, old, new, _, _ = MISTAKES[name]
+    text = (Path(folder) / file).read_text()
+    if text.count(old) != 1:
+        sys.exit(f'mistake {name}: what it replaces is {text.count(old)} times in {file}, not once: plant it anew')
+    Path(output).write_text(text.replace(old, new))
+
+
+def run(name, program):
+    _, _, _, scenarios, says = MISTAKES[name]
+    done = subprocess.run([program] + scenarios, capture_output=True, text=True)
+    found = re.search(f'^\\w+: .*(?:{says}).*, after$', done.stdout, re.M)
+    if done.returncode == 1 and found:
+        print(found[0])
+        return 0
+    print(f'{name} was not found: expected "{says}" from {" ".join(scenarios)}, got status {done.returncode} and')
+    print(done.stdout[-4000:] + done.stderr)
+    return 1
+
+
+if __name__ == '__main__':
+    if sys.argv[1] == 'list':
+        print('\n'.join(f'{name} {m[0]}' for name, m in MISTAKES.items()))
+    elif sys.argv[1] == 'plant':
+        plant(*sys.argv[2:])
+    else:
+        sys.exit(run(*sys.argv[2:]))

@@ -1,0 +1,98 @@
+/* What stands below src/sched, as far as it is called: memory without end that is never given back, no log, no topology. */
+#include <sabal/status.h>
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "explore/explore.h"
+#include "sched/cores.h"
+#include "sched/topology.h"
+#include "sched/worker.h"
+
+void *sbl_alloc(size_t size)
+{
+    return explore_alloc(16, size);
+}
+
+void *sbl_calloc(size_t n, size_t size)
+{
+    return explore_alloc(16, n * size);
+}
+
+void *sbl_alloc_aligned(size_t align, size_t size)
+{
+    return explore_alloc(align, size);
+}
+
+void sbl_free(void *memory)
+{
+}
+
+int explore_no_memory;
+
+int sbl_alloc_must_fail(void)
+{
+    return explore_no_memory;
+}
+
+void sbl_log(sabal_log_level level, const char *format, ...)
+{
+    explore_fail("the log says: %s", format);
+}
+
+sabal_status sbl_error_set(sabal_error *err, sabal_status status, const char *format, ...)
+{
+    return status;
+}
+
+sabal_status sbl_error_memory(sabal_error *err, size_t n_bytes, const char *what)
+{
+    return SABAL_ENOMEM;
+}
+
+sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64_t max, sabal_error *err)
+{
+    return SABAL_OK;
+}
+
+int32_t sbl_usable_cores(void)
+{
+    return 2;
+}
+
+void sbl_topology_load(void)
+{
+}
+
+int32_t sbl_domains(void)
+{
+    return 1;
+}
+
+int32_t sbl_domain_here(void)
+{
+    return 0;
+}
+
+int sbl_stack_is_low(void)
+{
+    return 0;
+}
+
+void sbl_steer_away(sbl_slot *slot)
+{
+}
+
+void sbl_steer_back(sbl_slot *self)
+{
+}
+
+_Atomic uint32_t sbl_chaos_level;
+
+void sbl_chaos_now(void)
+{
+}
