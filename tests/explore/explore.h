@@ -13,8 +13,8 @@ typedef struct explore_scenario {
     void (*setup)(void);
     void (*check)(void); /* in each state in which no thread can go on */
     int depth;           /* how many values a location has at most: 1 is sequential consistency */
-    int long_depth;      /* the same in the long form */
-    int long_only;
+    int bound;           /* of preemptions; -1: all schedules */
+    int long_depth, long_bound;
 } explore_scenario;
 
 /** For setup: one more thread. One that may sleep is no fault if it does so at the end. */
@@ -37,8 +37,9 @@ void explore_fail(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /** From a thread: blocks, unknown to the code under test, until ready(argument); then it reads no value older than that. */
 void explore_until(int (*ready)(void *), void *argument);
 
-/** For ready(): 1 if the thread of that name sleeps. Those that the code under test starts are "thread 0", ... */
+/** For ready(): of the thread of that name. Those that the code under test starts are "thread 0", ... */
 int explore_is_asleep(const char *name);
+int explore_has_ended(const char *name);
 
 /** All scenarios, ended by one without a name. */
 extern const explore_scenario explore_scenarios[];

@@ -389,12 +389,22 @@ static int sleepers(uintptr_t address)
     return n;
 }
 
-int explore_is_asleep(const char *name)
+static int is(const char *name, enum kind kind)
 {
     for (int t = 0; t < explore_world.n_threads; t++)
         if (!strcmp(explore_world.threads[t].name, name))
-            return explore_world.threads[t].op.kind == ASLEEP;
+            return explore_world.threads[t].op.kind == kind;
     return 0;
+}
+
+int explore_is_asleep(const char *name)
+{
+    return is(name, ASLEEP);
+}
+
+int explore_has_ended(const char *name)
+{
+    return is(name, FINISHED);
 }
 
 int explore_ways(const thread *t)

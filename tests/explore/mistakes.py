@@ -160,6 +160,10 @@ MISTAKES = {
     'mail_wakes_without_a_fence': (
         'wake.c', "    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */\n", '',
         ['mail'], 'for ever|did not run'),
+    'mail_looks_at_the_count_before_the_fence': (
+        'wake.c', """(slot->index % 64), state;
+""", """(slot->index % 64), state = sbl_state(pool);
+""", ['mail'], 'did not run'),
     'guest_leaves_without_telling': (
         'guest.c', """            sbl_wake(pool, 1);
         sbl_tell_quiet(pool);

@@ -289,7 +289,7 @@ void second_spawn(void)
 /* There is room for one more when the other guest has left. */
 static int alone_and_asleep(void *argument)
 {
-    return explore_is_asleep("thread 0") && SBL_COUNT(sbl_state(pool), SBL_GUEST) == 1;
+    return explore_is_asleep("thread 0") && explore_has_ended("guest 2");
 }
 
 SABAL_JOB(int, spawn_when_alone)
