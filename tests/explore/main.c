@@ -29,7 +29,7 @@ const explore_scenario explore_scenarios[] = {
     {"posts_and_holds", thread_posts_and_holds, idle_after_two, 2, 3, 2, 5},
     {"blocked", blocked_thread_lends, idle_after_two, 2, 3, 2, 5},
     {"guest", guest_and_one, idle_after_two, 2, -1, 3, -1},
-    {"guest_holds", guest_holds, idle_after_two, 2, 2, 2, 4},
+    {"guest_holds", guest_holds, idle_after_two, 2, 2, 2, 3},
     {"guest_wakes", guest_wakes_sleeper, idle_after_one, 2, -1, 3, -1},
     {"second_spawn", second_spawn, idle_after_two, 2, -1, 3, -1},
     {"guest_leaves", guest_leaves, idle_after_two, 2, 2, 2, 4},

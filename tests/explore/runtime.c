@@ -110,6 +110,18 @@ static int compare(operation op, uint64_t *expected)
         *expected = (uint##bits##_t)was;                                                                               \
         return ok;                                                                                                     \
     }
+/* As clang calls it: gives what was there. */
+#define SWAP_VALUE(bits)                                                                                               \
+    uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *p, uint##bits##_t expected,     \
+                                                              uint##bits##_t v, int order, int order_of_failure);      \
+    uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *p, uint##bits##_t expected,     \
+                                                              uint##bits##_t v, int order, int order_of_failure)       \
+    {                                                                                                                  \
+        uint64_t was = expected;                                                                                       \
+                                                                                                                       \
+        compare(OPERATION(COMPARE, p, v, order), &was);                                                                \
+        return (uint##bits##_t)was;                                                                                    \
+    }
 #define ATOMICS(bits)                                                                                                  \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order);                            \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order)                             \
@@ -128,7 +140,8 @@ static int compare(operation op, uint64_t *expected)
     CHANGE(bits, fetch_or, OR)                                                                                         \
     CHANGE(bits, fetch_xor, XOR)                                                                                       \
     SWAP(bits, compare_exchange_strong)                                                                                \
-    SWAP(bits, compare_exchange_weak)
+    SWAP(bits, compare_exchange_weak)                                                                                  \
+    SWAP_VALUE(bits)
 
 ATOMICS(8)
 ATOMICS(16)
