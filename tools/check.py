@@ -193,14 +193,14 @@ def stage_gcc(options):
     """Release build with warnings as errors, all tests but those that have a stage of their own."""
     result = Result('gcc, -Werror: build and tests')
     if build('gcc', result):
-        result.add(run_tests('gcc', without=['layout', 'install', 'planted']))
+        result.add(run_tests('gcc', without=['layout', 'install', 'planted', 'explore']))
     return result
 
 
 def stage_clang(options):
     result = Result('clang, -Werror: build and tests')
     if build('clang', result):
-        result.add(run_tests('clang', without=['layout', 'install', 'planted']))
+        result.add(run_tests('clang', without=['layout', 'install', 'planted', 'explore']))
     return result
 
 
@@ -208,6 +208,22 @@ def stage_layout(options):
     result = Result('floors, headers alone, names, contracts')
     if build('gcc', result):
         result.add(run_tests('gcc', suites=['layout']))
+    return result
+
+
+def stage_explore(options):
+    """All schedules of small scenarios of the pool; with --long wider ones, and a thousand rounds of the tests that may hang."""
+    result = Result('all schedules of the pool in small, and each planted mistake is found')
+    if not build('gcc', result):
+        return result
+    result.add(run_tests('gcc', suites=['explore']))
+    if options.long:
+        status, text = run([os.path.join(OUT, 'gcc/tests/explore/explore'), '--long'], log_path('explore-long'))
+        runs = re.search(r'^(\d+) passed, (\d+) failed', text, re.M)
+        result.passed += int(runs[1]) if runs else 0
+        if status or not runs:
+            result.fail('explore --long', tail(text, 200))
+        result.add(run_tests('gcc', only=['graph/hang'], env={'HANG_ROUNDS': '1000'}))
     return result
 
 
@@ -304,7 +320,7 @@ def stage_fuzz(options):
     return result
 
 
-STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'install': stage_install, 'docs': stage_docs,
+STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'install': stage_install, 'docs': stage_docs,
           'clang': stage_clang, 'asan': stage_asan, 'tsan': stage_tsan, 'planted': stage_planted, 'fuzz': stage_fuzz}
 QUICK = ['gcc', 'layout', 'asan']
 

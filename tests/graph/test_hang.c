@@ -13,6 +13,15 @@
 
 #define SECONDS 120 /* a round takes milliseconds; a sanitizer on a machine at work may need a hundred times that */
 
+/* The sanitizers have smaller stacks, larger frames, and thousands of bytes for each thread. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DEPTH   2000
+#define FOREIGN 200
+#else
+#define DEPTH   100000
+#define FOREIGN 1000
+#endif
+
 static sabal_error   err = SABAL_ERROR_INIT;
 static sabal_client *client;
 
@@ -308,8 +317,8 @@ static void *submit_some(void *argument)
 
 static void many_submit(int n)
 {
-    static pthread_t threads[1000];
-    static int       right[1000];
+    static pthread_t threads[FOREIGN];
+    static int       right[FOREIGN];
     pthread_attr_t   attributes;
 
     watch(NULL, 2 * SECONDS, "%d foreign threads", n);
@@ -342,7 +351,7 @@ Test(hang, four_foreign_threads_that_submit_at_once_lose_nothing)
 
 Test(hang, a_thousand_foreign_threads_that_submit_at_once_lose_nothing)
 {
-    many_submit(1000);
+    many_submit(FOREIGN);
 }
 
 /* --- waits -------------------------------------------------------------------------------------------------------- */
@@ -406,7 +415,7 @@ SABAL_JOB(int, nested, int, n)
 
 static sabal_status run_nested(sabal_task *t)
 {
-    return SABAL_RUN(sabal_task_client(t), nested, 100000) == 100000 ? SABAL_OK : SABAL_EVALUE;
+    return SABAL_RUN(sabal_task_client(t), nested, DEPTH) == DEPTH ? SABAL_OK : SABAL_EVALUE;
 }
 
 /* As it should be done: the future of the next is what this one returns. */
@@ -424,7 +433,7 @@ static sabal_status return_next(sabal_task *t)
 Test(hang, waits_nested_a_hundred_thousand_deep_end)
 {
     const int32_t sizes[] = {1, 8, 64};
-    int           n       = 100000;
+    int           n       = DEPTH;
     sabal_status  st;
 
     for (int s = 0; s < 3; s++) {
