@@ -21,6 +21,7 @@
 #define SLEEPS    ((uintptr_t)2)
 #define FLAGS     (DONE | SLEEPS)
 #define SYNC_NS   100000 /* a sync without anything to steal spins so long, about what a wake costs, before it sleeps */
+#define LOOKS     32     /* of so many looks at a record that is waited for, one is at its thief's deque, too */
 #define NO_SPLIT  ((struct sabal_record *)UINTPTR_MAX)
 #define PER_BLOCK 255
 
@@ -43,16 +44,21 @@ static uint64_t word_of(uint64_t was, uint32_t tail, uint32_t split)
 /* Gives half of the private records below head to thieves. */
 static void publish(sbl_slot *self, const struct sabal_record *head)
 {
-    uint32_t split = sbl_split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
-    uint32_t end   = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
-    uint32_t n     = end > split ? (end - split + 1) / 2 : 0;
+    uint64_t shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
+    uint32_t split  = sbl_split_of(shared);
+    uint32_t end    = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
+    uint32_t n      = end > split ? (end - split + 1) / 2 : 0;
 
     if (!n)
         return;
     for (uint32_t i = split; i < split + n; i++)
         __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
-    /* Only the owner changes the split. release: the records; pairs with the acquire in sbl_steal() */
-    atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
+    /* Only the owner changes the split, and nobody changes the word while nothing is offered. release: the records; pairs
+       with the acquire in steal_at() */
+    if (sbl_tail_of(shared) == split)
+        atomic_store_explicit(&self->shared, shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_release);
+    else
+        atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
     if (!self->n_overflow)
         self->place.split = self->base + split + n;
     sbl_add(&self->shares, n);
@@ -64,6 +70,15 @@ void sabal_job_share(struct sabal_place *place, struct sabal_record *head)
 
     /* Cleared first: who raises it from here on has counted down before, and sbl_wake() sees that. */
     __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+    sbl_wake(self->pool, 1);
+}
+
+void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head)
+{
+    sbl_slot *self = (sbl_slot *)place;
+
     sbl_chaos();
     publish(self, head);
     sbl_wake(self->pool, 1);
@@ -89,6 +104,7 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
 {
     sbl_regions regions = sbl_me.regions;
     int32_t     in_use  = self->in_use;
+    uint64_t    shares  = atomic_load_explicit(&self->shares, memory_order_relaxed);
     uintptr_t   before;
 
     /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
@@ -101,8 +117,9 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     if (__builtin_expect(sbl_regions_differ(regions), 0))
         sbl_regions_mend(regions);
     /* Nothing is in the deque now. Before DONE: who saw that it was not done, and swaps the word of that time, gets what
-       this job spawned. */
-    atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);
+       this job spawned. If it never offered any of that, there is no such word. */
+    if (atomic_load_explicit(&self->shares, memory_order_relaxed) != shares)
+        atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);
     sbl_chaos();
     /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
     before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
@@ -116,18 +133,16 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
 /* Steals the record that `shared`, as it was read, has at its tail. 0: it is another's. */
 static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, uint64_t shared)
 {
-    uint32_t             tail = sbl_tail_of(shared), split = sbl_split_of(shared);
-    struct sabal_record *record;
+    uint32_t             tail   = sbl_tail_of(shared);
+    struct sabal_record *record = victim->base + tail;
 
+    __builtin_prefetch(record, 1); /* on its way while the word is swapped */
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return 0;
-    record = victim->base + tail;
-    /* Equal pieces of a loop: its owner shall offer the next before this one is done. More hands are free:
-       whoever spawns next, the victim or we, shall offer jobs and wake one. */
-    if (tail + 1 == split && record->run == sbl_loop_piece)
-        request(victim);
+    self->victim = victim;
+    /* More hands are free: whoever spawns next, the victim or we, shall offer jobs and wake one. */
     if (can_wake(self->pool)) {
         request(victim);
         request(self);
@@ -207,19 +222,20 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 {
     int64_t until = 0, now;
 
+    __builtin_prefetch(&self->shared, 1); /* the thief is done with it, and here is time */
     for (;;) {
-        for (int i = 0; i < 64; i++) {
+        for (int i = 0; i < 512; i++) {
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
             if (word & DONE)
                 return;
-            if (thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
+            if (i % LOOKS == 0 && thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
                 until = 0;
+                i     = -1;
                 continue;
             }
-            for (int k = 0; k < 8; k++)
-                sbl_pause();
+            sbl_pause_at(i);
         }
         now = sbl_clock_ns();
         if (!until)

@@ -131,10 +131,9 @@ int sbl_records_visible(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_slots; w++)
         for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits; bits &= bits - 1) {
-            sbl_slot *slot   = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
-            uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
 
-            if (sbl_tail_of(shared) < sbl_split_of(shared))
+            if (slot && sbl_offers(slot))
                 return 1;
         }
     return 0;
@@ -168,6 +167,7 @@ void sbl_park(sbl_slot *self)
     sbl_pool *pool = self->pool;
     uint64_t  bit  = (uint64_t)1 << (self->index % 64);
 
+    sbl_nested_give_back(self); /* before the count goes down: a destroyer waits for that */
     sbl_chaos();
     /* The bit first: who sees the lower count will find it. */
     atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
@@ -204,11 +204,14 @@ static void wake_for_the_rest(sbl_pool *pool)
 
 void sbl_stop_searching(sbl_slot *self)
 {
+    uint64_t state;
+
     if (!self->searching)
         return;
     sbl_note_found(self);
-    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
-    wake_for_the_rest(self->pool);
+    state = atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
+    if (SBL_COUNT(state, SBL_AWAKE) < self->pool->threads) /* else who lowers that count will look */
+        wake_for_the_rest(self->pool);
 }
 
 void sbl_wake_thread(sbl_slot *slot)

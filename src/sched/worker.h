@@ -29,7 +29,7 @@
 #define SBL_RECORDS     (1 << 17) /* of a deque; address space, touched as used */
 #define SBL_MAX_THREADS 1024
 #define SBL_SPARES      64  /* beyond the pool's size */
-#define SBL_GUESTS      256 /* slots for guests and nested entries */
+#define SBL_GUESTS      256 /* slots for guests and nested entries, beyond one for each thread */
 
 /* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
 #define SBL_INDEX_BITS 18
@@ -50,21 +50,24 @@ typedef struct sbl_overflow sbl_overflow;
 typedef struct sbl_slot {
     struct sabal_place place; /* first: jobs know the slot by it */
 
-    /* tail and split of the deque, and its age: [tail, split) may be stolen. */
+    /* tail and split of the deque, and its age: [tail, split) may be stolen. Beside it what a thief reads, too: of what
+       the owner writes often nothing may be there. */
     _Alignas(SBL_LINE) _Atomic uint64_t shared;
+    struct sabal_record *base; /* NULL until the slot is first used */
+    sbl_pool            *pool;
 
-    _Alignas(SBL_LINE) sbl_pool *pool;
-    struct sabal_record *base;     /* NULL until the slot is first used */
-    sbl_overflow        *overflow; /* results of jobs that ran at once because the deque was full */
-    int64_t              n_overflow;
-    int32_t              index;
-    int32_t              in_use;    /* a job runs on it, so that its head is unknown outside of that job */
-    int32_t              searching; /* this thread is counted as searching */
-    uint32_t             random;
-    _Atomic int32_t      domain; /* of the core it was last seen on: threads of one domain are near */
-    _Atomic uint64_t     runs, shares, steals, parks, search_ns; /* written by the owner alone */
-    int64_t              since;                                  /* it searches */
-    pthread_t            thread;
+    _Alignas(SBL_LINE) struct sbl_slot *nested; /* lent to the loops of this one's jobs; kept for the next such loop */
+    struct sbl_slot *victim;                    /* whom it stole from last */
+    sbl_overflow    *overflow;                  /* results of jobs that ran at once because the deque was full */
+    int64_t          n_overflow;
+    int32_t          index;
+    int32_t          in_use;    /* a job runs on it, so that its head is unknown outside of that job */
+    int32_t          searching; /* this thread is counted as searching */
+    uint32_t         random;
+    _Atomic int32_t  domain; /* of the core it was last seen on: threads of one domain are near */
+    _Atomic uint64_t runs, shares, steals, parks, search_ns; /* written by the owner alone */
+    int64_t          since;                                  /* it searches */
+    pthread_t        thread;
 
     _Atomic pid_t tid;     /* 0: it does not run yet */
     int           steered; /* these two: the waker's, until it gives the token; then the owner's */
@@ -106,6 +109,7 @@ typedef struct sbl_entry {
     sbl_slot         *slot;
     int32_t           guest; /* counted as one in its pool */
     int32_t           lent;  /* counted as blocked instead */
+    int32_t           kept;  /* its slot is kept by that of the job it was entered from */
     sbl_regions       regions;
 } sbl_entry;
 
@@ -117,7 +121,8 @@ typedef struct sbl_self {
     int32_t     hint;      /* slot lent last */
     uintptr_t   stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
 } sbl_self;
-extern __thread sbl_self sbl_me;
+/* It is small enough for the room that a program keeps for libraries it loads late. */
+extern __thread sbl_self sbl_me __attribute__((tls_model("initial-exec")));
 
 /* blocking.c: after a call of the user's code: what it left open is closed, what it closed is opened, and told. */
 void              sbl_regions_mend(sbl_regions before);
@@ -159,6 +164,10 @@ void sbl_steer_away(sbl_slot *slot);
 /** Once it runs. */
 void sbl_steer_back(sbl_slot *self);
 
+/* guest.c */
+/** Gives back the slots that were lent to jobs of this one. */
+void sbl_nested_give_back(sbl_slot *slot);
+
 /* worker.c */
 void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
@@ -175,10 +184,9 @@ int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
 /** Runs what there is for the calling thread. 0: nothing. */
 int sbl_mail_run(sbl_slot *self);
 
-/* loop.c: the job that is a piece of a loop. */
-sabal_job_fn sbl_loop_piece;
-
 /* deque.c */
+/** Offers half of what is private though nobody may have asked; a request that stands goes on standing. */
+void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head);
 void sbl_overflow_free(sbl_slot *slot);
 /** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
  */
@@ -198,6 +206,14 @@ static inline uint32_t sbl_tail_of(uint64_t shared)
 static inline uint32_t sbl_split_of(uint64_t shared)
 {
     return (uint32_t)(shared >> SBL_INDEX_BITS & SBL_INDEX);
+}
+
+/** Whether there is something to steal. */
+static inline int sbl_offers(sbl_slot *slot)
+{
+    uint64_t shared = atomic_load_explicit(&slot->shared, memory_order_relaxed);
+
+    return sbl_tail_of(shared) < sbl_split_of(shared);
 }
 
 static inline uint64_t sbl_state(sbl_pool *pool)
