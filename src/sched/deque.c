@@ -136,7 +136,8 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
     uint32_t             tail   = sbl_tail_of(shared);
     struct sabal_record *record = victim->base + tail;
 
-    __builtin_prefetch(record, 1); /* on its way while the word is swapped */
+    __builtin_prefetch(record, 1); /* on their way while the word is swapped */
+    __builtin_prefetch(self->context);
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
@@ -228,8 +229,10 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
-            if (word & DONE)
+            if (word & DONE) {
+                __builtin_prefetch(record, 1); /* the next spawn writes there */
                 return;
+            }
             if (i % LOOKS == 0 && thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
                 until = 0;
                 i     = -1;

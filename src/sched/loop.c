@@ -21,11 +21,19 @@ struct piece {
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct piece) <= sizeof(struct sabal_record), "a piece is a record");
 
+/* Of a loop whose pieces nobody asked for: long ones as long as there is much left, as each costs something; short ones at
+   the end, so that all threads end together. */
+static inline uint64_t longer(uint64_t grain, uint64_t left)
+{
+    return left / 16 >= grain ? 4 * grain : left / 8 >= grain ? 2 * grain : grain;
+}
+
 /*
  * Loops are short: what is read here was often written just before, word by word, and a copy of whole structures by wide
  * registers would wait until these words are in the cache, behind those that a thief has in his.
  */
-static void run_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+__attribute__((always_inline)) static inline void run(struct sabal_place *place, struct sabal_record *head,
+                                                      struct sabal_record *self, sabal_job_fn *again, int is_free)
 {
     const struct piece  *whole   = (struct piece *)self;
     sbl_loop            *loop    = whole->loop;
@@ -35,8 +43,9 @@ static void run_piece(struct sabal_place *place, struct sabal_record *head, stru
     const uint64_t       grain = (uint64_t)whole->grain;
     struct sabal_record *top   = head;
 
+    ((sbl_slot *)place)->context = context;
     while (begin < end && begin <= sbl_first_at(&loop->failed)) {
-        const uint64_t left = sbl_distance(begin, end);
+        const uint64_t left = sbl_distance(begin, end), step = is_free ? longer(grain, left) : grain;
         int64_t        stop;
         sabal_status   status;
 
@@ -44,7 +53,7 @@ static void run_piece(struct sabal_place *place, struct sabal_record *head, stru
             top < place->end) {
             struct piece *half = (struct piece *)top++;
 
-            half->run     = run_piece;
+            half->run     = again;
             half->loop    = loop;
             half->fn      = fn;
             half->context = context;
@@ -57,7 +66,7 @@ static void run_piece(struct sabal_place *place, struct sabal_record *head, stru
                 sbl_job_share_unasked(place, top); /* there is no more to ask for: the flag need not change hands */
             continue;
         }
-        stop   = left > grain ? (int64_t)((uint64_t)begin + grain) : end;
+        stop   = left > step ? (int64_t)((uint64_t)begin + step) : end;
         status = fn(begin, stop, context);
         if (__builtin_expect(status != SABAL_OK, 0))
             sbl_first_note(&loop->failed, begin, status);
@@ -66,8 +75,19 @@ static void run_piece(struct sabal_place *place, struct sabal_record *head, stru
     while (top > head) {
         top--;
         if (top >= place->split || !sabal_job_sync(place, top))
-            run_piece(place, top, top);
+            again(place, top, top);
     }
+}
+
+static void run_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    run(place, head, self, run_piece, 0);
+}
+
+/* Pieces may be of several grains. */
+static void run_free(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    run(place, head, self, run_free, 1);
 }
 
 int64_t sbl_loop_pieces(const sbl_pool *pool)
@@ -77,9 +97,13 @@ int64_t sbl_loop_pieces(const sbl_pool *pool)
 
 static void run_lazily(sbl_loop *l, sbl_pool *pool)
 {
-    struct piece root = {
-        .run = run_piece, .loop = l, .fn = l->fn, .context = l->context, .begin = l->begin, .end = l->end};
-    uint64_t n = sbl_distance(l->begin, l->end), pieces = (uint64_t)sbl_loop_pieces(pool), grain;
+    struct piece root = {.run     = l->grain ? run_piece : run_free,
+                         .loop    = l,
+                         .fn      = l->fn,
+                         .context = l->context,
+                         .begin   = l->begin,
+                         .end     = l->end};
+    uint64_t     n = sbl_distance(l->begin, l->end), pieces = (uint64_t)sbl_loop_pieces(pool), grain;
 
     if (!l->grain) {
         grain    = n / pieces + (n % pieces != 0);

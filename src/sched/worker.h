@@ -58,7 +58,8 @@ typedef struct sbl_slot {
 
     _Alignas(SBL_LINE) struct sbl_slot *nested; /* lent to the loops of this one's jobs; kept for the next such loop */
     struct sbl_slot *victim;                    /* whom it stole from last */
-    sbl_overflow    *overflow;                  /* results of jobs that ran at once because the deque was full */
+    const void      *context;  /* of the last loop it had a piece of: the next one's is often there, too */
+    sbl_overflow    *overflow; /* results of jobs that ran at once because the deque was full */
     int64_t          n_overflow;
     int32_t          index;
     int32_t          in_use;    /* a job runs on it, so that its head is unknown outside of that job */
