@@ -23,6 +23,7 @@ static void send_token(sbl_slot *slot)
     /* release: what the waker did; pairs with the acquire in sbl_park() */
     atomic_store_explicit(&slot->token, 1, memory_order_release);
     sbl_futex_wake(&slot->token, 1);
+    sbl_steer_end(slot);
 }
 
 static int wake_sleeper(sbl_pool *pool)
@@ -167,6 +168,7 @@ void sbl_park(sbl_slot *self)
     sbl_pool *pool = self->pool;
     uint64_t  bit  = (uint64_t)1 << (self->index % 64);
 
+    sbl_steer_early(self);
     sbl_nested_give_back(self); /* before the count goes down: a destroyer waits for that */
     sbl_chaos();
     /* The bit first: who sees the lower count will find it. */

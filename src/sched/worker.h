@@ -70,9 +70,12 @@ typedef struct sbl_slot {
     int64_t          since;                                  /* it searches */
     pthread_t        thread;
 
-    _Atomic pid_t tid;     /* 0: it does not run yet */
-    int           steered; /* these two: the waker's, until it gives the token; then the owner's */
-    cpu_set_t     mask;    /* as it was */
+    _Atomic pid_t tid; /* 0: it does not run yet */
+    /* What follows is the owner's; while it sleeps, that of who takes its bit, until it gives the token. */
+    int              away;      /* the core that was taken out of its mask when it went to sleep, or after; -1: none */
+    int              waker_cpu; /* from where it was woken last; -1: it was not */
+    cpu_set_t        mask;      /* as it is when nothing is taken out; empty: not known */
+    _Atomic uint32_t steered;   /* guards changes of the thread's mask, see steer.c */
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
     _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
@@ -160,9 +163,12 @@ void sbl_note_searching(sbl_slot *self);
 void sbl_note_found(sbl_slot *self);
 
 /* steer.c */
-/** Before a sleeper is given its token: it shall run on another core than the caller's. */
+/** Before it shows that it sleeps. */
+void sbl_steer_early(sbl_slot *self);
+/** Before a sleeper is given its token: it shall run on another core than the caller's. And after the wake. */
 void sbl_steer_away(sbl_slot *slot);
-/** Once it runs. */
+void sbl_steer_end(sbl_slot *slot);
+/** By the sleeper, once it runs: all its cores are its own again. */
 void sbl_steer_back(sbl_slot *self);
 
 /* guest.c */
