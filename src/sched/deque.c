@@ -21,7 +21,7 @@
 #define SLEEPS    ((uintptr_t)2)
 #define FLAGS     (DONE | SLEEPS)
 #define SYNC_NS   100000 /* a sync without anything to steal spins so long, about what a wake costs, before it sleeps */
-#define LOOKS     32     /* of so many looks at a record that is waited for, one is at its thief's deque, too */
+#define LOOKS     32     /* of so many at a record that is waited for, and its thief's deque, one asks that for more */
 #define NO_SPLIT  ((struct sabal_record *)UINTPTR_MAX)
 #define PER_BLOCK 255
 
@@ -143,6 +143,9 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
                                                  memory_order_relaxed))
         return 0;
     self->victim = victim;
+    /* It will be back soon, or go on from here while others come: the next node shall be on offer by then. */
+    if (tail + 1 == sbl_split_of(shared) && record->run == sbl_node_job)
+        request(victim);
     /* More hands are free: whoever spawns next, the victim or we, shall offer jobs and wake one. */
     if (can_wake(self->pool)) {
         request(victim);
@@ -155,7 +158,8 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
 
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
 {
-    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
+    /* acquire: where its records are; pairs with the release in publish() */
+    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
 
     if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
         request(victim);
@@ -233,7 +237,8 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
                 __builtin_prefetch(record, 1); /* the next spawn writes there */
                 return;
             }
-            if (i % LOOKS == 0 && thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
+            if (thief && (i % LOOKS == 0 || sbl_offers(thief)) && !sbl_stack_is_low() &&
+                steal_from_thief(self, record, thief)) {
                 until = 0;
                 i     = -1;
                 continue;

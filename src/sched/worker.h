@@ -191,6 +191,9 @@ int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
 /** Runs what there is for the calling thread. 0: nothing. */
 int sbl_mail_run(sbl_slot *self);
 
+/* nodes.c: the job that begins with a node of a graph. */
+sabal_job_fn sbl_node_job;
+
 /* deque.c */
 /** Offers half of what is private though nobody may have asked; a request that stands goes on standing. */
 void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head);
