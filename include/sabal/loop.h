@@ -36,8 +36,8 @@ enum sabal_schedule {
 typedef struct sabal_for_options {
     size_t              struct_size;
     const char         *where;
-    int64_t             grain;    /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share, for
-                                     SABAL_STATIC all of it                                                         */
+    int64_t             grain;    /* indexes of a piece, but for the last; 0: a thirty-second of a thread's share, and
+                                     two or four of these at once while much is left; for SABAL_STATIC all of it     */
     enum sabal_schedule schedule; /* default SABAL_LAZY                                                              */
 } sabal_for_options;
 #define SABAL_FOR_DEFAULTS .struct_size = sizeof(sabal_for_options), .where = SABAL_HERE

@@ -69,7 +69,7 @@ typedef struct sabal_worker_stats {
     int64_t offered;      /* jobs and parts of loops that it put where others may take them; others cost no counting */
     int64_t steals;       /* jobs, parts and tasks that it took from other threads                                  */
     int64_t sleeps;       /* how often it went to sleep, as there was nothing to do or to wait for a job            */
-    int64_t searching_ns; /* how long it was awake and looked for work                                              */
+    int64_t searching_ns; /* how long it was awake and looked for work, in searches of more than a microsecond       */
 } sabal_worker_stats;
 
 /**

@@ -24,6 +24,16 @@ static void take(void *to, size_t size, const void *options)
     memcpy(to, options ? options : to, given < size ? given : size);
 }
 
+/* Then it is read where it is: short loops would feel the copy. */
+static int is_complete(const void *options, size_t size)
+{
+    size_t given = size;
+
+    if (options)
+        memcpy(&given, options, sizeof given);
+    return given >= size;
+}
+
 sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                             const sabal_for_options *options)
 {
@@ -31,8 +41,11 @@ sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t e
 
     if (!client)
         return SABAL_EINVAL;
-    take(&o, sizeof o, options);
-    return sbl_for(sbl_client_pool(client), begin, end, fn, context, &o);
+    if (!is_complete(options, sizeof o)) {
+        take(&o, sizeof o, options);
+        options = &o;
+    }
+    return sbl_for(sbl_client_pool(client), begin, end, fn, context, options);
 }
 
 sabal_status sabal_for_2d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
@@ -67,8 +80,11 @@ sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *c
 
     if (!client)
         return SABAL_EINVAL;
-    take(&o, sizeof o, options);
-    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context, &o);
+    if (!is_complete(options, sizeof o)) {
+        take(&o, sizeof o, options);
+        options = &o;
+    }
+    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context, options);
 }
 
 sabal_status sabal_scan_with(void *total, size_t size, const sabal_client *client, int64_t begin, int64_t end,

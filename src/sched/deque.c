@@ -20,6 +20,7 @@
 #define DONE     ((uintptr_t)1)
 #define SLEEPS   ((uintptr_t)2)
 #define FLAGS    (DONE | SLEEPS)
+#define LOOKS    32 /* of so many at a record that is waited for, and its thief's deque, one asks that for more */
 #define NO_SPLIT ((struct sabal_record *)UINTPTR_MAX)
 
 /* Results of jobs that ran at once because the deque was full, last in first out; blocks are kept until the
@@ -41,16 +42,21 @@ static uint64_t word_of(uint64_t was, uint32_t tail, uint32_t split)
 /* Gives half of the private records below head to thieves. */
 static void publish(sbl_slot *self, const struct sabal_record *head)
 {
-    uint32_t split = sbl_split_of(atomic_load_explicit(&self->shared, memory_order_relaxed));
-    uint32_t end   = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
-    uint32_t n     = end > split ? (end - split + 1) / 2 : 0;
+    uint64_t shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
+    uint32_t split  = sbl_split_of(shared);
+    uint32_t end    = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
+    uint32_t n      = end > split ? (end - split + 1) / 2 : 0;
 
     if (!n)
         return;
     for (uint32_t i = split; i < split + n; i++)
         __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
-    /* Only the owner changes the split. release: the records; pairs with the acquire in sbl_steal() */
-    atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
+    /* Only the owner changes the split, and nobody changes the word while nothing is offered. release: the records; pairs
+       with the acquire in steal_at() */
+    if (sbl_tail_of(shared) == split)
+        atomic_store_explicit(&self->shared, shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_release);
+    else
+        atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
     if (!self->n_overflow)
         self->place.split = self->base + split + n;
     sbl_add(&self->shares, n);
@@ -62,6 +68,15 @@ void sabal_job_share(struct sabal_place *place, struct sabal_record *head)
 
     /* Cleared first: who raises it from here on has counted down before, and sbl_wake() sees that. */
     __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+    sbl_wake(self->pool, 1);
+}
+
+void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head)
+{
+    sbl_slot *self = (sbl_slot *)place;
+
     sbl_chaos();
     publish(self, head);
     sbl_wake(self->pool, 1);
@@ -115,18 +130,20 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
 /* Steals the record that `shared`, as it was read, has at its tail. 0: it is another's. */
 static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, uint64_t shared)
 {
-    uint32_t             tail = sbl_tail_of(shared), split = sbl_split_of(shared);
-    struct sabal_record *record;
+    uint32_t             tail   = sbl_tail_of(shared);
+    struct sabal_record *record = victim->base + tail;
 
+    __builtin_prefetch(record, 1); /* on their way while the word is swapped */
+    __builtin_prefetch(self->context);
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return 0;
-    record = victim->base + tail;
-    /* Equal pieces of a loop: its owner shall offer the next before this one is done. More hands are free:
-       whoever spawns next, the victim or we, shall offer jobs and wake one. */
-    if (tail + 1 == split && record->run == sbl_loop_piece)
+    self->victim = victim;
+    /* It will be back soon, or go on from here while others come: the next node shall be on offer by then. */
+    if (tail + 1 == sbl_split_of(shared) && record->run == sbl_node_job)
         request(victim);
+    /* More hands are free: whoever spawns next, the victim or we, shall offer jobs and wake one. */
     if (can_wake(self->pool)) {
         request(victim);
         request(self);
@@ -138,7 +155,8 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
 
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
 {
-    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
+    /* acquire: where its records are; pairs with the release in publish() */
+    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
 
     if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
         request(victim);
@@ -206,19 +224,23 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 {
     int64_t until = 0, now;
 
+    __builtin_prefetch(&self->shared, 1); /* the thief is done with it, and here is time */
     for (;;) {
         for (int i = 0; i < SBL_SYNC_ROUNDS; i++) {
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
-            if (word & DONE)
+            if (word & DONE) {
+                __builtin_prefetch(record, 1); /* the next spawn writes there */
                 return;
-            if (thief && !sbl_stack_is_low() && steal_from_thief(self, record, thief)) {
+            }
+            if (thief && (i % LOOKS == 0 || sbl_offers(thief)) && !sbl_stack_is_low() &&
+                steal_from_thief(self, record, thief)) {
                 until = 0;
+                i     = -1;
                 continue;
             }
-            for (int k = 0; k < 8; k++)
-                sbl_pause();
+            sbl_pause_at(i);
         }
         now = sbl_clock_ns();
         if (!until)

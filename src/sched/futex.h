@@ -34,6 +34,13 @@ static inline void sbl_pause(void)
 #endif
 }
 
+/** After the i-th look, where what is waited for may come at any moment: a pause takes as long as eight looks or more. */
+static inline void sbl_pause_at(int i)
+{
+    if (i % 8 == 7)
+        sbl_pause();
+}
+
 #if defined(SBL_EXPLORE) /* built for the sanitizer, but run by tests/explore, which knows fences */
 #elif defined(__SANITIZE_THREAD__)
 #define SBL_TSAN 1

@@ -4,6 +4,9 @@
  * function inside a job, which doesn't know where its thread's deque ends. Slots are taken by setting a bit;
  * a thread tries first the one it had last, whose memory it knows. If all are taken the job runs on this
  * thread alone, on a small deque on its stack.
+ *
+ * Loops inside of jobs are often short and many. So what was lent for one is kept for the next by the slot of the job that
+ * it was called from, until that is given back itself or its thread goes to sleep.
  */
 #include <assert.h>
 #include <string.h>
@@ -78,12 +81,39 @@ static int belongs_to(const sbl_pool *pool)
     return 0;
 }
 
+/* For a loop in a job of that slot. */
+static sbl_slot *lend_nested(sbl_slot *outer)
+{
+    if (!outer->nested)
+        outer->nested = lend_slot(outer->pool);
+    else if (!__atomic_load_n(&outer->nested->place.request, __ATOMIC_RELAXED))
+        /* Many such loops are so short that it would be too late for who is idle to ask first. */
+        __atomic_store_n(&outer->nested->place.request, 1, __ATOMIC_RELAXED);
+    return outer->nested;
+}
+
+void sbl_nested_give_back(sbl_slot *slot)
+{
+    sbl_slot *next;
+
+    for (sbl_slot *nested = slot->nested; nested; nested = next) {
+        next           = nested->nested;
+        nested->nested = NULL;
+        clear_bit(nested->pool, nested->index);
+    }
+    slot->nested = NULL;
+}
+
 static int enter(sbl_entry *entry, sbl_pool *pool)
 {
-    sbl_slot *worker = sbl_me.worker;
+    sbl_slot *worker = sbl_me.worker, *outer = sbl_me.entry ? sbl_me.entry->slot : worker;
 
     if (worker && worker->pool == pool && !worker->in_use) {
         *entry = (sbl_entry){.slot = worker};
+    } else if (outer && outer->pool == pool) {
+        *entry = (sbl_entry){.slot = lend_nested(outer), .kept = 1};
+        if (!entry->slot)
+            return 0;
     } else {
         int guest = !belongs_to(pool);
 
@@ -110,8 +140,9 @@ static void leave(sbl_entry *entry)
         sbl_regions_mend(entry->regions);
     sbl_me.entry = entry->outer;
     slot->in_use = 0;
-    if (slot == sbl_me.worker)
+    if (slot == sbl_me.worker || entry->kept)
         return;
+    sbl_nested_give_back(slot);
     if (entry->guest) {
         /* Who lowers a count raises the flags, see wake.c. */
         atomic_fetch_sub_explicit(&pool->state, SBL_GUEST, memory_order_seq_cst);

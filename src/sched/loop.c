@@ -10,55 +10,84 @@
 
 #define PIECES_A_THREAD 32
 
+/* All that running it needs: a thief does not wait for the loop's own line before it begins. */
 struct piece {
     sabal_job_fn *run;
     uintptr_t     thief;
     sbl_loop     *loop;
-    int64_t       begin, end;
+    sabal_for_fn *fn;
+    void         *context;
+    int64_t       begin, end, grain;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct piece) <= sizeof(struct sabal_record), "a piece is a record");
 
-static void run_range(struct sabal_place *place, struct sabal_record *head, sbl_loop *l, int64_t begin, int64_t end)
+/* Of a loop whose pieces nobody asked for: long ones as long as there is much left, as each costs something; short ones at
+   the end, so that all threads end together. */
+static inline uint64_t longer(uint64_t grain, uint64_t left)
 {
+    return left / 16 >= grain ? 4 * grain : left / 8 >= grain ? 2 * grain : grain;
+}
+
+/*
+ * Loops are short: what is read here was often written just before, word by word, and a copy of whole structures by wide
+ * registers would wait until these words are in the cache, behind those that a thief has in his.
+ */
+__attribute__((always_inline)) static inline void run(struct sabal_place *place, struct sabal_record *head,
+                                                      struct sabal_record *self, sabal_job_fn *again, int is_free)
+{
+    const struct piece  *whole   = (struct piece *)self;
+    sbl_loop            *loop    = whole->loop;
+    sabal_for_fn        *fn      = whole->fn;
+    void                *context = whole->context;
+    int64_t              begin = whole->begin, end = whole->end;
+    const uint64_t       grain = (uint64_t)whole->grain;
     struct sabal_record *top   = head;
-    uint64_t             grain = (uint64_t)l->grain;
 
-    while (begin < end && begin <= sbl_first_at(&l->failed)) {
-        uint64_t left = sbl_distance(begin, end);
+    ((sbl_slot *)place)->context = context;
+    while (begin < end && begin <= sbl_first_at(&loop->failed)) {
+        const uint64_t left = sbl_distance(begin, end), step = is_free ? longer(grain, left) : grain;
+        int64_t        stop;
+        sabal_status   status;
 
-        if (__atomic_load_n(&place->request, __ATOMIC_RELAXED) && left > grain && top < place->end) {
+        if (__builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0) && left > grain &&
+            top < place->end) {
             struct piece *half = (struct piece *)top++;
 
-            half->run   = sbl_loop_piece;
-            half->loop  = l;
-            half->begin = (int64_t)((uint64_t)begin + ((left - 1) / grain + 1) / 2 * grain);
-            half->end   = end;
-            end         = half->begin;
-            sabal_job_share(place, top);
-        } else {
-            int64_t      stop   = left > grain ? (int64_t)((uint64_t)begin + grain) : end;
-            sabal_status status = l->fn(begin, stop, l->context);
-
-            if (__builtin_expect(status != SABAL_OK, 0))
-                sbl_first_note(&l->failed, begin, status);
-            begin = stop;
+            half->run     = again;
+            half->loop    = loop;
+            half->fn      = fn;
+            half->context = context;
+            half->end     = end;
+            half->grain   = (int64_t)grain;
+            half->begin = end = (int64_t)((uint64_t)begin + ((left - 1) / grain + 1) / 2 * grain);
+            if (sbl_distance(begin, end) > grain)
+                sabal_job_share(place, top);
+            else
+                sbl_job_share_unasked(place, top); /* there is no more to ask for: the flag need not change hands */
+            continue;
         }
+        stop   = left > step ? (int64_t)((uint64_t)begin + step) : end;
+        status = fn(begin, stop, context);
+        if (__builtin_expect(status != SABAL_OK, 0))
+            sbl_first_note(&loop->failed, begin, status);
+        begin = stop;
     }
     while (top > head) {
         top--;
-        if (top >= place->split || !sabal_job_sync(place, top)) {
-            struct piece *half = (struct piece *)top;
-
-            run_range(place, top, half->loop, half->begin, half->end);
-        }
+        if (top >= place->split || !sabal_job_sync(place, top))
+            again(place, top, top);
     }
 }
 
-void sbl_loop_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+static void run_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    struct piece *piece = (struct piece *)self;
+    run(place, head, self, run_piece, 0);
+}
 
-    run_range(place, head, piece->loop, piece->begin, piece->end);
+/* Pieces may be of several grains. */
+static void run_free(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    run(place, head, self, run_free, 1);
 }
 
 int64_t sbl_loop_pieces(const sbl_pool *pool)
@@ -68,13 +97,19 @@ int64_t sbl_loop_pieces(const sbl_pool *pool)
 
 static void run_lazily(sbl_loop *l, sbl_pool *pool)
 {
-    struct piece root = {.run = sbl_loop_piece, .loop = l, .begin = l->begin, .end = l->end};
+    struct piece root = {.run     = l->grain ? run_piece : run_free,
+                         .loop    = l,
+                         .fn      = l->fn,
+                         .context = l->context,
+                         .begin   = l->begin,
+                         .end     = l->end};
     uint64_t     n = sbl_distance(l->begin, l->end), pieces = (uint64_t)sbl_loop_pieces(pool), grain;
 
     if (!l->grain) {
         grain    = n / pieces + (n % pieces != 0);
         l->grain = grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
     }
+    root.grain = l->grain;
     sbl_job_run(pool, (struct sabal_record *)&root);
 }
 
@@ -98,10 +133,11 @@ void sabal_for_options_init(sabal_for_options *options)
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options)
 {
-    sabal_for_options o = options ? *options : (sabal_for_options){0};
-    sbl_loop          l = {.fn = fn, .context = context, .begin = begin, .end = end, .grain = o.grain};
+    const int64_t             grain    = options ? options->grain : 0;
+    const enum sabal_schedule schedule = options ? options->schedule : SABAL_LAZY;
+    sbl_loop                  l        = {.fn = fn, .context = context, .begin = begin, .end = end, .grain = grain};
 
-    if (o.grain < 0 || (o.schedule != SABAL_LAZY && o.schedule != SABAL_STATIC))
+    if (grain < 0 || (schedule != SABAL_LAZY && schedule != SABAL_STATIC))
         return SABAL_EINVAL;
-    return begin < end ? sbl_loop_run(&l, pool, o.schedule) : SABAL_OK;
+    return begin < end ? sbl_loop_run(&l, pool, schedule) : SABAL_OK;
 }

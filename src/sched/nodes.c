@@ -29,7 +29,7 @@ struct job {
     int32_t              depth;
 };
 
-static sabal_job_fn node_job, roots_job;
+static sabal_job_fn roots_job;
 
 /* 1: those after it are to be left out. */
 static int run_one(sbl_nodes *nodes, uint32_t i)
@@ -78,22 +78,31 @@ static int spawn(struct job *job, sabal_job_fn *run, uint32_t first, uint32_t la
     return 1;
 }
 
+/* A thread may run long without a spawn, and have what others wait for. */
+static void share_if_asked(struct job *job)
+{
+    if (__builtin_expect(__atomic_load_n(&job->place->request, __ATOMIC_RELAXED), 0) && job->top > job->place->split)
+        sabal_job_share(job->place, job->top);
+}
+
 static void run_from(struct job *job, uint32_t i)
 {
     sbl_nodes *nodes = job->nodes;
     uint32_t   list  = SBL_NO_NODE;
 
     while (i != SBL_NO_NODE) {
-        const uint32_t end    = nodes->node[i + 1].first_after;
-        uint32_t       next   = SBL_NO_NODE;
-        const int      failed = run_one(nodes, i);
+        const uint32_t end  = nodes->node[i + 1].first_after;
+        uint32_t       next = SBL_NO_NODE;
+        int            failed;
 
+        share_if_asked(job);
+        failed = run_one(nodes, i);
         for (uint32_t e = nodes->node[i].first_after; e < end; e++) {
             const uint32_t ready = nodes->after[e];
 
             if (!count_down(&nodes->node[ready], failed))
                 continue;
-            if (next != SBL_NO_NODE && !spawn(job, node_job, next, next)) {
+            if (next != SBL_NO_NODE && !spawn(job, sbl_node_job, next, next)) {
                 nodes->node[next].link = list;
                 list                   = next;
             }
@@ -131,7 +140,7 @@ static void sync_all(struct job *job, struct sabal_record *head)
     }
 }
 
-static void node_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     const struct part *part = (const struct part *)self;
     struct job         job  = {place, head, part->nodes, part->depth};

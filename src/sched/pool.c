@@ -80,7 +80,7 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
     pthread_mutex_init(&p->lock, NULL);
     p->threads     = threads;
     p->max_threads = threads + SBL_SPARES;
-    p->max_slots   = p->max_threads + SBL_GUESTS;
+    p->max_slots   = 2 * p->max_threads + SBL_GUESTS;
     n_words        = (p->max_slots + 63) / 64;
     p->slots       = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
     p->active      = sbl_calloc((size_t)n_words, sizeof *p->active);

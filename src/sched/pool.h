@@ -86,7 +86,8 @@ typedef struct sbl_pool_counters {
     uint64_t parks;     /* a thread that found nothing, or waited, went to sleep                     */
     uint64_t wakes;     /* a sleeper was woken, or a spare thread started, for work                 */
     uint64_t spares;    /* threads started in the place of blocked ones                             */
-    uint64_t search_ns; /* time in which a thread was awake and looked for work, up to its last end        */
+    uint64_t search_ns; /* time in which a thread was awake and looked for work, up to its last end; what
+                           ended within a microsecond does not count                                       */
 } sbl_pool_counters;
 /** Of thread i, without wakes and spares: 1. Of all lent slots (guests, nested entries) if i is the number of threads: 0.
     -1: i is more than that. */

@@ -16,9 +16,11 @@ sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index)
         return SABAL_ENOMEM;
     memset(s, 0, sizeof *s);
     sbl_queue_init(&s->queue);
-    s->pool   = pool;
-    s->index  = index;
-    s->random = (uint32_t)index * 2654435761u + 1;
+    s->pool      = pool;
+    s->index     = index;
+    s->away      = -1;
+    s->waker_cpu = -1;
+    s->random    = (uint32_t)index * 2654435761u + 1;
     /* Those who sleep raised the flags of all slots there were; on this one it is up from the start. */
     __atomic_store_n(&s->place.request, 1, __ATOMIC_RELAXED);
     *slot = s;

@@ -24,6 +24,7 @@ static void send_token(sbl_slot *slot)
        of the pool's end, keeps what came with it. */
     atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel);
     sbl_futex_wake(&slot->token, 1);
+    sbl_steer_end(slot);
 }
 
 static int wake_sleeper(sbl_pool *pool)
@@ -132,10 +133,9 @@ int sbl_records_visible(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_slots; w++)
         for (uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed); bits; bits &= bits - 1) {
-            sbl_slot *slot   = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
-            uint64_t  shared = slot ? atomic_load_explicit(&slot->shared, memory_order_relaxed) : 0;
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
 
-            if (sbl_tail_of(shared) < sbl_split_of(shared))
+            if (slot && sbl_offers(slot))
                 return 1;
         }
     return 0;
@@ -169,6 +169,8 @@ void sbl_park(sbl_slot *self)
     sbl_pool *pool = self->pool;
     uint64_t  bit  = (uint64_t)1 << (self->index % 64);
 
+    sbl_steer_early(self);
+    sbl_nested_give_back(self); /* before the count goes down: a destroyer waits for that */
     sbl_chaos();
     /* The bit first: who sees the lower count will find it. */
     atomic_fetch_or_explicit(&pool->sleeping[self->index / 64], bit, memory_order_seq_cst);
@@ -205,11 +207,14 @@ static void wake_for_the_rest(sbl_pool *pool)
 
 void sbl_stop_searching(sbl_slot *self)
 {
+    uint64_t state;
+
     if (!self->searching)
         return;
     sbl_note_found(self);
-    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
-    wake_for_the_rest(self->pool);
+    state = atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
+    if (SBL_COUNT(state, SBL_AWAKE) < self->pool->threads) /* else who lowers that count will look */
+        wake_for_the_rest(self->pool);
 }
 
 void sbl_wake_thread(sbl_slot *slot)

@@ -125,13 +125,19 @@ static int steal_round(sbl_slot *self, int32_t domain)
     return 0;
 }
 
+/* A guest works in the place of one of ours. */
+static int may_help(sbl_pool *pool)
+{
+    uint64_t state = sbl_state(pool);
+
+    return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) <= pool->threads;
+}
+
 static int steal_from_others(sbl_slot *self)
 {
-    uint64_t state = sbl_state(self->pool);
-    int32_t  domain;
+    int32_t domain;
 
-    /* A guest works in the place of one of ours. */
-    if (SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) > self->pool->threads)
+    if (!may_help(self->pool))
         return 0;
     if (sbl_domains() < 2)
         return steal_round(self, -1);
@@ -156,22 +162,44 @@ static int find_and_run(sbl_slot *self)
     return steal_from_others(self);
 }
 
+/*
+ * A thread that finds work soon, as in a row of short loops, is not counted as one that searches if all are awake: nobody
+ * asks then, and the count would be a word that all of them write for each piece.
+ */
+static void count_as_searching(sbl_slot *self, int round)
+{
+    sbl_pool *pool = self->pool;
+
+    if (self->searching || (round < SBL_UNCOUNTED && SBL_COUNT(sbl_state(pool), SBL_AWAKE) >= pool->threads))
+        return;
+    sbl_note_searching(self);
+    atomic_fetch_add_explicit(&pool->state, SBL_SEARCHING, memory_order_seq_cst);
+}
+
+/* Keeps an eye on the deque from which it stole last, as long as some pauses last. 1: it stole again. */
+static int watch_victim(sbl_slot *self)
+{
+    sbl_slot *victim = self->victim;
+
+    for (int i = 0; i < SBL_WATCHES; i++) {
+        sbl_pause_at(i);
+        if (victim && sbl_offers(victim) && may_help(self->pool) && sbl_steal(self, self->base, victim))
+            return 1;
+    }
+    return 0;
+}
+
 /* Looks for work for a bounded time; 0 if there was none. */
 static int search(sbl_slot *self)
 {
     int64_t until = 0, now;
 
-    if (!self->searching) {
-        sbl_note_searching(self);
-        atomic_fetch_add_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
-    }
-    for (;;) {
-        for (int i = 0; i < SBL_SEARCH_ROUNDS; i++) {
-            if (find_and_run(self))
-                return 1;
-            for (int k = 0; k < 16; k++)
-                sbl_pause();
-        }
+    for (int round = 0;; round++) {
+        count_as_searching(self, round);
+        if (find_and_run(self) || watch_victim(self))
+            return 1;
+        if (round % SBL_SEARCH_ROUNDS != SBL_SEARCH_ROUNDS - 1)
+            continue;
         if (atomic_load_explicit(&self->pool->quit, memory_order_relaxed) || too_many(self->pool))
             return 0;
         now = sbl_clock_ns();

@@ -32,10 +32,12 @@
 #define SBL_PER_BLOCK     255       /* results of jobs that found the deque full */
 #define SBL_MAX_THREADS   1024
 #define SBL_SPARES        64     /* beyond the pool's size */
-#define SBL_GUESTS        256    /* slots for guests and nested entries */
+#define SBL_GUESTS        256    /* slots for guests and nested entries, beyond one for each thread */
 #define SBL_SEARCH_ROUNDS 8      /* between two looks at the clock */
 #define SBL_SEARCH_NS     50000  /* about what a sleep and a wake cost */
-#define SBL_SYNC_ROUNDS   64     /* between two looks at the clock */
+#define SBL_WATCHES       128    /* looks at the last victim between two at everybody */
+#define SBL_UNCOUNTED     3      /* rounds of a search that are not counted as one if all threads are awake */
+#define SBL_SYNC_ROUNDS   512    /* between two looks at the clock */
 #define SBL_SYNC_NS       100000 /* about what a wake costs: a sync without anything to steal sleeps after that */
 #define SBL_EVENT_ROUNDS  200    /* some microseconds */
 #endif
@@ -59,25 +61,32 @@ typedef struct sbl_overflow sbl_overflow;
 typedef struct sbl_slot {
     struct sabal_place place; /* first: jobs know the slot by it */
 
-    /* tail and split of the deque, and its age: [tail, split) may be stolen. */
+    /* tail and split of the deque, and its age: [tail, split) may be stolen. Beside it what a thief reads, too: of what
+       the owner writes often nothing may be there. */
     _Alignas(SBL_LINE) _Atomic uint64_t shared;
+    struct sabal_record *base; /* NULL until the slot is first used */
+    sbl_pool            *pool;
 
-    _Alignas(SBL_LINE) sbl_pool *pool;
-    struct sabal_record *base;     /* NULL until the slot is first used */
-    sbl_overflow        *overflow; /* results of jobs that ran at once because the deque was full */
-    int64_t              n_overflow;
-    int32_t              index;
-    int32_t              in_use;    /* a job runs on it, so that its head is unknown outside of that job */
-    int32_t              searching; /* this thread is counted as searching */
-    uint32_t             random;
-    _Atomic int32_t      domain; /* of the core it was last seen on: threads of one domain are near */
-    _Atomic uint64_t     runs, shares, steals, parks, search_ns; /* written by the owner alone */
-    int64_t              since;                                  /* it searches */
-    pthread_t            thread;
+    _Alignas(SBL_LINE) struct sbl_slot *nested; /* lent to the loops of this one's jobs; kept for the next such loop */
+    struct sbl_slot *victim;                    /* whom it stole from last */
+    const void      *context;  /* of the last loop it had a piece of: the next one's is often there, too */
+    sbl_overflow    *overflow; /* results of jobs that ran at once because the deque was full */
+    int64_t          n_overflow;
+    int32_t          index;
+    int32_t          in_use;    /* a job runs on it, so that its head is unknown outside of that job */
+    int32_t          searching; /* this thread is counted as searching */
+    uint32_t         random;
+    _Atomic int32_t  domain; /* of the core it was last seen on: threads of one domain are near */
+    _Atomic uint64_t runs, shares, steals, parks, search_ns; /* written by the owner alone */
+    int64_t          since;                                  /* it searches */
+    pthread_t        thread;
 
-    _Atomic pid_t tid;     /* 0: it does not run yet */
-    int           steered; /* these two: the waker's, until it gives the token; then the owner's */
-    cpu_set_t     mask;    /* as it was */
+    _Atomic pid_t tid; /* 0: it does not run yet */
+    /* What follows is the owner's; while it sleeps, that of who takes its bit, until it gives the token. */
+    int              away;      /* the core that was taken out of its mask when it went to sleep, or after; -1: none */
+    int              waker_cpu; /* from where it was woken last; -1: it was not */
+    cpu_set_t        mask;      /* as it is when nothing is taken out; empty: not known */
+    _Atomic uint32_t steered;   /* guards changes of the thread's mask, see steer.c */
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
     _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
@@ -115,6 +124,7 @@ typedef struct sbl_entry {
     sbl_slot         *slot;
     int32_t           guest; /* counted as one in its pool */
     int32_t           lent;  /* counted as blocked instead */
+    int32_t           kept;  /* its slot is kept by that of the job it was entered from */
     sbl_regions       regions;
 } sbl_entry;
 
@@ -126,7 +136,8 @@ typedef struct sbl_self {
     int32_t     hint;      /* slot lent last */
     uintptr_t   stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
 } sbl_self;
-extern __thread sbl_self sbl_me;
+/* It is small enough for the room that a program keeps for libraries it loads late. */
+extern __thread sbl_self sbl_me __attribute__((tls_model("initial-exec")));
 
 /* blocking.c: after a call of the user's code: what it left open is closed, what it closed is opened, and told. */
 void              sbl_regions_mend(sbl_regions before);
@@ -163,10 +174,17 @@ void sbl_note_searching(sbl_slot *self);
 void sbl_note_found(sbl_slot *self);
 
 /* steer.c */
-/** Before a sleeper is given its token: it shall run on another core than the caller's. */
+/** Before it shows that it sleeps. */
+void sbl_steer_early(sbl_slot *self);
+/** Before a sleeper is given its token: it shall run on another core than the caller's. And after the wake. */
 void sbl_steer_away(sbl_slot *slot);
-/** Once it runs. */
+void sbl_steer_end(sbl_slot *slot);
+/** By the sleeper, once it runs: all its cores are its own again. */
 void sbl_steer_back(sbl_slot *self);
+
+/* guest.c */
+/** Gives back the slots that were lent to jobs of this one. */
+void sbl_nested_give_back(sbl_slot *slot);
 
 /* worker.c */
 void *sbl_worker_main(void *slot);
@@ -184,10 +202,12 @@ int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
 /** Runs what there is for the calling thread. 0: nothing. */
 int sbl_mail_run(sbl_slot *self);
 
-/* loop.c: the job that is a piece of a loop. */
-sabal_job_fn sbl_loop_piece;
+/* nodes.c: the job that begins with a node of a graph. */
+sabal_job_fn sbl_node_job;
 
 /* deque.c */
+/** Offers half of what is private though nobody may have asked; a request that stands goes on standing. */
+void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head);
 void sbl_overflow_free(sbl_slot *slot);
 /** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
  */
@@ -207,6 +227,14 @@ static inline uint32_t sbl_tail_of(uint64_t shared)
 static inline uint32_t sbl_split_of(uint64_t shared)
 {
     return (uint32_t)(shared >> SBL_INDEX_BITS & SBL_INDEX);
+}
+
+/** Whether there is something to steal. */
+static inline int sbl_offers(sbl_slot *slot)
+{
+    uint64_t shared = atomic_load_explicit(&slot->shared, memory_order_relaxed);
+
+    return sbl_tail_of(shared) < sbl_split_of(shared);
 }
 
 static inline uint64_t sbl_state(sbl_pool *pool)

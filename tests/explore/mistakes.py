@@ -13,17 +13,31 @@ from pathlib import Path
 MISTAKES = {
     # --- the deque
     'publish_without_release': (
-        'deque.c', 'atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);',
-        'atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_relaxed);',
+        'deque.c', 'shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_release);',
+        'shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_relaxed);',
         ['two'], 'a race: reads records of slot 0'),
     'publish_before_the_word_is_cleared': (
         'deque.c', '''    for (uint32_t i = split; i < split + n; i++)
         __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
 ''', '', ['again_two_thieves'], 'a race: |does not hold|job 1 did not run'),
     'steal_without_acquire': (
-        'deque.c', '''&shared, shared + 1, memory_order_acq_rel,
-                                                 memory_order_relaxed''', '''&shared, shared + 1, memory_order_relaxed,
-                                                 memory_order_relaxed''',
+        'deque.c', '''    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
+
+    if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
+        request(victim);
+        return 0;
+    }
+    sbl_chaos();
+    return steal_at(self, head, victim, shared);''', '''    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_relaxed);
+
+    if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
+        request(victim);
+        return 0;
+    }
+    atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_relaxed,
+                                            memory_order_relaxed);
+    run_stolen(self, head, victim, victim->base + sbl_tail_of(shared));
+    return 1;''',
         ['two'], 'a race: reads records of slot 0'),
     'steal_without_a_swap': (
         'deque.c', '''    if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
@@ -102,8 +116,9 @@ MISTAKES = {
                     blocking.c */
 ''', '', ['post_one'], 'job 0 did not run'),
     'found_without_a_look_at_the_rest': (
-        'wake.c', '''    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);
-    wake_for_the_rest(self->pool);''', '''    atomic_fetch_sub_explicit(&self->pool->state, SBL_SEARCHING, memory_order_seq_cst);''',
+        'wake.c', '''        wake_for_the_rest(self->pool);
+}''', '''        (void)0;
+}''',
         ['first_needs_second'], 'for ever'),
     'sleeper_is_woken_twice': (
         'wake.c', '''            if (!(bits & bit))
@@ -126,7 +141,14 @@ MISTAKES = {
     if (atomic_load''',
         ['second_spawn'], 'for ever'),
     'share_without_a_wake': (
-        'deque.c', '    publish(self, head);\n    sbl_wake(self->pool, 1);\n', '    publish(self, head);\n',
+        'deque.c', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+    sbl_wake(self->pool, 1);
+''', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
+    sbl_chaos();
+    publish(self, head);
+''',
         ['guest_wakes'], 'for ever'),
     'flag_is_cleared_after_publishing': (
         'deque.c', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
@@ -162,8 +184,15 @@ MISTAKES = {
         ['mail'], 'for ever|did not run'),
     'mail_looks_at_the_count_before_the_fence': (
         'wake.c', """(slot->index % 64), state;
-""", """(slot->index % 64), state = sbl_state(pool);
-""", ['mail'], 'did not run'),
+
+    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */
+    if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
+        return;
+    state = sbl_state(pool); /* behind""", """(slot->index % 64), state = sbl_state(pool);
+
+    sbl_fence();
+    if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
+        return; /* not behind""", ['mail'], 'did not run'),
     'guest_leaves_without_telling': (
         'guest.c', """            sbl_wake(pool, 1);
         sbl_tell_quiet(pool);

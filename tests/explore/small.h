@@ -8,6 +8,8 @@
 #define SBL_SPARES        1
 #define SBL_GUESTS        2
 #define SBL_SEARCH_ROUNDS 1
+#define SBL_WATCHES       1
+#define SBL_UNCOUNTED     1
 #define SBL_SEARCH_NS     0
 #define SBL_SYNC_ROUNDS   2
 #define SBL_SYNC_NS       0

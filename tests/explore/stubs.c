@@ -91,6 +91,20 @@ void sbl_steer_back(sbl_slot *self)
 {
 }
 
+void sbl_steer_early(sbl_slot *self)
+{
+}
+
+void sbl_steer_end(sbl_slot *slot)
+{
+}
+
+/* No graphs here: their jobs are told from others by this address. */
+void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    explore_fail("a node of a graph that nobody made");
+}
+
 _Atomic uint32_t sbl_chaos_level;
 
 void sbl_chaos_now(void)

@@ -63,6 +63,46 @@ Test(loop, each_index_is_covered_once)
     }
 }
 
+struct lengths {
+    int64_t         grain, n;
+    _Atomic int32_t wrong, of[5]; /* pieces of so many grains */
+};
+
+static sabal_status note_length(int64_t begin, int64_t end, void *context)
+{
+    struct lengths *l      = context;
+    const int64_t   grains = (end - begin + l->grain - 1) / l->grain;
+
+    if (begin % l->grain || grains > 4 || (end < l->n && (end - begin) % l->grain))
+        atomic_fetch_add(&l->wrong, 1);
+    else
+        atomic_fetch_add(&l->of[grains], 1);
+    return SABAL_OK;
+}
+
+Test(loop, without_a_grain_pieces_are_one_two_or_four_grains_long)
+{
+    for (int i = 0; i < 3; i++) {
+        struct lengths l    = {.n = 100000};
+        sbl_pool      *pool = pool_of(SIZES[i]);
+
+        l.grain = (l.n + 32 * SIZES[i] - 1) / (32 * SIZES[i]);
+        cr_expect_eq(sbl_for(pool, 0, l.n, note_length, &l, NULL), SABAL_OK);
+        cr_expect_eq(l.wrong, 0);
+        cr_expect_gt(l.of[1], 0); /* the last ones: so all threads end together */
+        cr_expect_eq(l.of[3], 0);
+        sbl_pool_destroy(pool);
+    }
+    {
+        struct lengths l = {.n = 100000, .grain = 3125};
+
+        cr_expect_eq(sbl_for(NULL, 0, l.n, note_length, &l, NULL), SABAL_OK);
+        cr_expect_eq(l.of[4], 5); /* of 32, 28, 24, 20 and 16 that are left */
+        cr_expect_eq(l.of[2], 3);
+        cr_expect_eq(l.of[1], 6);
+    }
+}
+
 static sabal_status count_pieces(int64_t begin, int64_t end, void *context)
 {
     atomic_fetch_add((_Atomic int64_t *)context, (int64_t)(((uint64_t)end - (uint64_t)begin) >> 32));
@@ -169,6 +209,28 @@ static sabal_status fail_at(int64_t begin, int64_t end, void *context)
     if (begin <= f->at && f->at < end)
         return SABAL_EVALUE;
     return begin <= f->also_at && f->also_at < end ? SABAL_EIO : SABAL_OK;
+}
+
+static int lent_slots(sbl_pool *pool)
+{
+    int n = 0;
+
+    for (int32_t i = pool->max_threads; i < pool->max_slots; i++)
+        n += (int)(atomic_load(&pool->active[i / 64]) >> (i % 64) & 1);
+    return n;
+}
+
+/* A job's slot keeps what its loops borrow, but not longer than it is needed. */
+Test(loop, slots_of_loops_in_jobs_are_given_back_when_the_threads_sleep)
+{
+    sbl_pool *pool = pool_of(3);
+
+    for (int i = 0; i < 20; i++)
+        cr_expect_eq(RUN(pool, loops_in_jobs, pool, 5), 31 * 343 + 32 * 49);
+    while (SBL_COUNT(sbl_state(pool), SBL_AWAKE))
+        sched_yield();
+    cr_expect_eq(lent_slots(pool), 0);
+    sbl_pool_destroy(pool);
 }
 
 Test(loop, the_failed_piece_with_the_lowest_index_gives_the_status)

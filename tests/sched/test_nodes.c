@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "sched/chaos.h"
 #include "support/client.h"
@@ -64,6 +65,48 @@ Test(nodes, run_after_those_before_them_each_time)
     atomic_store(&sbl_chaos_level, 0);
     sabal_graph_destroy(g);
     free(cells);
+}
+
+enum { SIDE_NODES = 3 };
+static _Atomic int32_t side_nodes_done;
+static int32_t         waits_in_vain;
+
+static sabal_status side_node(void *arg)
+{
+    atomic_fetch_add(&side_nodes_done, 1);
+    return SABAL_OK;
+}
+
+/* Waits, two seconds at most, until so many of the others are done: the other thread has nothing else to do. */
+static sabal_status link_of_chain(void *arg)
+{
+    for (int i = 0; atomic_load(&side_nodes_done) < (int32_t)(intptr_t)arg; i++) {
+        if (i == 2000) {
+            waits_in_vain++;
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return SABAL_OK;
+}
+
+/* Who goes along a chain spawns nothing, but has nodes that others could run. */
+Test(nodes, that_are_ready_are_given_away_by_who_goes_along_a_chain)
+{
+    sabal_graph *g    = sabal_graph_create(client);
+    int64_t      last = sabal_graph_add(g, link_of_chain, NULL);
+
+    for (int i = 0; i < SIDE_NODES; i++)
+        sabal_graph_edge(g, last, sabal_graph_add(g, side_node, NULL));
+    for (int i = 1; i <= SIDE_NODES; i++) {
+        int64_t next = sabal_graph_add(g, link_of_chain, (void *)(intptr_t)i);
+
+        sabal_graph_edge(g, last, next);
+        last = next;
+    }
+    cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(waits_in_vain, 0);
+    sabal_graph_destroy(g);
 }
 
 static sabal_status add_one(void *arg)

@@ -185,9 +185,9 @@ static uint64_t idle_with(void (*pair)(double), long n)
     g_spun = 0;
     for (int i = 0; i < 100; i++)
         pair(50);
-    cpu = own_cpu_s();
+    cpu = exact_cpu_s();
     usleep((useconds_t)n * 1000);
-    g_value = (own_cpu_s() - cpu) * 1e6;
+    g_value = (exact_cpu_s() - cpu) * 1e6;
     return g_spun == 200;
 }
 
