@@ -83,6 +83,7 @@ struct sbl_program {
     sabal_future **inputs; /* one reference each */
     int32_t        n_inputs, inputs_room;
     int32_t        depth; /* values on the stack after what was added so far */
+    int            again; /* the last stage reads a file, and nothing else was added: see sbl_task_spec */
 };
 #define SBL_PROGRAM_DEPTH 32
 
@@ -94,6 +95,8 @@ sabal_status sbl_program_input(sbl_program *program, sabal_future *future, sabal
  */
 sabal_status sbl_program_stage(sbl_program *program, sbl_stage_fn *stage, int32_t n_in, const void *params, size_t size,
                                sabal_error *err);
+/** It is one stage, which reads a file: that can be done again. Called after it was added. */
+void sbl_program_is_read(sbl_program *program);
 /** The task that runs it; name and where as in sbl_task_spec. The spec borrows from the program. */
 sbl_task_spec sbl_program_spec(const sbl_program *program, size_t result_bytes, const char *name, const char *where);
 void          sbl_program_clear(sbl_program *program);

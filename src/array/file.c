@@ -90,6 +90,8 @@ static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *prog
     if (dataset_size)
         memcpy(params + sizeof p + path_size, r->dataset, dataset_size);
     st = sbl_program_stage(program, read_stage, 0, params, size, err);
+    if (!st)
+        sbl_program_is_read(program);
     sbl_free(params);
     return st;
 }

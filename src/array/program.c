@@ -43,6 +43,7 @@ static sabal_status add_step(sbl_program *p, int64_t stage, int32_t n_in, const 
     memset(p->code + p->size + sizeof step + size, 0, PAD(size) - size);
     p->size = need;
     p->depth += 1 - n_in;
+    p->again = 0;
     if (p->depth > SBL_PROGRAM_DEPTH)
         return sbl_error_set(err, SABAL_EUNSUPPORTED, "an expression nested more than %d deep", SBL_PROGRAM_DEPTH);
     return SABAL_OK;
@@ -68,6 +69,14 @@ sabal_status sbl_program_stage(sbl_program *p, sbl_stage_fn *stage, int32_t n_in
 {
     assert(n_in <= p->depth);
     return add_step(p, (intptr_t)stage - (intptr_t)run_program, n_in, params, size, err);
+}
+
+void sbl_program_is_read(sbl_program *p)
+{
+    struct step first;
+
+    memcpy(&first, p->code, sizeof first);
+    p->again = p->size == sizeof first + PAD(first.size);
 }
 
 sabal_status sbl_program_array(sbl_program *p, const sabal_array *array, int64_t i, sabal_error *err)
@@ -129,6 +138,7 @@ sbl_task_spec sbl_program_spec(const sbl_program *p, size_t result_bytes, const 
                            .inputs       = p->inputs,
                            .n_inputs     = p->n_inputs,
                            .output_bytes = result_bytes,
+                           .again        = p->again,
                            .name         = name,
                            .where        = where};
 }

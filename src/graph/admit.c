@@ -49,8 +49,8 @@ static int64_t result_of(sbl_budget *budget, const sabal_future *f)
     const sbl_rare     *rare = sbl_future_rare(f);
     const sbl_estimate *e;
 
-    if (f->sized)
-        return rare ? rare->output_bytes : 0;
+    if (f->sized) /* more than all is as much as all */
+        return !rare ? 0 : rare->output_bytes < budget->limit ? rare->output_bytes : budget->limit;
     e = estimate_of(budget, f);
     if (atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->fn)
         return 0;
@@ -60,6 +60,7 @@ static int64_t result_of(sbl_budget *budget, const sabal_future *f)
 /* What a task will take: its result, and inputs that have to come back. */
 typedef struct need {
     int64_t bytes;
+    int64_t away;    /* of these, for inputs */
     int     uses_up; /* it has inputs in records */
 } need;
 
@@ -75,8 +76,9 @@ static need need_of_running(sbl_budget *budget, const sabal_future *f)
             continue;
         n.uses_up = 1;
         if (sbl_held_is_away(input->result.held))
-            n.bytes += (int64_t)input->result.held->own;
+            n.away += (int64_t)input->result.held->own;
     }
+    n.bytes += n.away;
     return n;
 }
 
@@ -85,9 +87,10 @@ static need need_of(sbl_budget *budget, sabal_future *f)
 {
     need n = {0};
 
-    if (f->n_inputs && !sbl_edges_lock(f))
+    if (atomic_load_explicit(&f->stage, memory_order_acquire) != SBL_READY || (f->n_inputs && !sbl_edges_lock(f)))
         return n;
-    n = need_of_running(budget, f);
+    if (!f->chained) /* else its edges lead elsewhere by now */
+        n = need_of_running(budget, f);
     if (f->n_inputs)
         sbl_edges_unlock(f);
     return n;
@@ -101,11 +104,11 @@ static int64_t mark_of(const sbl_budget *budget, int uses_up)
 /* --- grants ----------------------------------------------------------------------------------------------------- */
 
 /* Reserved first and looked at then, so that two at once don't both see the last room. */
-static void reserve(sbl_grant *grant, sbl_budget *budget, int64_t bytes)
+static void reserve(sbl_grant *grant, sbl_budget *budget, need n)
 {
-    *grant = (sbl_grant){.budget = budget, .bytes = bytes};
+    *grant = (sbl_grant){.budget = budget, .bytes = n.bytes, .away = n.away};
     atomic_fetch_add(&budget->running, 1);
-    atomic_fetch_add(&budget->reserved, bytes);
+    atomic_fetch_add(&budget->reserved, n.bytes);
 }
 
 static void give_up(sbl_grant *grant)
@@ -117,7 +120,7 @@ static void give_up(sbl_grant *grant)
 
 static int try_to_reserve(sbl_grant *grant, sbl_budget *budget, need n)
 {
-    reserve(grant, budget, n.bytes);
+    reserve(grant, budget, n);
     if (n.bytes == 0 || sbl_budget_used(budget) <= mark_of(budget, n.uses_up))
         return 1;
     give_up(grant);
@@ -134,7 +137,7 @@ void sbl_budget_let_in(sbl_grant *grant, sabal_future *f)
         return;
     n = need_of_running(budget, f);
     if (n.bytes || n.uses_up)
-        reserve(grant, budget, n.bytes);
+        reserve(grant, budget, n);
 }
 
 sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err)
@@ -152,8 +155,9 @@ sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err
             st       = sbl_held_pin(input->result.held, err);
         }
         if (input->is_held && !st && was_away) { /* it counts as being there now */
-            int64_t own = (int64_t)input->result.held->own, part = own < grant->bytes ? own : grant->bytes;
+            int64_t own = (int64_t)input->result.held->own, part = own < grant->away ? own : grant->away;
 
+            grant->away -= part;
             grant->bytes -= part;
             atomic_fetch_sub(&grant->budget->reserved, part);
         }
@@ -273,7 +277,7 @@ static void take_all_that_fit(sbl_budget *budget, taken *t)
     while ((queue = first_queue(budget))) {
         need n = need_of(budget, future_of(queue->first));
 
-        if (!sbl_client_is_closing(budget->client) &&
+        if (!sbl_client_is_closing(budget->client) && !atomic_load(&budget->is_unwatched) &&
             sbl_budget_used(budget) + budget->promised + n.bytes > mark_of(budget, n.uses_up))
             return;
         come_again(budget, t, queue, n.bytes);
@@ -295,8 +299,10 @@ static void look(sbl_budget *budget)
 /* Who frees memory does that first and looks for those who wait then; who waits says so first and looks for room then. */
 void sbl_budget_look(sbl_budget *budget)
 {
-    if (atomic_load(&budget->waiting))
-        look(budget);
+    if (!atomic_load(&budget->waiting) || !sbl_client_enter(budget->client, 0))
+        return; /* who closes the client looks himself */
+    look(budget);
+    sbl_client_exit(budget->client);
 }
 
 /* From here on others may take it, and end it; its place in the queue is kept. Who asked it to end while it seemed to run
@@ -332,11 +338,13 @@ void sbl_budget_miss(sabal_future *f)
         return;
     f->admission = 0;
     has_come(f->client->budget, (need){0});
+    sbl_budget_look(f->client->budget);
 }
 
 static int may_not_wait(const sabal_future *f)
 {
-    return atomic_load_explicit(&f->interrupted, memory_order_relaxed) || sbl_client_is_closing(f->client);
+    return atomic_load_explicit(&f->interrupted, memory_order_relaxed) || sbl_client_is_closing(f->client) ||
+           atomic_load_explicit(&f->client->budget->is_unwatched, memory_order_relaxed);
 }
 
 int sbl_budget_admit(sbl_grant *grant, sabal_future *f)
@@ -355,7 +363,7 @@ int sbl_budget_admit(sbl_grant *grant, sabal_future *f)
     if (!n.bytes && !n.uses_up)
         return 1;
     if (admission == SBL_COMES_ALONE || may_not_wait(f)) {
-        reserve(grant, budget, n.bytes);
+        reserve(grant, budget, n);
         return 1;
     }
     if ((admission || !n.bytes || !atomic_load(&budget->waiting)) && try_to_reserve(grant, budget, n)) {
@@ -407,13 +415,17 @@ static void refuse(sbl_budget *budget, sbl_queue_of_tasks *queue, int64_t used)
 {
     const int64_t since = budget->stuck_since_ns;
     sabal_future *f     = take_first(budget, queue);
+    sbl_failure  *why;
 
     budget->stuck_since_ns = since;
+    why                    = refusal(budget, f, used);
     pthread_mutex_unlock(&budget->lock);
     if (sbl_step(f, SBL_READY, SBL_ENDING)) {
-        f->result.failure = refusal(budget, f, used);
+        f->result.failure = why;
         f->failed         = 1;
         sbl_end(f, NULL);
+    } else {
+        sbl_failure_release(why);
     }
     sbl_future_unkeep(f);
 }
@@ -422,7 +434,7 @@ void sbl_budget_dead_end(sbl_budget *budget)
 {
     const int64_t       now  = sbl_clock_ns();
     taken               t    = {0};
-    int64_t             used = sbl_budget_used(budget);
+    int64_t             used = sbl_budget_own(budget); /* who lets one in alone doesn't mind what the program has */
     sbl_queue_of_tasks *queue;
 
     pthread_mutex_lock(&budget->lock);

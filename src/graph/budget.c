@@ -138,6 +138,12 @@ void sbl_budget_sum_small(sbl_budget *budget)
     raise(&budget->peak, managed(budget));
 }
 
+int64_t sbl_budget_own(const sbl_budget *budget)
+{
+    return atomic_load(&budget->in_memory) + atomic_load_explicit(&budget->small, memory_order_relaxed) +
+           atomic_load(&budget->reserved);
+}
+
 /*
  * The larger of two counts: what this client's results take and its tasks will; and the buffers in use, but for other
  * clients' results. Both leave something out: the first what the program keeps (and what tasks have beside results), the
@@ -146,8 +152,7 @@ void sbl_budget_sum_small(sbl_budget *budget)
 int64_t sbl_budget_used(const sbl_budget *budget)
 {
     const int64_t here = atomic_load(&budget->in_memory);
-    const int64_t own =
-        here + atomic_load_explicit(&budget->small, memory_order_relaxed) + atomic_load(&budget->reserved);
+    const int64_t own  = sbl_budget_own(budget);
     const int64_t process =
         (int64_t)sbl_buffer_in_use() - (atomic_load_explicit(&all_in_memory, memory_order_relaxed) - here);
 

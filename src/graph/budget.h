@@ -55,7 +55,8 @@ struct sbl_budget {
     _Atomic int64_t  leaving;              /* bytes that the spiller is writing, or has chosen */
     _Atomic int64_t  wanted;               /* by threads outside of tasks */
     _Atomic uint64_t tick;
-    _Atomic uint32_t kicked; /* the spiller is to look */
+    _Atomic int32_t  is_unwatched; /* no spiller could be started */
+    _Atomic uint32_t kicked;       /* the spiller is to look */
     sbl_estimate     estimates[SBL_ESTIMATES];
     sbl_held_list    lists[SBL_HELD_LISTS];
 
@@ -73,6 +74,7 @@ struct sbl_budget {
     sbl_held      **victims;
     int64_t         n_victims, next_victim, room_for_victims;
     int32_t         is_choosing;
+    int32_t         none_left; /* of those chosen last none has left memory yet */
     sbl_spill_file *file;
     int64_t         no_disk_until_ns; /* after a failure */
     sabal_error     disk_failure;     /* the last */
@@ -86,6 +88,8 @@ void sbl_budget_stop(sbl_budget *budget);
 /** Nobody has a result any more. NULL allowed. */
 void sbl_budget_free(sbl_budget *budget);
 
+/** What results and running tasks take, alone. */
+int64_t sbl_budget_own(const sbl_budget *budget);
 /** What counts against the limit now. */
 int64_t sbl_budget_used(const sbl_budget *budget);
 /** A result of n_bytes is counted in the client's sums, or no more (sign -1). */

@@ -112,14 +112,17 @@ sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, c
     f->arg_size      = spec->arg_size;
     f->has_rare      = has_rare != 0;
     f->sized         = spec->output_bytes != 0;
+    f->again         = spec->again && !spec->n_inputs;
     atomic_init(&f->missing, spec->n_inputs + 1);
     for (int32_t i = 0; i < spec->n_inputs; i++) {
         assert(spec->inputs[i] && "an input of a task is NULL");
         f->edges[i] = (sbl_edge){.owner = f, .input = sbl_handle_retain(spec->inputs[i])};
     }
     if (has_rare)
-        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) = (sbl_rare){
-            .timeout_ns = spec->timeout_ns, .output_bytes = (int64_t)spec->output_bytes, .retries = spec->retries};
+        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) =
+            (sbl_rare){.timeout_ns   = spec->timeout_ns,
+                       .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
+                       .retries      = spec->retries};
     if (spec->arg_size)
         memcpy((char *)f + at, spec->arg, spec->arg_size);
     if (name_size) {

@@ -51,6 +51,7 @@ typedef struct sbl_rare {
 typedef struct sbl_grant {
     struct sbl_budget *budget; /* NULL: it takes no part */
     int64_t            bytes;
+    int64_t            away;     /* of these, for inputs that were not in memory */
     int32_t            n_pinned; /* inputs that are to stay in memory */
     int32_t            n_parked; /* waits that it is in */
 } sbl_grant;
@@ -82,16 +83,16 @@ struct sabal_future {
     _Atomic uint8_t  interrupted; /* bits: why a running task is asked to end */
     _Atomic uint8_t  result_keep; /* 2: those who want the result, and its publisher */
     _Atomic uint8_t  edges_lock;
-    uint8_t          released;                   /* inputs are released; under edges_lock */
-    uint8_t          chained;                    /* edges[0] leads to the future it returned */
-    uint8_t          failed;                     /* result is a failure; set before the publisher drops its half */
-    uint8_t          ran;                        /* its function was called */
-    uint8_t  named : 1, has_rare : 1, sized : 1; /* name is a copy; an sbl_rare lies behind the edges; it was said
-                                                            what the result takes. Never change */
-    uint8_t  is_held;                            /* result is a record, as the value may leave memory; see held.h */
-    uint8_t  admission;                          /* SBL_COMES_AGAIN or ..._ALONE, after it waited for memory */
-    uint32_t mark;                               /* the search for cycles that saw it last; under chain_lock */
-    sbl_edge edges[]; /* at least one, then sbl_rare, the argument (aligned to 16), the name */
+    uint8_t          released; /* inputs are released; under edges_lock */
+    uint8_t          chained;  /* edges[0] leads to the future it returned */
+    uint8_t          failed;   /* result is a failure; set before the publisher drops its half */
+    uint8_t          ran;      /* its function was called */
+    uint8_t          named : 1, has_rare : 1, sized : 1,
+        again : 1; /* name is a copy; an sbl_rare lies behind the edges; what its result takes was said; it may be run again for it. Never change */
+    uint8_t  is_held;   /* result is a record, as the value may leave memory; see held.h */
+    uint8_t  admission; /* SBL_COMES_AGAIN or ..._ALONE, after it waited for memory */
+    uint32_t mark;      /* the search for cycles that saw it last; under chain_lock */
+    sbl_edge edges[];   /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
 
 enum { SBL_ASKED_TO_CANCEL = 1, SBL_TIME_IS_UP = 2 };

@@ -8,6 +8,7 @@
 #include "graph/budget.h"
 #include "graph/client.h"
 #include "graph/disk_copy.h"
+#include "graph/local.h"
 #include "sched/chaos.h"
 
 #define NOBODY (UINT64_MAX / 2)
@@ -33,6 +34,31 @@ static void unlink_held(sbl_held *held, sbl_held_list *list)
     pthread_mutex_unlock(&list->lock);
 }
 
+/* 1 if nobody else has the value. acquire: who gave up a reference is done with it */
+static int is_sole(const sbl_value *value)
+{
+    return atomic_load_explicit(&value->handle.refs, memory_order_acquire) == 1;
+}
+
+/* A task that handed on one of its inputs: the record of that, with a reference more; NULL: there is none. */
+static sbl_held *record_of(const sbl_value *value, sbl_budget *budget)
+{
+    sbl_held *held;
+    int32_t   refs;
+
+    if (is_sole(value))
+        return NULL;
+    pthread_mutex_lock(&budget->lock);
+    held = atomic_load_explicit(&value->held, memory_order_relaxed);
+    held = held && held->budget == budget ? held : NULL;
+    refs = held ? atomic_load_explicit(&held->refs, memory_order_relaxed) : 0;
+    while (refs > 0 && !atomic_compare_exchange_weak_explicit(&held->refs, &refs, refs + 1, memory_order_relaxed,
+                                                              memory_order_relaxed))
+        ;
+    pthread_mutex_unlock(&budget->lock);
+    return refs > 0 ? held : NULL;
+}
+
 void sbl_held_make(sabal_future *f)
 {
     sbl_budget *budget = f->client->budget;
@@ -41,6 +67,13 @@ void sbl_held_make(sabal_future *f)
 
     if (!budget || f->is_held || value->own < SBL_HELD_FROM)
         return;
+    held = record_of(value, budget);
+    if (held) {
+        f->result.held = held;
+        f->is_held     = 1;
+        sbl_value_release(value);
+        return;
+    }
     held = sbl_calloc(1, sizeof *held);
     if (!held)
         return;
@@ -53,6 +86,13 @@ void sbl_held_make(sabal_future *f)
     atomic_init(&held->refs, 1);
     atomic_init(&held->need, NOBODY);
     atomic_init(&held->touched, atomic_load_explicit(&budget->tick, memory_order_relaxed));
+    if (f->again) {
+        sbl_future_keep(f);
+        held->maker = f;
+        atomic_init(&held->on_disk, 1);
+    }
+    if (!atomic_load_explicit(&value->held, memory_order_relaxed)) /* another client's record has it first */
+        atomic_store_explicit(&value->held, held, memory_order_release);
     f->result.held = held;
     f->is_held     = 1;
     sbl_budget_move(budget, (int64_t)held->own, 0);
@@ -73,11 +113,17 @@ void sbl_held_share(sabal_future *f, const sabal_future *from)
 
 void sbl_held_release(sbl_held *held)
 {
-    sbl_budget *budget = held->budget;
+    sbl_budget   *budget = held->budget;
+    sabal_future *maker;
 
     /* acq_rel: whoever frees it sees all that the others did */
     if (atomic_fetch_sub_explicit(&held->refs, 1, memory_order_acq_rel) > 1)
         return;
+    if (held->value && !is_sole(held->value)) { /* who has it too shall not find the record any more */
+        pthread_mutex_lock(&budget->lock);
+        atomic_store_explicit(&held->value->held, NULL, memory_order_relaxed);
+        pthread_mutex_unlock(&budget->lock);
+    }
     unlink_held(held, &budget->lists[held->list]);
     if (held->value)
         sbl_budget_move(budget, -(int64_t)held->own, 0);
@@ -86,8 +132,11 @@ void sbl_held_release(sbl_held *held)
     sbl_value_release(held->value);
     if (held->copy)
         sbl_disk_copy_free(held->copy, budget->file);
+    maker = held->maker;
     sbl_free(held);
     sbl_budget_look(budget);
+    if (maker)
+        sbl_future_unkeep(maker);
 }
 
 /* --- who needs it ----------------------------------------------------------------------------------------------- */
@@ -126,11 +175,13 @@ static sabal_status read_back(sbl_held *held, sabal_error *err)
 
     held->coming = 1;
     pthread_mutex_unlock(&budget->lock);
-    st = sbl_disk_copy_read(&value, held->copy, budget->file, held->own, budget->client, err);
+    st = held->maker ? sbl_run_again(&value, held->maker, err)
+                     : sbl_disk_copy_read(&value, held->copy, budget->file, held->own, budget->client, err);
     pthread_mutex_lock(&budget->lock);
     held->coming = 0;
     if (!st) {
         held->value = value;
+        atomic_store_explicit(&value->held, held, memory_order_relaxed);
         sbl_budget_move(budget, (int64_t)held->own, -(int64_t)held->own);
         /* release: who sees that it is back sees the value */
         atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
@@ -182,11 +233,9 @@ void sbl_held_lend(sbl_held *held)
 
 /* --- leaving ---------------------------------------------------------------------------------------------------- */
 
-/* 1 if nobody but this record has the value. */
 static int is_alone(const sbl_held *held)
 {
-    /* acquire: who gave up a reference is done with the value */
-    return atomic_load_explicit(&held->value->handle.refs, memory_order_acquire) == 1;
+    return is_sole(held->value);
 }
 
 static int begin_to_leave(sbl_held *held)
@@ -216,10 +265,11 @@ static void leave(sbl_held *held, sbl_disk_copy *copy)
         atomic_store_explicit(&held->on_disk, 1, memory_order_relaxed);
     }
     /* acq_rel: who pins it from here on waits for the lock */
-    if (held->copy && !atomic_load_explicit(&held->stays, memory_order_relaxed) &&
+    if ((held->copy || held->maker) &&
         atomic_compare_exchange_strong_explicit(&held->pins, &leaving, SBL_HELD_AWAY, memory_order_acq_rel,
                                                 memory_order_relaxed)) {
-        if (is_alone(held)) {
+        /* stays after the references: who borrowed it gave his up after he had said so */
+        if (is_alone(held) && !atomic_load_explicit(&held->stays, memory_order_relaxed)) {
             gone        = held->value;
             held->value = NULL;
             sbl_budget_move(budget, -(int64_t)held->own, (int64_t)held->own);
@@ -241,7 +291,7 @@ sabal_status sbl_held_evict(sbl_held *held, sabal_error *err)
     if (!begin_to_leave(held))
         return SABAL_OK;
     sbl_chaos();
-    if (!held->copy) /* nobody else writes it: there is one who makes it leave */
+    if (!held->copy && !held->maker) /* nobody else writes it: there is one who makes it leave */
         st = sbl_disk_copy_write(&copy, held->value, held->budget->file, err);
     if (st == SABAL_EUNSUPPORTED) { /* an object that can't be put into bytes */
         sbl_held_lend(held);

@@ -30,7 +30,8 @@ typedef struct sbl_held {
     _Atomic uint8_t  stays;   /* it can't leave: somebody has its address for good, or it has no encode() */
     sbl_value       *value;   /* NULL: away. Changes under the budget's lock, while nobody has it pinned */
     sbl_disk_copy   *copy;    /* under the budget's lock; NULL: none yet. Stays when the value comes back */
-    _Atomic uint8_t  on_disk; /* there is one */
+    _Atomic uint8_t  on_disk; /* there is one, or there is maker */
+    sabal_future    *maker;   /* kept: its task is run again for the value, which is never written. NULL */
     int32_t          coming;  /* under the budget's lock: somebody brings it back */
     sbl_value_kind   kind;
     size_t           n_bytes; /* of the value, for the accounting */

@@ -20,6 +20,8 @@ void sbl_end(sabal_future *f, sabal_future **next);
 /** Runs a claimed task to its end, which was granted what it takes; grant NULL: it gets that whatever there is. next as above.
     The caller keeps f. */
 void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next);
+/** Runs the function of a task that has finished once more, for its value, which nobody has any more. */
+sabal_status sbl_run_again(sbl_value **value, sabal_future *f, sabal_error *err);
 /** How a task runs that comes from the pool's queue. */
 void sbl_run_posted(sbl_work *work);
 /** The failure of a task that was asked to end. */

@@ -215,3 +215,23 @@ void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next)
         sbl_end(f, next);
     }
 }
+
+sabal_status sbl_run_again(sbl_value **value, sabal_future *f, sabal_error *err)
+{
+    struct sabal_task task;
+    sabal_status      st;
+
+    begin(&task, f);
+    task.grant = (sbl_grant){0};
+    st         = call(&task);
+    if (task.failed)
+        st = task.error.status;
+    if (st == SABAL_OK && task.value) {
+        *value = task.value;
+        return SABAL_OK;
+    }
+    drop(&task);
+    if (task.error.status)
+        return sbl_error_pass(err, &task.error);
+    return sbl_error_set(err, st ? st : SABAL_EINTERNAL, "a result that left memory could not be made again");
+}

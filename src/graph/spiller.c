@@ -140,7 +140,15 @@ static sbl_held *next_victim(sbl_budget *budget, int *nothing)
     bytes = excess(budget);
     if (bytes <= 0)
         return NULL;
+    if (budget->none_left) { /* others have them: a new look would find the same */
+        if (!atomic_load(&budget->leaving)) {
+            budget->none_left = 0;
+            *nothing          = 1;
+        }
+        return NULL;
+    }
     choose(budget, bytes);
+    budget->none_left = budget->n_victims > 0;
     if (budget->next_victim < budget->n_victims)
         return budget->victims[budget->next_victim++];
     *nothing = 1;
@@ -180,23 +188,28 @@ static void give_back(sbl_budget *budget)
 static void evict(sbl_budget *budget, sbl_held *held)
 {
     sabal_error  err = SABAL_ERROR_INIT;
-    sabal_status st;
-    int          has_left;
+    sabal_status st  = SABAL_OK;
+    int          has_left, written;
 
     pthread_mutex_lock(&budget->lock);
-    st = open_file(budget, &err);
+    if (!atomic_load_explicit(&held->on_disk, memory_order_relaxed))
+        st = open_file(budget, &err);
     pthread_mutex_unlock(&budget->lock);
     if (!st)
         st = sbl_held_evict(held, &err);
     if (st)
         no_disk(budget, &err);
     has_left = sbl_held_is_away(held);
+    written  = !st && has_left && !held->maker;
     atomic_fetch_sub(&budget->leaving, (int64_t)held->own);
     sbl_held_release(held);
-    give_back(budget);
+    if (has_left)
+        give_back(budget);
     pthread_mutex_lock(&budget->lock);
     if (has_left)
-        budget->stuck_since_ns = 0;
+        budget->stuck_since_ns = budget->none_left = 0;
+    if (written) /* so a failure before is over */
+        budget->disk_failure = (sabal_error)SABAL_ERROR_INIT;
     pthread_cond_broadcast(&budget->changed);
     pthread_mutex_unlock(&budget->lock);
     sbl_budget_look(budget);
@@ -211,6 +224,18 @@ static void rest(sbl_budget *budget)
         sbl_budget_sleep(budget, &budget->wake, until);
 }
 
+/* With the lock held, which is given up meanwhile. */
+static void look_without_victim(sbl_budget *budget, int nothing)
+{
+    pthread_mutex_unlock(&budget->lock);
+    if (nothing && !atomic_load(&budget->leaving))
+        sbl_budget_dead_end(budget);
+    else
+        sbl_budget_look(budget); /* memory comes free in ways that nobody is told of: another client's, the program's */
+    pthread_mutex_lock(&budget->lock);
+    rest(budget);
+}
+
 static void *spill(void *arg)
 {
     sbl_budget *budget = arg;
@@ -221,19 +246,16 @@ static void *spill(void *arg)
     while (!budget->ends) {
         atomic_store(&budget->kicked, 0);
         held = next_victim(budget, &nothing);
-        if (held || nothing) {
-            pthread_mutex_unlock(&budget->lock);
-            if (held)
-                evict(budget, held);
-            else if (!atomic_load(&budget->leaving))
-                sbl_budget_dead_end(budget);
-            pthread_mutex_lock(&budget->lock);
-        }
         atomic_store(&budget->nothing_left, nothing);
-        if (nothing)
-            rest(budget);
-        else if (!held && !budget->ends && !atomic_load(&budget->kicked))
+        if (held) {
+            pthread_mutex_unlock(&budget->lock);
+            evict(budget, held);
+            pthread_mutex_lock(&budget->lock);
+        } else if (nothing || atomic_load(&budget->waiting)) {
+            look_without_victim(budget, nothing);
+        } else if (!budget->ends && !atomic_load(&budget->kicked)) {
             sbl_budget_sleep(budget, &budget->wake, -1);
+        }
     }
     pthread_mutex_unlock(&budget->lock);
     return NULL;
@@ -252,6 +274,9 @@ static void start(sbl_budget *budget)
            !pthread_create(&budget->threads[budget->n_threads], NULL, spill, budget))
         budget->n_threads++;
     pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (!budget->n_threads) /* then memory is no budget until there is one: nobody waits */
+        atomic_store(&budget->nothing_left, 1);
+    atomic_store(&budget->is_unwatched, !budget->n_threads);
 }
 
 void sbl_spiller_kick(sbl_budget *budget)
@@ -264,6 +289,8 @@ void sbl_spiller_kick(sbl_budget *budget)
     pthread_mutex_lock(&budget->lock);
     if (!budget->n_threads && !budget->ends)
         start(budget);
+    if (!budget->n_threads)
+        atomic_store(&budget->kicked, 0);
     pthread_cond_broadcast(&budget->wake);
     pthread_mutex_unlock(&budget->lock);
 }

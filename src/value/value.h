@@ -15,8 +15,9 @@ typedef enum sbl_value_kind { SBL_BYTES = 1, SBL_NDARRAY = 2, SBL_OBJECT = 3 } s
 typedef struct sbl_value {
     sbl_handle     handle;
     sbl_value_kind kind;
-    size_t         n_bytes; /* of data it keeps alive, for the accounting; a view counts nothing of its own */
-    size_t         own;     /* of these, bytes that are there for this value alone, and go with it */
+    size_t         n_bytes;          /* of data it keeps alive, for the accounting; a view counts nothing of its own */
+    size_t         own;              /* of these, bytes that are there for this value alone, and go with it */
+    _Atomic(struct sbl_held *) held; /* the graph's record of it, as a result that may leave memory; NULL */
     _Atomic(struct sbl_value *)
         twin; /* its pieces, as encoded, in memory that other processes can map, once it was sent; NULL: none */
 } sbl_value;

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/buffer.h"
+#include "value/value.h"
 #include "support/engines.h"
 
 static sabal_client *client;
@@ -533,5 +534,112 @@ Test(budget, a_result_that_two_futures_have_is_spilled_once, .timeout = 60)
     expect_all_there();
     for (int64_t i = 0; i < N; i++)
         expect_chunk(chunks[i], i);
+    sabal_close(client);
+}
+
+/* --- what the review found ---------------------------------------------------------------------------------------- */
+
+/* Results that the program has as n-d arrays can't leave; with room for more, tasks go on. */
+static sabal_status task_array(sabal_task *t)
+{
+    const int64_t  shape[1] = {WORDS};
+    sabal_error    own      = SABAL_ERROR_INIT;
+    sabal_ndarray *array;
+    void          *room;
+    sabal_status   st = sbl_ndarray_create(&array, &room, SABAL_FLOAT64, 1, shape, &own);
+
+    if (st)
+        return st;
+    memset(room, 0, (size_t)CHUNK);
+    st = sabal_task_return_ndarray(t, array);
+    sbl_handle_release(array);
+    return st;
+}
+
+static sabal_status task_same(sabal_task *t)
+{
+    return sabal_task_return_ndarray(t, sabal_task_input_ndarray(t, 0));
+}
+
+Test(budget, what_the_program_holds_keeps_nobody_out_for_ever, .timeout = 60)
+{
+    sabal_future  *f[13];
+    sabal_ndarray *held;
+
+    limit("1MiB");
+    client = sabal_open("local:", &err, .threads = 2);
+    for (int i = 0; i < 13; i++) {
+        f[i] = sabal_submit(client, task_array, NULL, 0, .output_bytes = (size_t)CHUNK);
+        cr_assert_eq(sabal_future_wait(f[i], &err, .timeout_ns = 10000000000), SABAL_OK, "%d: %s", i, err.message);
+        cr_assert_eq(sabal_future_ndarray(&held, f[i], &err), SABAL_OK);
+    }
+    sabal_close(client);
+}
+
+Test(budget, a_task_that_hands_on_its_input_has_the_same_record, .timeout = 60)
+{
+    sabal_future *made[40], *same[40];
+
+    limit("1MiB");
+    client = sabal_open("local:", &err, .threads = 2);
+    for (int i = 0; i < 40; i++) {
+        made[i] = sabal_submit(client, task_array, NULL, 0, .output_bytes = (size_t)CHUNK);
+        same[i] = sabal_submit(client, task_same, NULL, 0, .inputs = SABAL_LIST(made[i]));
+    }
+    cr_assert_eq(sabal_wait_all(list_of(same, 40), &err, .timeout_ns = 20000000000), SABAL_OK, "%s", err.message);
+    for (int i = 0; i < 1000 && memory_now().managed + memory_now().spilled != 40 * (size_t)CHUNK; i++)
+        sleep_ms(1);
+    cr_expect_eq((int64_t)(memory_now().managed + memory_now().spilled), 40 * CHUNK);
+    cr_expect_leq(memory_now().managed, 1 << 20);
+    sabal_close(client);
+}
+
+/* Memory that comes free where nobody is told of it. */
+Test(budget, a_task_comes_in_when_the_program_lets_go_of_an_array, .timeout = 60)
+{
+    limit("1MiB");
+    for (int i = 0; i < 40; i++) {
+        sabal_ndarray *array;
+        void          *room;
+        sabal_future  *f;
+
+        client = sabal_open("local:", &err, .threads = 2);
+        cr_assert_eq(sbl_ndarray_create(&array, &room, SABAL_FLOAT64, 1, (const int64_t[]){140000}, &err), SABAL_OK);
+        f = sabal_submit(client, task_array, NULL, 0, .output_bytes = (size_t)CHUNK);
+        nanosleep(&(struct timespec){0, 200000 * i}, NULL);
+        sbl_handle_release(array);
+        cr_expect_eq(sabal_future_wait(f, &err, .timeout_ns = 10000000000), SABAL_OK, "%d: %s", i, err.message);
+        sabal_close(client);
+    }
+}
+
+/* The waiting one is run by who waits for it, and then waits for another; it is in the queue all the while. */
+static sabal_status task_chains(sabal_task *t)
+{
+    return sabal_task_return_future(
+        t, sabal_submit(sabal_task_client(t), task_array, NULL, 0, .output_bytes = (size_t)CHUNK));
+}
+
+static sabal_status task_waits_for_chain(sabal_task *t)
+{
+    sabal_future *in[4], *f;
+    sabal_error   own = SABAL_ERROR_INIT;
+
+    for (int i = 0; i < 4; i++)
+        in[i] = sabal_submit(sabal_task_client(t), task_array, NULL, 0, .output_bytes = (size_t)CHUNK);
+    f = sabal_submit(sabal_task_client(t), task_chains, NULL, 0, .inputs = SABAL_LIST(in[0], in[1], in[2], in[3]),
+                     .output_bytes = (size_t)CHUNK);
+    return sabal_future_wait(f, &own);
+}
+
+Test(budget, a_waiting_task_may_be_run_by_a_waiter_and_chain, .timeout = 60)
+{
+    sabal_future *f[20];
+
+    limit("500KiB");
+    client = sabal_open("local:", &err, .threads = 4);
+    for (int i = 0; i < 20; i++)
+        f[i] = sabal_submit(client, task_waits_for_chain, NULL, 0);
+    cr_expect_eq(sabal_wait_all(list_of(f, 20), &err), SABAL_OK, "%s", err.message);
     sabal_close(client);
 }
