@@ -74,7 +74,7 @@ struct sbl_budget {
     sbl_held      **victims;
     int64_t         n_victims, next_victim, room_for_victims;
     int32_t         is_choosing;
-    int32_t         none_left; /* of those chosen last none has left memory yet */
+    int32_t         none_left; /* choices since a result left memory, if the last had any */
     sbl_spill_file *file;
     int64_t         no_disk_until_ns; /* after a failure */
     sabal_error     disk_failure;     /* the last */

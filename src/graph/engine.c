@@ -4,7 +4,6 @@
 #include <inttypes.h>
 
 #include "base/error.h"
-#include "graph/budget.h"
 #include "graph/client.h"
 #include "graph/submit.h"
 
@@ -95,8 +94,6 @@ sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_fu
     if (!f)
         return sbl_error_memory(err, sizeof *f, "a scattered value's future");
     *future = f;
-    if (f->is_held)
-        sbl_budget_wait_for_room(client->budget, 0);
     return SABAL_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "graph/budget.h"
 #include "graph/client.h"
 
+#define HARDER     3                     /* times that more are chosen, as those that were chosen had to stay */
 #define REST_NS    ((int64_t)5000000)    /* when nothing was found */
 #define NO_DISK_NS ((int64_t)1000000000) /* after a failure, until it is tried again */
 
@@ -131,6 +132,7 @@ static void choose(sbl_budget *budget, int64_t bytes)
 static sbl_held *next_victim(sbl_budget *budget, int *nothing)
 {
     int64_t bytes;
+    int32_t tries;
 
     *nothing = 0;
     while (budget->is_choosing)
@@ -140,18 +142,22 @@ static sbl_held *next_victim(sbl_budget *budget, int *nothing)
     bytes = excess(budget);
     if (bytes <= 0)
         return NULL;
-    if (budget->none_left) { /* others have them: a new look would find the same */
-        if (!atomic_load(&budget->leaving)) {
+    if (budget->none_left) {
+        if (atomic_load(&budget->leaving))
+            return NULL;
+        if (budget->none_left > HARDER) {
             budget->none_left = 0;
             *nothing          = 1;
+            return NULL;
         }
-        return NULL;
+        bytes <<= 4 * budget->none_left; /* these had to stay; there may be others behind them */
     }
+    tries = budget->none_left;
     choose(budget, bytes);
-    budget->none_left = budget->n_victims > 0;
+    budget->none_left = budget->n_victims > 0 ? tries + 1 : 0;
     if (budget->next_victim < budget->n_victims)
         return budget->victims[budget->next_victim++];
-    *nothing = 1;
+    *nothing = !atomic_load(&budget->leaving);
     return NULL;
 }
 
@@ -190,6 +196,7 @@ static void evict(sbl_budget *budget, sbl_held *held)
     sabal_error  err = SABAL_ERROR_INIT;
     sabal_status st  = SABAL_OK;
     int          has_left, written;
+    int64_t      own;
 
     pthread_mutex_lock(&budget->lock);
     if (!atomic_load_explicit(&held->on_disk, memory_order_relaxed))
@@ -201,11 +208,13 @@ static void evict(sbl_budget *budget, sbl_held *held)
         no_disk(budget, &err);
     has_left = sbl_held_is_away(held);
     written  = !st && has_left && !held->maker;
-    atomic_fetch_sub(&budget->leaving, (int64_t)held->own);
+    own      = (int64_t)held->own;
     sbl_held_release(held);
     if (has_left)
         give_back(budget);
     pthread_mutex_lock(&budget->lock);
+    atomic_fetch_sub(&budget->leaving,
+                     own); /* with the next: nothing under way and none that left would mean none can */
     if (has_left)
         budget->stuck_since_ns = budget->none_left = 0;
     if (written) /* so a failure before is over */

@@ -97,6 +97,8 @@ sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size)
         memcpy(room, data, size);
     st = sbl_engine_scatter(client, value, &future, &err);
 done:
-    sbl_value_release(value);
+    sbl_value_release(value); /* before the wait: it may be what has to leave */
+    if (!st)
+        sbl_budget_wait_for_room(client->budget, 0);
     return st ? failed(client, &err) : sbl_handle_adopt(future, &client->owner);
 }

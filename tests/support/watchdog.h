@@ -5,6 +5,7 @@
 #ifndef SBL_TESTS_WATCHDOG_H
 #define SBL_TESTS_WATCHDOG_H
 
+#include <stdarg.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
