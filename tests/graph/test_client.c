@@ -420,6 +420,8 @@ static sabal_status wait_for_input_of_another(sabal_task *t)
 /* The parent's threads are blocked, so that in the child one more could be started. */
 Test(client, a_loop_in_a_forked_child_runs_on_its_thread_alone)
 {
+    if (getenv("TEST_EMULATED"))
+        cr_skip_test("an emulator has threads of its own");
     sabal_client *client = sabal_open("local:", &err, .threads = 2), *other = sabal_open("local:", &err, .threads = 1);
     marks         m      = marks_make();
     sabal_future *held   = sabal_submit(other, task_hold, &m, sizeof m);
