@@ -32,8 +32,7 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
 
     sabal_close(walk->client);
     walk->client = NULL;
-    if (walk->next == n ||
-        (walk->next == 1 && getenv("TEST_EMULATED"))) /* an emulator starts no worker processes */
+    if (walk->next == n || (walk->next == 1 && getenv("TEST_EMULATED"))) /* an emulator starts no worker processes */
         return NULL;
     if (walk->next == 0)
         walk->client = sabal_open(ENGINES[0], &err, .threads = threads);
