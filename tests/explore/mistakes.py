@@ -183,16 +183,15 @@ MISTAKES = {
         'wake.c', "    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */\n", '',
         ['mail'], 'for ever|did not run'),
     'mail_looks_at_the_count_before_the_fence': (
-        'wake.c', """(slot->index % 64), state;
-
-    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */
+        'wake.c', """    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */
     if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
         return;
-    state = sbl_state(pool); /* behind""", """(slot->index % 64), state = sbl_state(pool);
-
+    state = sbl_state(pool); /* behind the fence too: the sleeper, whose bit is there, may have counted down just now */
+""", """    state = sbl_state(pool);
     sbl_fence();
     if (!(atomic_load_explicit(sleeping, memory_order_relaxed) & bit))
-        return; /* not behind""", ['mail'], 'did not run'),
+        return;
+""", ['mail'], 'did not run'),
     'guest_leaves_without_telling': (
         'guest.c', """            sbl_wake(pool, 1);
         sbl_tell_quiet(pool);
