@@ -15,6 +15,7 @@ typedef struct explore_scenario {
     int depth;           /* how many values a location has at most: 1 is sequential consistency */
     int bound;           /* of preemptions; -1: all schedules */
     int long_depth, long_bound;
+    int sequential_bound; /* if that is bounded, the long form goes through it with one value a location too */
 } explore_scenario;
 
 /** For setup: one more thread. One that may sleep is no fault if it does so at the end. */
