@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "graph/budget.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
@@ -153,7 +154,6 @@ static sabal_status add(sabal_as_completed *it, sabal_future *future, sabal_erro
 static sabal_as_completed *make(sabal_client *client)
 {
     sabal_as_completed *it = sbl_calloc(1, sizeof *it);
-    pthread_condattr_t  attributes;
 
     if (!it)
         return NULL;
@@ -161,10 +161,7 @@ static sabal_as_completed *make(sabal_client *client)
     it->client = client;
     sbl_client_retain(client);
     pthread_mutex_init(&it->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&it->ended_one, &attributes);
-    pthread_condattr_destroy(&attributes);
+    sbl_cond_init(&it->ended_one);
     return it;
 }
 
@@ -203,14 +200,12 @@ sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *
 /* With the lock held. 0: the time ran out. */
 static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
-    int             error;
+    int woken;
 
     sbl_blocking_begin();
-    error = deadline_ns == INT64_MAX ? pthread_cond_wait(&it->ended_one, &it->lock)
-                                     : pthread_cond_timedwait(&it->ended_one, &it->lock, &until);
+    woken = sbl_cond_wait(&it->ended_one, &it->lock, deadline_ns);
     sbl_blocking_end();
-    return !error;
+    return woken;
 }
 
 /*

@@ -4,12 +4,10 @@
  */
 #include "graph/timer.h"
 
-#include <errno.h>
-#include <signal.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 
 struct sbl_timer {
     pthread_mutex_t lock;
@@ -49,29 +47,10 @@ static void *run(void *arg)
     pthread_mutex_lock(&timer->lock);
     while (!timer->stop) {
         timer->wakes_ns = look(timer);
-        if (timer->wakes_ns == INT64_MAX) {
-            pthread_cond_wait(&timer->changed, &timer->lock);
-        } else {
-            struct timespec until = {.tv_sec = timer->wakes_ns / 1000000000, .tv_nsec = timer->wakes_ns % 1000000000};
-
-            pthread_cond_timedwait(&timer->changed, &timer->lock, &until);
-        }
+        sbl_cond_wait(&timer->changed, &timer->lock, timer->wakes_ns);
     }
     pthread_mutex_unlock(&timer->lock);
     return NULL;
-}
-
-/* The host's signals are for its own threads. */
-static int start_thread(struct sbl_timer *timer)
-{
-    sigset_t all, former;
-    int      error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
-    error = pthread_create(&timer->thread, NULL, run, timer);
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
-    return error;
 }
 
 static void destroy(struct sbl_timer *timer)
@@ -83,19 +62,13 @@ static void destroy(struct sbl_timer *timer)
 
 static sabal_status create(struct sbl_timer **out, sabal_error *err)
 {
-    struct sbl_timer  *timer = sbl_calloc(1, sizeof *timer);
-    pthread_condattr_t attributes;
-    int                error;
+    struct sbl_timer *timer = sbl_calloc(1, sizeof *timer);
 
     if (!timer)
         return sbl_error_memory(err, sizeof *timer, "the timer of tasks with timeouts");
     pthread_mutex_init(&timer->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&timer->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    error = start_thread(timer);
-    if (error) {
+    sbl_cond_init(&timer->changed);
+    if (sbl_thread_start(&timer->thread, run, timer)) {
         destroy(timer);
         return sbl_error_set(err, SABAL_ENOMEM, "no thread could be had for the timeouts of tasks");
     }
