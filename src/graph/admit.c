@@ -140,6 +140,21 @@ void sbl_budget_let_in(sbl_grant *grant, sabal_future *f)
         reserve(grant, budget, n);
 }
 
+/* What was reserved for it is given back when it is there, as it counts itself then. */
+static sabal_status pin(sbl_grant *grant, sbl_held *held, sabal_error *err)
+{
+    int          was_away = sbl_held_is_away(held);
+    sabal_status st       = sbl_held_pin(held, err);
+    int64_t      own = (int64_t)held->own, part = own < grant->away ? own : grant->away;
+
+    if (st || !was_away)
+        return st;
+    grant->away -= part;
+    grant->bytes -= part;
+    atomic_fetch_sub(&grant->budget->reserved, part);
+    return SABAL_OK;
+}
+
 sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
@@ -148,19 +163,9 @@ sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err
         return SABAL_OK;
     for (int32_t i = 0; i < f->n_inputs && !st; i++) {
         const sabal_future *input = f->edges[i].input;
-        int                 was_away;
 
-        if (input->is_held) {
-            was_away = sbl_held_is_away(input->result.held);
-            st       = sbl_held_pin(input->result.held, err);
-        }
-        if (input->is_held && !st && was_away) { /* it counts as being there now */
-            int64_t own = (int64_t)input->result.held->own, part = own < grant->away ? own : grant->away;
-
-            grant->away -= part;
-            grant->bytes -= part;
-            atomic_fetch_sub(&grant->budget->reserved, part);
-        }
+        if (input->is_held)
+            st = pin(grant, input->result.held, err);
         grant->n_pinned += !st;
     }
     return st;
@@ -212,23 +217,12 @@ static void put(sbl_queue_of_tasks *queue, sbl_work *work, int first)
     }
 }
 
-static sabal_future *future_of(sbl_work *work)
-{
-    return (sabal_future *)(void *)((char *)work - offsetof(sabal_future, work));
-}
-
 static sbl_queue_of_tasks *first_queue(sbl_budget *budget)
 {
     if (budget->using_up.first)
         return &budget->using_up;
     return budget->loading.first ? &budget->loading : NULL;
 }
-
-/* Those who were taken off, to be posted once the lock is free. */
-typedef struct taken {
-    sbl_work *first, **last;
-    int64_t   n;
-} taken;
 
 static sabal_future *take_first(sbl_budget *budget, sbl_queue_of_tasks *queue)
 {
@@ -237,61 +231,43 @@ static sabal_future *take_first(sbl_budget *budget, sbl_queue_of_tasks *queue)
     queue->first = work->next;
     atomic_fetch_sub(&budget->waiting, 1);
     budget->stuck_since_ns = 0;
-    return future_of(work);
-}
-
-static void add_taken(taken *t, sabal_future *f)
-{
-    f->work.run  = sbl_run_posted;
-    f->work.next = NULL;
-    if (f->work.priority > 0)
-        atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
-    *(t->n++ ? t->last : &t->first) = &f->work;
-    t->last                         = &f->work.next;
-}
-
-static void post_taken(const taken *t, sbl_budget *budget)
-{
-    if (t->n == 1)
-        sbl_pool_post(budget->client->pool, t->first);
-    else if (t->n)
-        sbl_pool_post_batch(budget->client->pool, t->first, t->n);
+    return sbl_future_of_work(work);
 }
 
 /* With the lock held. */
-static void come_again(sbl_budget *budget, taken *t, sbl_queue_of_tasks *queue, int64_t bytes)
+static void come_again(sbl_budget *budget, sbl_ready *ready, sbl_queue_of_tasks *queue, int64_t bytes)
 {
     sabal_future *f = take_first(budget, queue);
 
     f->admission = SBL_COMES_AGAIN;
     budget->coming++;
     budget->promised += bytes;
-    add_taken(t, f);
+    sbl_ready_add(ready, f);
 }
 
 /* With the lock held: all for whom there is room. */
-static void take_all_that_fit(sbl_budget *budget, taken *t)
+static void take_all_that_fit(sbl_budget *budget, sbl_ready *ready)
 {
     sbl_queue_of_tasks *queue;
 
     while ((queue = first_queue(budget))) {
-        need n = need_of(budget, future_of(queue->first));
+        need n = need_of(budget, sbl_future_of_work(queue->first));
 
         if (!sbl_client_is_closing(budget->client) && !atomic_load(&budget->is_unwatched) &&
             sbl_budget_used(budget) + budget->promised + n.bytes > mark_of(budget, n.uses_up))
             return;
-        come_again(budget, t, queue, n.bytes);
+        come_again(budget, ready, queue, n.bytes);
     }
 }
 
 static void look(sbl_budget *budget)
 {
-    taken t = {0};
+    sbl_ready ready = {0};
 
     pthread_mutex_lock(&budget->lock);
-    take_all_that_fit(budget, &t);
+    take_all_that_fit(budget, &ready);
     pthread_mutex_unlock(&budget->lock);
-    post_taken(&t, budget);
+    sbl_ready_post(&ready, budget->client);
     if (atomic_load(&budget->waiting))
         sbl_spiller_kick(budget);
 }
@@ -389,36 +365,33 @@ int64_t sbl_budget_missing(sbl_budget *budget)
 
     if (!queue)
         return 0;
-    n = need_of(budget, future_of(queue->first));
+    n = need_of(budget, sbl_future_of_work(queue->first));
     return sbl_budget_used(budget) + budget->promised + n.bytes - mark_of(budget, n.uses_up);
 }
 
-static sbl_failure *refusal(sbl_budget *budget, sabal_future *f, int64_t used)
+static sbl_failure *refusal(sbl_budget *budget, sabal_future *f, int64_t taken)
 {
-    need        n    = need_of(budget, f);
-    int64_t     here = atomic_load_explicit(&budget->in_memory, memory_order_relaxed);
-    char        made_up[64], needs[32], limit[32], taken_[32], results[32];
+    char        made_up[64], needs[32], limit[32], results[32];
     const char *name = sbl_future_name(f, made_up, sizeof made_up), *disk = budget->disk_failure.message;
 
-    sbl_tell_bytes(needs, sizeof needs, n.bytes);
+    sbl_tell_bytes(needs, sizeof needs, need_of(budget, f).bytes);
     sbl_tell_bytes(limit, sizeof limit, budget->limit);
-    sbl_tell_bytes(taken_, sizeof taken_, used);
-    sbl_tell_bytes(results, sizeof results, here);
+    sbl_tell_bytes(results, sizeof results, taken);
     return sbl_failure_of_task(f, budget->disk_failure.status ? budget->disk_failure.status : SABAL_ENOMEM,
-                               "task '%s' needs %s, and %s of the memory limit of %s are taken by what can't leave "
-                               "memory: %s of results, the rest by the program and by tasks%s%s",
-                               name, needs, taken_, limit, results, disk[0] ? "; spilling failed: " : "", disk);
+                               "task '%s' needs %s, and results that can't leave memory take %s of the limit of %s: "
+                               "release some, or allow more (memory_limit)%s%s",
+                               name, needs, results, limit, disk[0] ? "; spilling failed: " : "", disk);
 }
 
 /* With the lock held, which is given up. Those behind it need not wait as long: nothing has changed for them. */
-static void refuse(sbl_budget *budget, sbl_queue_of_tasks *queue, int64_t used)
+static void refuse(sbl_budget *budget, sbl_queue_of_tasks *queue, int64_t taken)
 {
     const int64_t since = budget->stuck_since_ns;
     sabal_future *f     = take_first(budget, queue);
     sbl_failure  *why;
 
     budget->stuck_since_ns = since;
-    why                    = refusal(budget, f, used);
+    why                    = refusal(budget, f, taken);
     pthread_mutex_unlock(&budget->lock);
     if (sbl_step(f, SBL_READY, SBL_ENDING)) {
         f->result.failure = why;
@@ -432,9 +405,9 @@ static void refuse(sbl_budget *budget, sbl_queue_of_tasks *queue, int64_t used)
 
 void sbl_budget_dead_end(sbl_budget *budget)
 {
-    const int64_t       now  = sbl_clock_ns();
-    taken               t    = {0};
-    int64_t             used = sbl_budget_own(budget); /* who lets one in alone doesn't mind what the program has */
+    const int64_t       now   = sbl_clock_ns();
+    sbl_ready           ready = {0};
+    int64_t             taken = sbl_budget_own(budget); /* who lets one in alone doesn't mind what the program has */
     sbl_queue_of_tasks *queue;
 
     pthread_mutex_lock(&budget->lock);
@@ -443,13 +416,13 @@ void sbl_budget_dead_end(sbl_budget *budget)
         budget->stuck_since_ns = 0;
     } else if (!budget->stuck_since_ns) {
         budget->stuck_since_ns = now;
-    } else if (used < budget->limit && now - budget->stuck_since_ns > ALONE_NS) {
-        come_again(budget, &t, queue, 0);
-        future_of(t.first)->admission = SBL_COMES_ALONE;
-    } else if (used >= budget->limit && now - budget->stuck_since_ns > PATIENCE_NS) {
-        refuse(budget, queue, used);
+    } else if (taken < budget->limit && now - budget->stuck_since_ns > ALONE_NS) {
+        come_again(budget, &ready, queue, 0);
+        sbl_future_of_work(ready.first)->admission = SBL_COMES_ALONE;
+    } else if (taken >= budget->limit && now - budget->stuck_since_ns > PATIENCE_NS) {
+        refuse(budget, queue, taken);
         return;
     }
     pthread_mutex_unlock(&budget->lock);
-    post_taken(&t, budget);
+    sbl_ready_post(&ready, budget->client);
 }

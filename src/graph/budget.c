@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/struct.h"
+#include "base/thread.h"
 #include "graph/client.h"
 
 #define SLICE_NS ((int64_t)20000000)
@@ -20,43 +21,14 @@
 /* Of all budgets of the process: what buffers are in use beyond these is the program's, or not yet anybody's. */
 static _Atomic int64_t all_in_memory;
 
-static sabal_status choose_limit(int64_t *limit, sabal_error *err)
-{
-    const int64_t most = sbl_limits_memory(NULL, 0);
-    sabal_status  st   = SABAL_OK;
-
-    if (*limit == 0)
-        st = sbl_config_limit(limit, "memory_limit", most, err);
-    return st;
-}
-
-static void init_conditions(sbl_budget *b)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&b->changed, &attributes);
-    pthread_cond_init(&b->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-void sbl_budget_sleep(sbl_budget *budget, pthread_cond_t *condition, int64_t deadline_ns)
-{
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000), .tv_nsec = (long)(deadline_ns % 1000000000)};
-
-    if (deadline_ns < 0)
-        pthread_cond_wait(condition, &budget->lock);
-    else
-        pthread_cond_timedwait(condition, &budget->lock, &until);
-}
-
 sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, sabal_error *err)
 {
     sbl_budget  *b;
-    sabal_status st = choose_limit(&limit, err);
+    sabal_status st = SABAL_OK;
 
     *budget = NULL;
+    if (limit == 0)
+        st = sbl_config_limit(&limit, "memory_limit", sbl_limits_memory(NULL, 0), err);
     if (st || limit < 0)
         return st;
     b = sbl_alloc_aligned(_Alignof(sbl_budget), sizeof *b);
@@ -67,17 +39,12 @@ sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t 
     b->limit                    = limit;
     b->disk_failure.struct_size = sizeof b->disk_failure;
     pthread_mutex_init(&b->lock, NULL);
-    init_conditions(b);
+    sbl_cond_init(&b->changed);
+    sbl_cond_init(&b->wake);
     for (int32_t i = 0; i < SBL_HELD_LISTS; i++)
         pthread_mutex_init(&b->lists[i].lock, NULL);
     *budget = b;
     return SABAL_OK;
-}
-
-void sbl_budget_stop(sbl_budget *budget)
-{
-    if (budget)
-        sbl_spiller_stop(budget);
 }
 
 void sbl_budget_free(sbl_budget *budget)
@@ -176,7 +143,7 @@ void sbl_budget_wait_for_room(sbl_budget *budget, size_t bytes)
     while (!has_room(budget, bytes) && sbl_spiller_can_help(budget) && sbl_clock_ns() < until) {
         sbl_blocking_begin();
         pthread_mutex_lock(&budget->lock);
-        sbl_budget_sleep(budget, &budget->changed, sbl_clock_ns() + SLICE_NS);
+        sbl_cond_wait(&budget->changed, &budget->lock, sbl_clock_ns() + SLICE_NS);
         pthread_mutex_unlock(&budget->lock);
         sbl_blocking_end();
         sbl_spiller_kick(budget);
@@ -186,17 +153,11 @@ void sbl_budget_wait_for_room(sbl_budget *budget, size_t bytes)
 
 /* --- what it says of itself -------------------------------------------------------------------------------------- */
 
-static size_t resident(void)
-{
-    int64_t bytes = sbl_limits_resident();
-
-    return bytes > 0 ? (size_t)bytes : 0;
-}
-
 sabal_status sabal_client_memory_get(const sabal_client *client, sabal_client_memory *memory)
 {
-    sabal_client_memory m      = {.struct_size = sizeof m, .resident = resident()};
-    sbl_budget         *budget = client ? client->budget : NULL;
+    const int64_t       resident = sbl_limits_resident();
+    sabal_client_memory m        = {.struct_size = sizeof m, .resident = resident > 0 ? (size_t)resident : 0};
+    sbl_budget         *budget   = client ? client->budget : NULL;
 
     if (budget) {
         sbl_budget_sum_small(budget);

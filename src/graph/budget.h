@@ -36,6 +36,12 @@ typedef struct sbl_estimate {
     _Atomic int64_t   bytes;
 } sbl_estimate;
 
+/* A result that may be chosen to leave. */
+typedef struct sbl_victim {
+    uint64_t  distance; /* see sbl_held_distance() */
+    sbl_held *held;     /* one reference */
+} sbl_victim;
+
 /* Tasks that wait for memory, linked through their place in the pool's queue. */
 typedef struct sbl_queue_of_tasks {
     sbl_work *first, *last;
@@ -71,7 +77,7 @@ struct sbl_budget {
     int32_t         n_threads;
     int32_t         ends;         /* the client closes */
     _Atomic int32_t nothing_left; /* when the spiller looked last, nothing could leave that had to */
-    sbl_held      **victims;
+    sbl_victim     *victims;
     int64_t         n_victims, next_victim, room_for_victims;
     int32_t         is_choosing;
     int32_t         none_left; /* choices since a result left memory, if the last had any */
@@ -83,8 +89,6 @@ struct sbl_budget {
 /** limit in bytes; 0: what the settings say, else what this process may use; negative: none, and *budget is NULL.
     Errors: SABAL_EINVAL (a setting), SABAL_ENOMEM. */
 sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, sabal_error *err);
-/** All tasks have ended: ends the threads. What is on disk can still be read. NULL allowed. */
-void sbl_budget_stop(sbl_budget *budget);
 /** Nobody has a result any more. NULL allowed. */
 void sbl_budget_free(sbl_budget *budget);
 
@@ -131,11 +135,9 @@ void sbl_budget_learn(sbl_budget *budget, const sabal_future *f, size_t n_bytes)
 
 /** The account has grown, or somebody waits: the spiller looks, if there is reason to. */
 void sbl_spiller_kick(sbl_budget *budget);
+/** All tasks have ended: ends the threads. What is on disk can still be read. NULL allowed. */
 void sbl_spiller_stop(sbl_budget *budget);
 /** 0: it found nothing that could leave when it looked last. */
 int sbl_spiller_can_help(const sbl_budget *budget);
-
-/** With the lock held: waits for a condition until deadline_ns of sbl_clock_ns() (negative: for ever). */
-void sbl_budget_sleep(sbl_budget *budget, pthread_cond_t *condition, int64_t deadline_ns);
 
 #endif

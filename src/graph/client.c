@@ -342,7 +342,7 @@ void sabal_close(sabal_client *client)
         sbl_event_wait(&client->quiet, -1);
         if (client->trace)
             sbl_trace_workers(client->trace, client);
-        sbl_budget_stop(client->budget);
+        sbl_spiller_stop(client->budget);
         client->engine->close(client);
         sbl_trace_close(client->trace);
         client->trace = NULL;

@@ -10,6 +10,7 @@
 #define SBL_GRAPH_FUTURE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "base/handle.h"
 #include "graph/engine.h"
@@ -103,6 +104,12 @@ static inline int sbl_future_has_ended(const sabal_future *f)
 {
     /* acquire: the result is visible; pairs with the release in publish() */
     return atomic_load_explicit(&f->stage, memory_order_acquire) >= SBL_FINISHED;
+}
+
+/** Whose place in the pool's queue it is. */
+static inline sabal_future *sbl_future_of_work(sbl_work *work)
+{
+    return (sabal_future *)(void *)((char *)work - offsetof(sabal_future, work));
 }
 
 /** Where it lies in the record; NULL if it has none. */

@@ -34,6 +34,17 @@ static void unlink_held(sbl_held *held, sbl_held_list *list)
     pthread_mutex_unlock(&list->lock);
 }
 
+int sbl_held_keep(sbl_held *held)
+{
+    int32_t refs = atomic_load_explicit(&held->refs, memory_order_relaxed);
+
+    while (refs > 0)
+        if (atomic_compare_exchange_weak_explicit(&held->refs, &refs, refs + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return 1;
+    return 0;
+}
+
 /* 1 if nobody else has the value. acquire: who gave up a reference is done with it */
 static int is_sole(const sbl_value *value)
 {
@@ -44,19 +55,15 @@ static int is_sole(const sbl_value *value)
 static sbl_held *record_of(const sbl_value *value, sbl_budget *budget)
 {
     sbl_held *held;
-    int32_t   refs;
 
     if (is_sole(value))
         return NULL;
     pthread_mutex_lock(&budget->lock);
     held = atomic_load_explicit(&value->held, memory_order_relaxed);
-    held = held && held->budget == budget ? held : NULL;
-    refs = held ? atomic_load_explicit(&held->refs, memory_order_relaxed) : 0;
-    while (refs > 0 && !atomic_compare_exchange_weak_explicit(&held->refs, &refs, refs + 1, memory_order_relaxed,
-                                                              memory_order_relaxed))
-        ;
+    if (held && (held->budget != budget || !sbl_held_keep(held)))
+        held = NULL;
     pthread_mutex_unlock(&budget->lock);
-    return refs > 0 ? held : NULL;
+    return held;
 }
 
 void sbl_held_make(sabal_future *f)
@@ -233,11 +240,6 @@ void sbl_held_lend(sbl_held *held)
 
 /* --- leaving ---------------------------------------------------------------------------------------------------- */
 
-static int is_alone(const sbl_held *held)
-{
-    return is_sole(held->value);
-}
-
 static int begin_to_leave(sbl_held *held)
 {
     uint32_t none = 0;
@@ -246,7 +248,7 @@ static int begin_to_leave(sbl_held *held)
         !atomic_compare_exchange_strong_explicit(&held->pins, &none, SBL_HELD_LEAVING, memory_order_acquire,
                                                  memory_order_relaxed))
         return 0;
-    if (is_alone(held))
+    if (is_sole(held->value))
         return 1;
     atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_LEAVING, memory_order_relaxed);
     return 0;
@@ -269,7 +271,7 @@ static void leave(sbl_held *held, sbl_disk_copy *copy)
         atomic_compare_exchange_strong_explicit(&held->pins, &leaving, SBL_HELD_AWAY, memory_order_acq_rel,
                                                 memory_order_relaxed)) {
         /* stays after the references: who borrowed it gave his up after he had said so */
-        if (is_alone(held) && !atomic_load_explicit(&held->stays, memory_order_relaxed)) {
+        if (is_sole(held->value) && !atomic_load_explicit(&held->stays, memory_order_relaxed)) {
             gone        = held->value;
             held->value = NULL;
             sbl_budget_move(budget, -(int64_t)held->own, (int64_t)held->own);

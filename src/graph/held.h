@@ -46,7 +46,9 @@ typedef struct sbl_held {
 void sbl_held_make(sabal_future *f);
 /** f has the same result as from, which has it in a record or not. */
 void sbl_held_share(sabal_future *f, const sabal_future *from);
-/** One reference less. */
+/** One reference more, unless the last has gone, and it is about to leave its list and its value. 0: none. The caller has
+    the lock under which it would leave. */
+int  sbl_held_keep(sbl_held *held);
 void sbl_held_release(sbl_held *held);
 
 /** The value is in memory until sbl_held_unpin(). Errors: what reading it back gives. */

@@ -14,24 +14,19 @@ void sabal_job_run(const sabal_client *client, struct sabal_record *root)
     sbl_job_run(sbl_client_pool(client), root);
 }
 
-/* Options of an older program are shorter: what it doesn't know has its default, which is 0. */
-static void take(void *to, size_t size, const void *options)
+/* Options as they are, where they are: short loops would feel a copy. Those of an older program are shorter: what it
+   doesn't know has its default, which is 0, in `own`. */
+static const void *taken(void *own, size_t size, const void *options)
 {
     size_t given = 0;
 
     if (options)
         memcpy(&given, options, sizeof given);
-    memcpy(to, options ? options : to, given < size ? given : size);
-}
-
-/* Then it is read where it is: short loops would feel the copy. */
-static int is_complete(const void *options, size_t size)
-{
-    size_t given = size;
-
+    if (given >= size)
+        return options;
     if (options)
-        memcpy(&given, options, sizeof given);
-    return given >= size;
+        memcpy(own, options, given);
+    return own;
 }
 
 sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
@@ -41,11 +36,7 @@ sabal_status sabal_for_with(const sabal_client *client, int64_t begin, int64_t e
 
     if (!client)
         return SABAL_EINVAL;
-    if (!is_complete(options, sizeof o)) {
-        take(&o, sizeof o, options);
-        options = &o;
-    }
-    return sbl_for(sbl_client_pool(client), begin, end, fn, context, options);
+    return sbl_for(sbl_client_pool(client), begin, end, fn, context, taken(&o, sizeof o, options));
 }
 
 sabal_status sabal_for_2d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
@@ -55,8 +46,8 @@ sabal_status sabal_for_2d_with(const sabal_client *client, int64_t begin0, int64
 
     if (!client)
         return SABAL_EINVAL;
-    take(&o, sizeof o, options);
-    return sbl_for_2d(sbl_client_pool(client), (int64_t[]){begin0, begin1}, (int64_t[]){end0, end1}, fn, context, &o);
+    return sbl_for_2d(sbl_client_pool(client), (int64_t[]){begin0, begin1}, (int64_t[]){end0, end1}, fn, context,
+                      taken(&o, sizeof o, options));
 }
 
 sabal_status sabal_for_3d_with(const sabal_client *client, int64_t begin0, int64_t end0, int64_t begin1, int64_t end1,
@@ -67,9 +58,8 @@ sabal_status sabal_for_3d_with(const sabal_client *client, int64_t begin0, int64
 
     if (!client)
         return SABAL_EINVAL;
-    take(&o, sizeof o, options);
     return sbl_for_3d(sbl_client_pool(client), (int64_t[]){begin0, begin1, begin2}, (int64_t[]){end0, end1, end2}, fn,
-                      context, &o);
+                      context, taken(&o, sizeof o, options));
 }
 
 sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *client, int64_t begin, int64_t end,
@@ -80,11 +70,8 @@ sabal_status sabal_reduce_with(void *out, size_t out_size, const sabal_client *c
 
     if (!client)
         return SABAL_EINVAL;
-    if (!is_complete(options, sizeof o)) {
-        take(&o, sizeof o, options);
-        options = &o;
-    }
-    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context, options);
+    return sbl_reduce(out, out_size, sbl_client_pool(client), begin, end, fn, combine, context,
+                      taken(&o, sizeof o, options));
 }
 
 sabal_status sabal_scan_with(void *total, size_t size, const sabal_client *client, int64_t begin, int64_t end,
@@ -95,8 +82,8 @@ sabal_status sabal_scan_with(void *total, size_t size, const sabal_client *clien
 
     if (!client)
         return SABAL_EINVAL;
-    take(&o, sizeof o, options);
-    return sbl_scan(total, size, sbl_client_pool(client), begin, end, fn, combine, write, context, &o);
+    return sbl_scan(total, size, sbl_client_pool(client), begin, end, fn, combine, write, context,
+                    taken(&o, sizeof o, options));
 }
 
 sabal_status sabal_client_worker_get(const sabal_client *client, int32_t i, sabal_worker_stats *stats)

@@ -18,29 +18,23 @@
 
 /* --- ready ------------------------------------------------------------------------------------------------------ */
 
-/* Tasks that became ready, in order, to be posted together. */
-struct batch {
-    sbl_work *first, **last;
-    int64_t   n;
-};
-
-static void batch_add(struct batch *batch, sabal_future *f)
+void sbl_ready_add(sbl_ready *ready, sabal_future *f)
 {
     f->work.run  = sbl_run_posted;
     f->work.next = NULL;
     if (f->work.priority > 0)
         atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
-    *(batch->n++ ? batch->last : &batch->first) = &f->work;
-    batch->last                                 = &f->work.next;
+    *(ready->n++ ? ready->last : &ready->first) = &f->work;
+    ready->last                                 = &f->work.next;
 }
 
-static void batch_post(struct batch *batch, sabal_client *client)
+void sbl_ready_post(sbl_ready *ready, sabal_client *client)
 {
-    if (batch->n == 1)
-        sbl_pool_post(client->pool, batch->first);
-    else if (batch->n)
-        sbl_pool_post_batch(client->pool, batch->first, batch->n);
-    batch->n = 0;
+    if (ready->n == 1)
+        sbl_pool_post(client->pool, ready->first);
+    else if (ready->n)
+        sbl_pool_post_batch(client->pool, ready->first, ready->n);
+    ready->n = 0;
 }
 
 /* A task of the usual priority may go before what waits in the queue, unless something urgent does. */
@@ -53,7 +47,7 @@ static int may_run_directly(const sabal_future *f)
  * One input less (or the guard of its start). The last makes it ready. What keeps its memory for the graph passes to
  * the queue, to *next, or ends here if the task ended without running.
  */
-static void input_ended(sabal_future *f, struct batch *batch, sabal_future **next)
+static void input_ended(sabal_future *f, sbl_ready *ready, sabal_future **next)
 {
     /* acq_rel: who makes it ready sees all its inputs' results */
     if (atomic_fetch_sub_explicit(&f->missing, 1, memory_order_acq_rel) > 1)
@@ -62,7 +56,7 @@ static void input_ended(sabal_future *f, struct batch *batch, sabal_future **nex
     if (next && !*next && may_run_directly(f) && sbl_step(f, SBL_WAITING, SBL_RUNNING))
         *next = f;
     else if (sbl_step(f, SBL_WAITING, SBL_READY))
-        batch_add(batch, f);
+        sbl_ready_add(ready, f);
     else
         sbl_future_unkeep(f);
 }
@@ -126,15 +120,6 @@ static sbl_edge *end_followers(sabal_future *f, sbl_edge *list, sbl_edge **todo)
     return rest;
 }
 
-/* Large results may leave memory from here on. */
-static void take_value(sabal_future *f)
-{
-    if (f->failed)
-        return;
-    sbl_held_make(f);
-    sbl_future_count_result(f, 1);
-}
-
 static void note_users(const sabal_future *f, const sbl_edge *list)
 {
     for (; f->is_held && list; list = list->next)
@@ -155,7 +140,7 @@ static void count_end(const sabal_future *f)
  * The order matters. What a user may look at after he saw the end (counters, memory) is done before the end can be
  * seen; what can be seen is the last that needs the result; who waits on it is told after that.
  */
-static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal_future **next)
+static void end_one(sabal_future *f, sbl_edge **todo, sbl_ready *ready, sabal_future **next)
 {
     const uint32_t stage = f->failed ? SBL_FAILED : SBL_FINISHED;
     sbl_edge      *list;
@@ -165,7 +150,8 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
         atomic_fetch_sub_explicit(&f->client->n_chained, 1, memory_order_relaxed);
     if (f->client->trace && !f->ran)
         sbl_trace_unrun(f->client->trace, f);
-    take_value(f);
+    if (!f->failed)
+        sbl_future_count_result(f, 1);
     /* acq_rel: publishes the result to those who find the list closed, and takes the edges as they were written */
     list = atomic_exchange_explicit(&f->dependents, SBL_CLOSED, memory_order_acq_rel);
     sbl_chaos();
@@ -183,7 +169,7 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
         sbl_edge *edge = list;
 
         list = edge->next;
-        input_ended(edge->owner, batch, next);
+        input_ended(edge->owner, ready, next);
     }
     sbl_client_leave(f->client);
 }
@@ -191,18 +177,18 @@ static void end_one(sabal_future *f, sbl_edge **todo, struct batch *batch, sabal
 void sbl_end(sabal_future *f, sabal_future **next)
 {
     sabal_client *client = f->client;
-    struct batch  batch  = {0};
+    sbl_ready     ready  = {0};
     sbl_edge     *todo   = NULL;
 
-    end_one(f, &todo, &batch, next);
+    end_one(f, &todo, &ready, next);
     while (todo) {
         sabal_future *d = todo->owner;
 
         todo = todo->next;
-        end_one(d, &todo, &batch, next);
+        end_one(d, &todo, &ready, next);
         sbl_future_unkeep(d);
     }
-    batch_post(&batch, client);
+    sbl_ready_post(&ready, client);
 }
 
 /* --- the start -------------------------------------------------------------------------------------------------- */
@@ -222,7 +208,7 @@ int sbl_edge_push(sbl_edge *edge)
 }
 
 /* Its inputs are looked at in order; of several that have failed, the first gives the failure. */
-static void start_one(sabal_future *f, struct batch *batch)
+static void start_one(sabal_future *f, sbl_ready *ready)
 {
     sbl_failure *failure = NULL;
     int32_t      n_ended = 1; /* the guard */
@@ -243,23 +229,23 @@ static void start_one(sabal_future *f, struct batch *batch)
         sbl_end(f, NULL);
     }
     atomic_fetch_sub_explicit(&f->missing, n_ended - 1, memory_order_acq_rel);
-    input_ended(f, batch, NULL);
+    input_ended(f, ready, NULL);
 }
 
 void sbl_local_start(sabal_client *client, sabal_future **futures, int64_t n)
 {
-    struct batch batch = {0};
+    sbl_ready ready = {0};
 
     for (int64_t i = 0; i < n; i++)
-        start_one(futures[i], &batch);
-    batch_post(&batch, client);
+        start_one(futures[i], &ready);
+    sbl_ready_post(&ready, client);
 }
 
 /* --- running from the queue ------------------------------------------------------------------------------------- */
 
 void sbl_run_posted(sbl_work *work)
 {
-    sabal_future *f = (sabal_future *)(void *)((char *)work - offsetof(sabal_future, work)), *next;
+    sabal_future *f = sbl_future_of_work(work), *next;
     sbl_grant     grant;
 
     if (work->priority > 0)

@@ -11,6 +11,14 @@ static inline int sbl_step(sabal_future *f, uint32_t from, uint32_t to)
     return atomic_compare_exchange_strong_explicit(&f->stage, &from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
+/** Tasks that became ready, in order, to be posted together. */
+typedef struct sbl_ready {
+    sbl_work *first, **last;
+    int64_t   n;
+} sbl_ready;
+void sbl_ready_add(sbl_ready *ready, sabal_future *f);
+void sbl_ready_post(sbl_ready *ready, sabal_client *client);
+
 /**
  * Ends a future in the stage SBL_ENDING, whose result and `failed` are written, and all that its failure ends. One
  * task that became ready is given to *next, claimed, to be run by the caller; the others, or all if next is NULL,

@@ -2,9 +2,7 @@
  * The threads that write results to disk: started when memory first runs short. They choose by turns, of all results that
  * nobody uses those that will be needed last, as many as have to go, and write them side by side.
  */
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -12,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "graph/budget.h"
 #include "graph/client.h"
 
@@ -41,59 +40,28 @@ static int may_be_chosen(const sbl_held *held, int have_disk)
            (have_disk || atomic_load_explicit(&held->on_disk, memory_order_relaxed));
 }
 
-/* One reference, unless the last has gone: then it is about to leave its list. */
-static int keep(sbl_held *held)
-{
-    int32_t refs = atomic_load_explicit(&held->refs, memory_order_relaxed);
-
-    while (refs > 0)
-        if (atomic_compare_exchange_weak_explicit(&held->refs, &refs, refs + 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            return 1;
-    return 0;
-}
-
+/* Distances change meanwhile: each is looked at once. 0: no memory. */
 static int add_candidate(sbl_budget *budget, sbl_held *held)
 {
     if (budget->n_victims == budget->room_for_victims) {
-        int64_t    room = 2 * budget->room_for_victims + 64;
-        sbl_held **more = sbl_realloc(budget->victims, (size_t)room * sizeof *more);
+        int64_t     room = 2 * budget->room_for_victims + 64;
+        sbl_victim *more = sbl_realloc(budget->victims, (size_t)room * sizeof *more);
 
         if (!more)
             return 0;
         budget->victims          = more;
         budget->room_for_victims = room;
     }
-    if (keep(held))
-        budget->victims[budget->n_victims++] = held;
+    if (sbl_held_keep(held))
+        budget->victims[budget->n_victims++] = (sbl_victim){sbl_held_distance(held), held};
     return 1;
 }
 
-struct candidate {
-    uint64_t  distance;
-    sbl_held *held;
-};
-
 static int farthest_first(const void *a, const void *b)
 {
-    const struct candidate *x = a, *y = b;
+    const sbl_victim *x = a, *y = b;
 
     return (x->distance < y->distance) - (x->distance > y->distance);
-}
-
-/* Distances change meanwhile: each is looked at once. What can't be sorted for want of memory goes in any order. */
-static void sort_victims(sbl_budget *budget)
-{
-    struct candidate *c = sbl_calloc((size_t)budget->n_victims + 1, sizeof *c);
-
-    if (!c)
-        return;
-    for (int64_t i = 0; i < budget->n_victims; i++)
-        c[i] = (struct candidate){sbl_held_distance(budget->victims[i]), budget->victims[i]};
-    qsort(c, (size_t)budget->n_victims, sizeof *c, farthest_first);
-    for (int64_t i = 0; i < budget->n_victims; i++)
-        budget->victims[i] = c[i].held;
-    sbl_free(c);
 }
 
 /*
@@ -116,11 +84,12 @@ static void choose(sbl_budget *budget, int64_t bytes)
                 break;
         pthread_mutex_unlock(&budget->lists[i].lock);
     }
-    sort_victims(budget);
+    if (budget->n_victims)
+        qsort(budget->victims, (size_t)budget->n_victims, sizeof *budget->victims, farthest_first);
     while (n < budget->n_victims && chosen < bytes)
-        chosen += (int64_t)budget->victims[n++]->own;
+        chosen += (int64_t)budget->victims[n++].held->own;
     for (int64_t i = n; i < budget->n_victims; i++)
-        sbl_held_release(budget->victims[i]);
+        sbl_held_release(budget->victims[i].held);
     pthread_mutex_lock(&budget->lock);
     budget->n_victims = n;
     atomic_fetch_add(&budget->leaving, chosen);
@@ -138,7 +107,7 @@ static sbl_held *next_victim(sbl_budget *budget, int *nothing)
     while (budget->is_choosing)
         pthread_cond_wait(&budget->changed, &budget->lock);
     if (budget->next_victim < budget->n_victims)
-        return budget->victims[budget->next_victim++];
+        return budget->victims[budget->next_victim++].held;
     bytes = excess(budget);
     if (bytes <= 0)
         return NULL;
@@ -156,7 +125,7 @@ static sbl_held *next_victim(sbl_budget *budget, int *nothing)
     choose(budget, bytes);
     budget->none_left = budget->n_victims > 0 ? tries + 1 : 0;
     if (budget->next_victim < budget->n_victims)
-        return budget->victims[budget->next_victim++];
+        return budget->victims[budget->next_victim++].held;
     *nothing = !atomic_load(&budget->leaving);
     return NULL;
 }
@@ -230,7 +199,7 @@ static void rest(sbl_budget *budget)
     const int64_t until = sbl_clock_ns() + REST_NS;
 
     while (!budget->ends && sbl_clock_ns() < until)
-        sbl_budget_sleep(budget, &budget->wake, until);
+        sbl_cond_wait(&budget->wake, &budget->lock, until);
 }
 
 /* With the lock held, which is given up meanwhile. */
@@ -263,7 +232,7 @@ static void *spill(void *arg)
         } else if (nothing || atomic_load(&budget->waiting)) {
             look_without_victim(budget, nothing);
         } else if (!budget->ends && !atomic_load(&budget->kicked)) {
-            sbl_budget_sleep(budget, &budget->wake, -1);
+            pthread_cond_wait(&budget->wake, &budget->lock);
         }
     }
     pthread_mutex_unlock(&budget->lock);
@@ -272,17 +241,12 @@ static void *spill(void *arg)
 
 /* --- starting and ending ----------------------------------------------------------------------------------------- */
 
-/* With the lock held. Signals are for the program's threads. */
+/* With the lock held. */
 static void start(sbl_budget *budget)
 {
-    sigset_t all, former;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
     while (budget->n_threads < SBL_SPILL_THREADS &&
-           !pthread_create(&budget->threads[budget->n_threads], NULL, spill, budget))
+           !sbl_thread_start(&budget->threads[budget->n_threads], spill, budget))
         budget->n_threads++;
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
     if (!budget->n_threads) /* then memory is no budget until there is one: nobody waits */
         atomic_store(&budget->nothing_left, 1);
     atomic_store(&budget->is_unwatched, !budget->n_threads);
@@ -311,6 +275,8 @@ int sbl_spiller_can_help(const sbl_budget *budget)
 
 void sbl_spiller_stop(sbl_budget *budget)
 {
+    if (!budget)
+        return;
     pthread_mutex_lock(&budget->lock);
     budget->ends = 1;
     pthread_cond_broadcast(&budget->wake);
@@ -318,7 +284,7 @@ void sbl_spiller_stop(sbl_budget *budget)
     for (int32_t i = 0; i < budget->n_threads; i++)
         pthread_join(budget->threads[i], NULL);
     while (budget->next_victim < budget->n_victims)
-        sbl_held_release(budget->victims[budget->next_victim++]);
+        sbl_held_release(budget->victims[budget->next_victim++].held);
     sbl_free(budget->victims);
     budget->victims   = NULL;
     budget->n_victims = 0;

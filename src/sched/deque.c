@@ -64,13 +64,9 @@ static void publish(sbl_slot *self, const struct sabal_record *head)
 
 void sabal_job_share(struct sabal_place *place, struct sabal_record *head)
 {
-    sbl_slot *self = (sbl_slot *)place;
-
     /* Cleared first: who raises it from here on has counted down before, and sbl_wake() sees that. */
     __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
-    sbl_chaos();
-    publish(self, head);
-    sbl_wake(self->pool, 1);
+    sbl_job_share_unasked(place, head);
 }
 
 void sbl_job_share_unasked(struct sabal_place *place, struct sabal_record *head)

@@ -141,22 +141,12 @@ MISTAKES = {
     if (atomic_load''',
         ['second_spawn'], 'for ever'),
     'share_without_a_wake': (
-        'deque.c', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
-    sbl_chaos();
-    publish(self, head);
-    sbl_wake(self->pool, 1);
-''', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
-    sbl_chaos();
-    publish(self, head);
-''',
+        'deque.c', '    publish(self, head);\n    sbl_wake(self->pool, 1);\n', '    publish(self, head);\n',
         ['guest_wakes'], 'for ever'),
     'flag_is_cleared_after_publishing': (
         'deque.c', '''    __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
-    sbl_chaos();
-    publish(self, head);
-    sbl_wake(self->pool, 1);
-''', '''    publish(self, head);
-    sbl_wake(self->pool, 1);
+    sbl_job_share_unasked(place, head);
+''', '''    sbl_job_share_unasked(place, head);
     __atomic_store_n(&place->request, 0, __ATOMIC_RELAXED);
 ''', ['second_spawn'], 'for ever'),
     'who_blocks_does_not_look': (
