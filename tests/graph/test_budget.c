@@ -91,29 +91,17 @@ static void expect_chunk(const sabal_future *f, int64_t c)
         cr_assert_eq(words[i], word(c, i), "word %lld of chunk %lld", (long long)i, (long long)c);
 }
 
-/* What is leaving just now is in one sum before it is in the other. */
-static void expect_all_there(void)
+/* Results of so many bytes are there, in memory or away. What is leaving just now is in one sum before it is in the other,
+   and what the spiller has in hands is there until it lets go of it. */
+static void expect_all_there(int64_t bytes)
 {
     sabal_client_memory m = memory_now();
 
-    for (int i = 0; i < 1000 && (int64_t)(m.managed + m.spilled) != N * CHUNK; i++) {
+    for (int i = 0; i < 1000 && (int64_t)(m.managed + m.spilled) != bytes; i++) {
         sleep_ms(1);
         m = memory_now();
     }
-    cr_expect_eq((int64_t)(m.managed + m.spilled), N * CHUNK);
-}
-
-/* What the spiller has in hands just now is there until it lets go of it. */
-static void expect_nothing(void)
-{
-    sabal_client_memory m = memory_now();
-
-    for (int i = 0; i < 1000 && m.managed + m.spilled; i++) {
-        sleep_ms(1);
-        m = memory_now();
-    }
-    cr_expect_eq(m.managed, 0);
-    cr_expect_eq(m.spilled, 0);
+    cr_expect_eq((int64_t)(m.managed + m.spilled), bytes);
 }
 
 /* --- what doesn't fit goes and comes back ------------------------------------------------------------------------- */
@@ -180,12 +168,12 @@ Test(budget, results_that_dont_fit_are_spilled_and_read_back, .timeout = 120)
         m = memory_now();
         cr_expect_leq(m.managed, 2 << 20);
         cr_expect_geq((int64_t)m.spilled, N * CHUNK - (2 << 20));
-        expect_all_there();
+        expect_all_there(N * CHUNK);
         for (int64_t i = 0; i < N; i++)
             expect_chunk(chunks[i], i);
         for (int64_t i = 0; i < N; i++)
             sabal_release(chunks[i]);
-        expect_nothing();
+        expect_all_there(0);
         cr_expect_leq(memory_now().peak, 2 << 20);
     }
 }
@@ -225,7 +213,7 @@ Test(budget, a_stream_longer_than_memory, .timeout = 120)
             expect_chunk(chunks[i], i);
             sabal_release(chunks[i]);
         }
-        expect_nothing();
+        expect_all_there(0);
     }
 }
 
@@ -345,30 +333,34 @@ static void expect_refusal(const sabal_future *const *f, int64_t n, sabal_status
     cr_expect_leq(refused, n - 9);
 }
 
-Test(budget, a_task_is_refused_when_nothing_can_leave, .timeout = 60)
+/* Within a mebibyte, twelve results of 100,000 bytes each that can't leave. */
+enum { N_FIXED = 12 };
+static void make_fixed(sabal_future **made)
 {
-    char          letters[12];
-    sabal_future *made[12];
+    char letters[N_FIXED];
 
     limit("1MiB");
     memset(letters, 'A', sizeof letters);
     client = sabal_open("local:", &err, .threads = 2);
-    sabal_map(made, client, task_letters, letters, 1, 12, .output_bytes = 100000);
-    expect_refusal((const sabal_future *const *)made, 12, SABAL_ENOMEM, "task_letters");
+    sabal_map(made, client, task_letters, letters, 1, N_FIXED, .output_bytes = 100000);
+}
+
+Test(budget, a_task_is_refused_when_nothing_can_leave, .timeout = 60)
+{
+    sabal_future *made[N_FIXED];
+
+    make_fixed(made);
+    expect_refusal((const sabal_future *const *)made, N_FIXED, SABAL_ENOMEM, "task_letters");
     sabal_close(client);
 }
 
 /* The program gives back what it has while the task waits. */
 Test(budget, a_task_waits_for_the_program_to_let_go, .timeout = 60)
 {
-    char          letters[12];
-    sabal_future *made[12];
+    sabal_future *made[N_FIXED];
 
-    limit("1MiB");
-    memset(letters, 'A', sizeof letters);
-    client = sabal_open("local:", &err, .threads = 2);
-    sabal_map(made, client, task_letters, letters, 1, 12, .output_bytes = 100000);
-    for (int64_t left = 12, i; left > 0; left--) {
+    make_fixed(made);
+    for (int64_t left = N_FIXED, i; left > 0; left--) {
         sleep_ms(50);
         cr_assert_eq(sabal_wait_any(&i, list_of(made, left), &err), SABAL_OK);
         cr_expect_eq(sabal_future_state_get(made[i]), SABAL_FINISHED, "%s", err.message);
@@ -407,25 +399,30 @@ Test(budget, where_nothing_can_be_spilled_the_error_names_the_folder, .timeout =
 
 /* --- tasks that wait for memory ----------------------------------------------------------------------------------- */
 
-/* Fills the memory with what can't leave, and submits one that waits then. */
-static sabal_future *waiting_task(sabal_future **made, int n)
+/* Fills the memory with what can't leave, until all that are left wait for memory. One of these. */
+static sabal_future *waiting_task(sabal_future **made)
 {
-    char letters[16];
+    sabal_future *waits = NULL;
+    int64_t       n     = 0;
 
-    memset(letters, 'A', sizeof letters);
-    client = sabal_open("local:", &err, .threads = 2);
-    sabal_map(made, client, task_letters, letters, 1, n, .output_bytes = 100000);
-    while (memory_now().waiting == 0)
+    make_fixed(made);
+    while (!n || n != memory_now().waiting) {
         sleep_ms(1);
-    return made[n - 1];
+        n = 0;
+        for (int i = 0; i < N_FIXED; i++)
+            if (sabal_future_state_get(made[i]) == SABAL_PENDING) {
+                waits = made[i];
+                n++;
+            }
+    }
+    return waits;
 }
 
 Test(budget, a_task_that_waits_for_memory_can_be_cancelled, .timeout = 60)
 {
-    sabal_future *made[12], *f;
+    sabal_future *made[N_FIXED], *f;
 
-    limit("1MiB");
-    f = waiting_task(made, 12);
+    f = waiting_task(made);
     sabal_future_cancel(f);
     cr_expect_eq(sabal_future_wait(f, NULL), SABAL_ECANCELED);
     sabal_close(client);
@@ -433,10 +430,9 @@ Test(budget, a_task_that_waits_for_memory_can_be_cancelled, .timeout = 60)
 
 Test(budget, a_client_can_be_closed_while_tasks_wait_for_memory, .timeout = 60)
 {
-    sabal_future *made[12], *f;
+    sabal_future *made[N_FIXED], *f;
 
-    limit("1MiB");
-    f = sabal_retain(waiting_task(made, 12));
+    f = sabal_retain(waiting_task(made));
     sabal_close(client);
     cr_expect_eq(sabal_future_state_get(f), SABAL_CANCELLED);
     sabal_release(f);
@@ -543,7 +539,7 @@ Test(budget, a_result_that_two_futures_have_is_spilled_once, .timeout = 60)
     sabal_map(chunks, client, task_other, args, sizeof *args, N);
     cr_assert_eq(sabal_wait_all(list_of(chunks, N), &err), SABAL_OK, "%s", err.message);
     cr_expect_leq(memory_now().managed, 1 << 20);
-    expect_all_there();
+    expect_all_there(N * CHUNK);
     for (int64_t i = 0; i < N; i++)
         expect_chunk(chunks[i], i);
     sabal_close(client);
@@ -599,9 +595,7 @@ Test(budget, a_task_that_hands_on_its_input_has_the_same_record, .timeout = 60)
         same[i] = sabal_submit(client, task_same, NULL, 0, .inputs = SABAL_LIST(made[i]));
     }
     cr_assert_eq(sabal_wait_all(list_of(same, 40), &err, .timeout_ns = 20000000000), SABAL_OK, "%s", err.message);
-    for (int i = 0; i < 1000 && memory_now().managed + memory_now().spilled != 40 * (size_t)CHUNK; i++)
-        sleep_ms(1);
-    cr_expect_eq((int64_t)(memory_now().managed + memory_now().spilled), 40 * CHUNK);
+    expect_all_there(40 * CHUNK);
     cr_expect_leq(memory_now().managed, 1 << 20);
     sabal_close(client);
 }

@@ -207,22 +207,6 @@ static inline void stencil_task(long i, long rounds)
     g_cells[i].steps++;
 }
 
-static double ns_a_round(void)
-{
-    double best = 1e9;
-
-    for (int r = 0; r < 7; r++) {
-        const double start = now_s();
-        double       took;
-
-        sink(burn((uint64_t)r, 1000000));
-        took = now_s() - start;
-        if (took < best)
-            best = took;
-    }
-    return best * 1e3;
-}
-
 /* Best of some runs: one that is disturbed must not end the search. */
 static double stencil_seconds(void (*run)(long), long rounds)
 {

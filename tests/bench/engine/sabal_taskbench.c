@@ -174,21 +174,6 @@ static const driver drivers[] = {
     {"rehearse:", 50, 4096, 1e7, run_futures},
 };
 
-static double ns_a_round(void)
-{
-    double best = 1e9;
-
-    for (int r = 0; r < 7; r++) {
-        const double start = now_s();
-        double       took;
-
-        sink(burn((uint64_t)r, 1000000));
-        took = now_s() - start;
-        best = took < best ? took : best;
-    }
-    return best * 1e3;
-}
-
 /* The best of some runs, all of which must be right. */
 static double best_seconds(const driver *d, long pattern, long rounds, uint64_t right)
 {
