@@ -1,7 +1,8 @@
 /*
  * Touching a page for the first time is the largest single cost there is on virtual machines, so large buffers
  * (from half a huge page on) lie on huge pages and are kept when they come back: in bins by size, the newest used
- * first (its pages are the warmest), the oldest given back to the system when the cache is full.
+ * first (its pages are the warmest), the oldest given back to the system when the cache is full. A buffer's pages lie on the
+ * NUMA node of the thread that it was made for; each node has bins of its own, and who finds none there takes fresh memory.
  *
  * Sizes of large buffers are rounded up to a huge page, past 16 of them to an eighth of the power of two below, so
  * that nearly equal chunks share a bin and at most an eighth is lost. What is counted is what was asked for.
@@ -19,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/config.h"
+#include "base/home.h"
 #include "base/limits.h"
 #include "base/struct.h"
 
@@ -55,10 +57,13 @@ struct spare {
     struct spare *older, *newer;                 /* over all bins */
     size_t        size;
     uint32_t      bin;
+    int32_t       home;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct spare   *bins[N_BINS], *oldest, *newest;
+static struct spare   *first_bins[N_BINS], **bins = first_bins; /* N_BINS for each node */
+static int32_t         bin_nodes = 1;
+static struct spare   *oldest, *newest;
 static size_t          cached, cache_limit;
 static int             configured, huge_pages;
 
@@ -98,12 +103,20 @@ static uint32_t bin_of(size_t size, size_t *rounded)
     return SMALL_BINS + (power - 4) * 8 + (uint32_t)(pages / step) - 9;
 }
 
+/* With the lock held. A home may be that of a moment ago, when there were more or fewer nodes. */
+static struct spare **bin_at(int32_t *home, uint32_t bin)
+{
+    if (*home >= bin_nodes)
+        *home = 0;
+    return &bins[(size_t)*home * N_BINS + bin];
+}
+
 static void unlink_spare(struct spare *s)
 {
     if (s->previous_in_bin)
         s->previous_in_bin->next_in_bin = s->next_in_bin;
     else
-        bins[s->bin] = s->next_in_bin;
+        *bin_at(&s->home, s->bin) = s->next_in_bin;
     if (s->next_in_bin)
         s->next_in_bin->previous_in_bin = s->previous_in_bin;
     *(s->older ? &s->older->newer : &oldest) = s->newer;
@@ -113,11 +126,13 @@ static void unlink_spare(struct spare *s)
 
 static void link_spare(struct spare *s)
 {
+    struct spare **bin = bin_at(&s->home, s->bin);
+
     s->previous_in_bin = NULL;
-    s->next_in_bin     = bins[s->bin];
+    s->next_in_bin     = *bin;
     if (s->next_in_bin)
         s->next_in_bin->previous_in_bin = s;
-    bins[s->bin]                         = s;
+    *bin                                 = s;
     s->newer                             = NULL;
     s->older                             = newest;
     *(newest ? &newest->newer : &oldest) = s;
@@ -145,6 +160,7 @@ static void unmap_list(struct spare *list)
     while (list) {
         struct spare *next = list->older;
 
+        sbl_home_note(list, list->size, SBL_NO_HOME);
         munmap(list, list->size);
         list = next;
     }
@@ -200,14 +216,15 @@ static void *large_alloc(size_t size)
 {
     struct spare *s;
     size_t        rounded;
-    uint32_t      bin = bin_of(size, &rounded);
+    uint32_t      bin  = bin_of(size, &rounded);
+    int32_t       home = sbl_home_here();
     void         *memory;
 
     if (bin >= N_BINS)
         return NULL;
     pthread_mutex_lock(&lock);
     configure();
-    s = bins[bin];
+    s = *bin_at(&home, bin);
     if (s)
         unlink_spare(s);
     pthread_mutex_unlock(&lock);
@@ -218,14 +235,18 @@ static void *large_alloc(size_t size)
         sabal_memory_trim();
         memory = map(rounded);
     }
+    if (memory)
+        sbl_home_note(memory, rounded, home);
     return memory;
 }
 
 static void large_free(void *memory, size_t size)
 {
-    struct spare *s = memory, *list;
+    struct spare *s    = memory, *list;
+    int32_t       home = sbl_home_of(memory);
 
-    s->bin = bin_of(size, &s->size);
+    s->bin  = bin_of(size, &s->size);
+    s->home = home == SBL_NO_HOME ? sbl_home_here() : home;
     pthread_mutex_lock(&lock);
     configure();
     link_spare(s);
@@ -270,6 +291,28 @@ void sbl_buffer_free(void *memory, size_t size)
         small_free(memory, size);
     else
         large_free(memory, size);
+}
+
+void sbl_buffer_nodes(int32_t n_nodes, int32_t (*node_here)(void))
+{
+    struct spare **more = NULL, *list;
+
+    if (n_nodes > 1 && sbl_homes_set(n_nodes, node_here))
+        more = sbl_calloc((size_t)n_nodes * N_BINS, sizeof(struct spare *));
+    if (!more)
+        sbl_homes_set(1, NULL);
+    pthread_mutex_lock(&lock);
+    if (!more && bins == first_bins) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
+    list = shrink_to(0);
+    if (bins != first_bins)
+        sbl_free(bins);
+    bins      = more ? more : first_bins;
+    bin_nodes = more ? n_nodes : 1;
+    pthread_mutex_unlock(&lock);
+    unmap_list(list);
 }
 
 size_t sbl_buffer_in_use(void)

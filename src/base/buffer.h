@@ -3,11 +3,16 @@
 #define SBL_BASE_BUFFER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /** size bytes aligned to 64, not zeroed; NULL if there is no memory. Size 0 gives a pointer that may be freed. */
 void *sbl_buffer_alloc(size_t size);
 /** Returns it; size as asked for. NULL is allowed. */
 void sbl_buffer_free(void *memory, size_t size);
+
+/** There are n_nodes NUMA nodes, and node_here() tells the caller's: from now on a large buffer lies on the node of who gets it,
+    and one that comes back goes to threads of its own node (see home.h). */
+void sbl_buffer_nodes(int32_t n_nodes, int32_t (*node_here)(void));
 
 /** Bytes handed out and not returned. */
 size_t sbl_buffer_in_use(void);

@@ -10,6 +10,7 @@ static void add_slot(sbl_pool_counters *sum, sbl_pool *pool, int32_t i)
     sum->runs += atomic_load_explicit(&slot->runs, memory_order_relaxed);
     sum->shares += atomic_load_explicit(&slot->shares, memory_order_relaxed);
     sum->steals += atomic_load_explicit(&slot->steals, memory_order_relaxed);
+    sum->far_takes += atomic_load_explicit(&slot->far_takes, memory_order_relaxed);
     sum->parks += atomic_load_explicit(&slot->parks, memory_order_relaxed);
     sum->search_ns += atomic_load_explicit(&slot->search_ns, memory_order_relaxed);
 }

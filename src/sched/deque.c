@@ -103,7 +103,7 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
        acquire in wait_for(), whose thread may not have seen it before. */
     __atomic_fetch_or(&record->thief, (uintptr_t)self, __ATOMIC_ACQ_REL);
-    sbl_add(&self->steals, 1);
+    sbl_note_steal(self, victim);
     self->in_use = 1;
     record->run(&self->place, head, record);
     self->in_use = in_use;

@@ -13,7 +13,6 @@
 
 #include "sched/futex.h"
 #include "sched/job_pool.h"
-#include "sched/topology.h"
 #include "sched/worker.h"
 
 #define SERIAL_RECORDS 64
@@ -63,8 +62,8 @@ static sbl_slot *lend_slot(sbl_pool *pool)
         return NULL;
     }
     sbl_me.hint = i;
-    if (sbl_domains() > 1)
-        atomic_store_explicit(&slot->domain, sbl_domain_here(), memory_order_relaxed);
+    if (pool->n_domains > 1)
+        sbl_note_domain(slot);
     /* Those who sleep may have raised the flags before this slot was there to see. */
     __atomic_store_n(&slot->place.request, 1, __ATOMIC_RELAXED);
     return slot;

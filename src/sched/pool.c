@@ -40,6 +40,7 @@ static void pool_free(sbl_pool *pool)
     sbl_free(pool->active);
     sbl_free(pool->sleeping);
     sbl_queue_destroy(&pool->queue);
+    sbl_homes_end(pool);
     pthread_mutex_destroy(&pool->lock);
     sbl_free(pool);
 }
@@ -85,11 +86,11 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
     p->slots       = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
     p->active      = sbl_calloc((size_t)n_words, sizeof *p->active);
     p->sleeping    = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
-    if (!p->slots || !p->active || !p->sleeping) {
+    sbl_topology_load();
+    if (!p->slots || !p->active || !p->sleeping || !sbl_homes_make(p)) {
         st = sbl_error_memory(err, (size_t)p->max_slots * sizeof *p->slots, "a pool");
         goto done;
     }
-    sbl_topology_load();
     pthread_mutex_lock(&p->lock);
     atomic_store_explicit(&p->state, (uint64_t)threads * (SBL_AWAKE + SBL_SEARCHING), memory_order_relaxed);
     for (int32_t i = 0; i < threads && !st; i++)
@@ -183,9 +184,14 @@ void sbl_pool_post(sbl_pool *pool, sbl_work *work)
 void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
 {
     sbl_queue *queue = sbl_me.worker && sbl_me.worker->pool == pool ? &sbl_me.worker->queue : &pool->queue;
+    uint64_t   order;
 
     if (n <= 0)
         return;
-    sbl_queue_push(queue, first, n, atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
+    order = atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed);
+    if (pool->n_homes)
+        sbl_home_post(pool, queue, first, n, order);
+    else
+        sbl_queue_push(queue, first, n, order);
     sbl_wake(pool, 0);
 }

@@ -13,9 +13,10 @@ typedef struct sbl_pool sbl_pool;
 typedef struct sbl_work {
     struct sbl_work *next; /* links a batch; then the pool's own */
     void (*run)(struct sbl_work *work);
-    int32_t          priority; /* higher first among what waits in one queue; the queues: each thread's, and that
+    int32_t  priority; /* higher first among what waits in one queue; the queues: each thread's, and that
                                   of all other threads; a thread takes from its own and the latter the better */
-    uint64_t         order;    /* from here on the pool's own: among equals the one posted first */
+    int32_t  home; /* the NUMA node on which most of its memory lies, from 1 on: threads there take it first; 0: none */
+    uint64_t order; /* from here on the pool's own: among equals the one posted first */
     struct sbl_work *child, *sibling, *last;
 } sbl_work;
 
@@ -80,12 +81,14 @@ int sbl_event_wait(sbl_event *event, int64_t timeout_ns);
 
 /** Counters since the pool was made. */
 typedef struct sbl_pool_counters {
-    uint64_t runs;      /* posted work that was run                                                */
-    uint64_t shares;    /* spawned jobs that were offered to thieves (the rest costs no counting)   */
-    uint64_t steals;    /* jobs, and posted work taken from another thread's queue                  */
-    uint64_t parks;     /* a thread that found nothing, or waited, went to sleep                     */
-    uint64_t wakes;     /* a sleeper was woken, or a spare thread started, for work                 */
-    uint64_t spares;    /* threads started in the place of blocked ones                             */
+    uint64_t runs;   /* posted work that was run                                                */
+    uint64_t shares; /* spawned jobs that were offered to thieves (the rest costs no counting)   */
+    uint64_t steals; /* jobs, and posted work taken from another thread's queue                  */
+    uint64_t
+        far_takes;   /* of these, from threads last seen on another NUMA node; and posted work whose home is another */
+    uint64_t parks;  /* a thread that found nothing, or waited, went to sleep                     */
+    uint64_t wakes;  /* a sleeper was woken, or a spare thread started, for work                 */
+    uint64_t spares; /* threads started in the place of blocked ones                             */
     uint64_t search_ns; /* time in which a thread was awake and looked for work, up to its last end; what
                            ended within a microsecond does not count                                       */
 } sbl_pool_counters;

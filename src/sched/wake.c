@@ -14,6 +14,7 @@
 #include <sched.h>
 
 #include "sched/futex.h"
+#include "sched/topology.h"
 #include "sched/worker.h"
 
 static void send_token(sbl_slot *slot)
@@ -43,6 +44,23 @@ static int wake_sleeper(sbl_pool *pool)
             return 1;
         }
     }
+    return 0;
+}
+
+/* One that was last seen on that node. */
+static int wake_sleeper_on(sbl_pool *pool, int32_t node)
+{
+    for (int32_t w = 0; w * 64 < pool->max_threads; w++)
+        for (uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed); bits; bits &= bits - 1) {
+            uint64_t  bit  = bits & -bits;
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
+
+            if (sbl_node_of_domain(atomic_load_explicit(&slot->domain, memory_order_relaxed)) == node &&
+                atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_acquire) & bit) { /* as above */
+                send_token(slot);
+                return 1;
+            }
+        }
     return 0;
 }
 
@@ -79,7 +97,7 @@ static int try_wake(sbl_pool *pool, int for_records)
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
     atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
-    if (wake_sleeper(pool) || start_spare(pool))
+    if ((pool->n_homes && wake_sleeper_on(pool, sbl_home_to_wake(pool))) || wake_sleeper(pool) || start_spare(pool))
         return 1;
     atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
@@ -118,7 +136,7 @@ void sbl_request_all(sbl_pool *pool)
 
 int sbl_posted_visible(sbl_pool *pool)
 {
-    if (sbl_queue_count(&pool->queue))
+    if (sbl_queue_count(&pool->queue) || sbl_home_visible(pool))
         return 1;
     for (int32_t i = 0, n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed); i < n; i++) {
         sbl_slot *slot = sbl_slot_at(pool, i);

@@ -10,7 +10,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sched/futex.h"
-#include "sched/topology.h"
 #include "sched/worker.h"
 
 /* Large, as a wait inside a task may run what it waits for on the same stack; touched as used. The sanitizers
@@ -22,16 +21,6 @@
 #endif
 
 __thread sbl_self sbl_me;
-
-static uint32_t next_random(sbl_slot *self)
-{
-    uint32_t x = self->random;
-
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return self->random = x;
-}
 
 static int too_many(sbl_pool *pool)
 {
@@ -56,6 +45,8 @@ static sbl_work *take_posted(sbl_slot *self)
     sbl_work  *work;
     int        own_first;
 
+    if (self->pool->n_homes)
+        return sbl_home_take_near(self);
     if (!sbl_queue_count(foreign))
         return sbl_queue_pop(own);
     if (!sbl_queue_count(own))
@@ -72,59 +63,6 @@ static sbl_work *take_posted(sbl_slot *self)
     return work ? work : sbl_queue_pop(own_first ? foreign : own);
 }
 
-static sbl_work *take_from_others(sbl_slot *self)
-{
-    sbl_pool *pool = self->pool;
-    int32_t   n    = atomic_load_explicit(&pool->n_threads, memory_order_relaxed);
-    int32_t   from = n ? (int32_t)(next_random(self) % (uint32_t)n) : 0;
-
-    for (int32_t i = 0; i < n; i++) {
-        sbl_slot *victim = sbl_slot_at(pool, (from + i) % n);
-        sbl_work *work   = victim && victim != self ? sbl_queue_pop(&victim->queue) : NULL;
-
-        if (work) {
-            sbl_add(&self->steals, 1);
-            return work;
-        }
-    }
-    return NULL;
-}
-
-/* Bits of word w, from bit `from` on, then round. */
-static int steal_in_word(sbl_slot *self, int32_t w, uint64_t bits, int32_t domain)
-{
-    for (; bits; bits &= bits - 1) {
-        sbl_slot *victim = sbl_slot_at(self->pool, w * 64 + __builtin_ctzll(bits));
-
-        if (!victim || victim == self)
-            continue;
-        if (domain >= 0 && atomic_load_explicit(&victim->domain, memory_order_relaxed) != domain)
-            continue;
-        if (sbl_steal(self, self->base, victim))
-            return 1;
-    }
-    return 0;
-}
-
-/* One round over all slots that may hold jobs, from a random one on; of one domain only, or of any (-1). */
-static int steal_round(sbl_slot *self, int32_t domain)
-{
-    sbl_pool *pool    = self->pool;
-    int32_t   n_words = (pool->max_slots + 63) / 64;
-    uint32_t  from    = next_random(self) % (uint32_t)(n_words * 64);
-    uint64_t  low     = ((uint64_t)1 << (from % 64)) - 1;
-
-    for (int32_t i = 0; i <= n_words; i++) {
-        int32_t  w    = ((int32_t)(from / 64) + i) % n_words;
-        uint64_t bits = atomic_load_explicit(&pool->active[w], memory_order_relaxed);
-
-        bits &= i == 0 ? ~low : i == n_words ? low : ~(uint64_t)0;
-        if (steal_in_word(self, w, bits, domain))
-            return 1;
-    }
-    return 0;
-}
-
 /* A guest works in the place of one of ours. */
 static int may_help(sbl_pool *pool)
 {
@@ -133,33 +71,22 @@ static int may_help(sbl_pool *pool)
     return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) <= pool->threads;
 }
 
-static int steal_from_others(sbl_slot *self)
-{
-    int32_t domain;
-
-    if (!may_help(self->pool))
-        return 0;
-    if (sbl_domains() < 2)
-        return steal_round(self, -1);
-    domain = sbl_domain_here();
-    atomic_store_explicit(&self->domain, domain, memory_order_relaxed);
-    return steal_round(self, domain) || steal_round(self, -1);
-}
-
 static int find_and_run(sbl_slot *self)
 {
     sbl_work *work;
 
+    if (self->pool->n_domains > 1)
+        sbl_note_domain(self);
     if (sbl_mail_run(self))
         return 1;
     work = take_posted(self);
     if (!work)
-        work = take_from_others(self);
+        work = sbl_take_from_others(self);
     if (work) {
         run_work(self, work);
         return 1;
     }
-    return steal_from_others(self);
+    return may_help(self->pool) && sbl_steal_from_others(self);
 }
 
 /*
@@ -220,6 +147,7 @@ void *sbl_worker_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     atomic_store_explicit(&self->tid, gettid(), memory_order_relaxed);
     sbl_me.worker = self;
+    sbl_slot_settle(self);
     sbl_note_searching(self); /* so it was counted by who started it */
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
@@ -256,7 +184,7 @@ int sbl_pool_run_one(void)
     sbl_work *work = self ? take_posted(self) : NULL;
 
     if (self && !work)
-        work = take_from_others(self);
+        work = sbl_take_from_others(self);
     if (!work)
         return 0;
     run_work(self, work);

@@ -40,6 +40,7 @@
 #define SBL_SYNC_ROUNDS   512    /* between two looks at the clock */
 #define SBL_SYNC_NS       100000 /* about what a wake costs: a sync without anything to steal sleeps after that */
 #define SBL_EVENT_ROUNDS  200    /* some microseconds */
+#define SBL_HOME_PATIENCE 4096   /* so many pieces may overtake one of their priority whose home is elsewhere */
 #endif
 
 /* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
@@ -56,7 +57,10 @@ _Static_assert(SBL_RECORDS <= SBL_INDEX, "an index may be that of the end");
 #define SBL_BLOCKED          ((uint64_t)1 << 48)
 #define SBL_COUNT(state, of) ((int32_t)((state) / (of)&0xffff))
 
+#define SBL_MAX_SLOTS (2 * (SBL_MAX_THREADS + SBL_SPARES) + SBL_GUESTS)
+
 typedef struct sbl_overflow sbl_overflow;
+typedef struct sbl_home     sbl_home;
 
 typedef struct sbl_slot {
     struct sabal_place place; /* first: jobs know the slot by it */
@@ -77,8 +81,8 @@ typedef struct sbl_slot {
     int32_t          searching; /* this thread is counted as searching */
     uint32_t         random;
     _Atomic int32_t  domain; /* of the core it was last seen on: threads of one domain are near */
-    _Atomic uint64_t runs, shares, steals, parks, search_ns; /* written by the owner alone */
-    int64_t          since;                                  /* it searches */
+    _Atomic uint64_t runs, shares, steals, far_takes, parks, search_ns; /* written by the owner alone */
+    int64_t          since;                                             /* it searches */
     pthread_t        thread;
 
     _Atomic pid_t tid; /* 0: it does not run yet */
@@ -104,12 +108,15 @@ struct sbl_pool {
     _Atomic int32_t      quit;    /* threads end */
     int32_t              threads; /* how many may be awake */
     int32_t              max_threads, max_slots;
-    _Atomic int32_t      n_threads; /* started so far */
-    _Atomic int32_t      no_more;   /* the last attempt to start one more failed */
-    pthread_mutex_t      lock;      /* guards starting threads and making slots */
-    _Atomic uint64_t    *active;    /* a bit for each slot that may hold work: started threads, lent slots */
-    _Atomic uint64_t    *sleeping;  /* a bit for each thread that sleeps and was not woken yet */
-    _Atomic(sbl_slot *) *slots;     /* max_slots; NULL until needed */
+    int32_t              n_domains, n_levels; /* of the topology */
+    int32_t              n_homes;             /* NUMA nodes; 0: there is one, and nobody asks */
+    sbl_home            *homes;               /* a queue for each */
+    _Atomic int32_t      n_threads;           /* started so far */
+    _Atomic int32_t      no_more;             /* the last attempt to start one more failed */
+    pthread_mutex_t      lock;                /* guards starting threads and making slots */
+    _Atomic uint64_t    *active;              /* a bit for each slot that may hold work: started threads, lent slots */
+    _Atomic uint64_t    *sleeping;            /* a bit for each thread that sleeps and was not woken yet */
+    _Atomic(sbl_slot *) *slots;               /* max_slots; NULL until needed */
 };
 
 /* How many a thread has open. */
@@ -150,8 +157,10 @@ static inline int sbl_regions_differ(sbl_regions before)
 /* slot.c */
 sabal_status sbl_slot_create(sbl_slot **slot, sbl_pool *pool, int32_t index);
 void         sbl_slot_destroy(sbl_slot *slot);
-/** Maps the deque if that wasn't done; 0: no memory. */
+/** Maps the deque if that wasn't done; 0: no memory. Its first user touches it first. */
 int sbl_slot_ready(sbl_slot *slot);
+/** By its thread when that begins: what another had to write first comes to its NUMA node. */
+void sbl_slot_settle(sbl_slot *self);
 
 /* wake.c */
 /** After work was published: wakes a thread if none searches and one more may be awake. */
@@ -202,6 +211,34 @@ int sbl_mail_take_back(sbl_slot *to, sbl_mail *mail);
 /** Runs what there is for the calling thread. 0: nothing. */
 int sbl_mail_run(sbl_slot *self);
 
+/* victims.c */
+/** The slots at one level from a thread's. */
+typedef struct sbl_victims {
+    int32_t  n, from; /* the first to go to; then the next, and round */
+    uint16_t list[SBL_MAX_SLOTS];
+} sbl_victims;
+void sbl_victims_at(sbl_victims *victims, sbl_slot *self, int32_t level);
+/** Notes the domain that the calling thread is in. */
+void sbl_note_domain(sbl_slot *self);
+/** 1 if they were last seen on different NUMA nodes. */
+int sbl_is_far(const sbl_slot *self, const sbl_slot *other);
+/** Steals a job and runs it, or takes a piece of posted work from another's queue, or that of another node; 0, NULL: none. */
+int       sbl_steal_from_others(sbl_slot *self);
+sbl_work *sbl_take_from_others(sbl_slot *self);
+
+/* home_queue.c; but for making and ending only if the pool has n_homes */
+int  sbl_homes_make(sbl_pool *pool); /* 0: no memory */
+void sbl_homes_end(sbl_pool *pool);
+/** Puts each piece into the queue of its home, or the usual one. */
+void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n, uint64_t order);
+/** From the own queue, that of foreign posts, that of the own node; another's if that is overdue. */
+sbl_work *sbl_home_take_near(sbl_slot *self);
+/** From any node's queue, the nearest first. */
+sbl_work *sbl_home_take_far(sbl_slot *self);
+int       sbl_home_visible(sbl_pool *pool);
+/** The node of which a thread had best be woken. */
+int32_t sbl_home_to_wake(sbl_pool *pool);
+
 /* nodes.c: the job that begins with a node of a graph. */
 sabal_job_fn sbl_node_job;
 
@@ -217,6 +254,13 @@ static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
 {
     /* acquire: the slot's contents; pairs with the release where it is put there (worker.c, guest.c) */
     return atomic_load_explicit(&pool->slots[i], memory_order_acquire);
+}
+
+static inline sbl_slot *sbl_victim(const sbl_victims *victims, sbl_pool *pool, int32_t i)
+{
+    int32_t k = victims->from + i;
+
+    return sbl_slot_at(pool, victims->list[k < victims->n ? k : k - victims->n]);
 }
 
 static inline uint32_t sbl_tail_of(uint64_t shared)
@@ -246,6 +290,14 @@ static inline uint64_t sbl_state(sbl_pool *pool)
 static inline void sbl_add(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/** It takes something of another's. */
+static inline void sbl_note_steal(sbl_slot *self, const sbl_slot *from)
+{
+    sbl_add(&self->steals, 1);
+    if (self->pool->n_homes && sbl_is_far(self, from))
+        sbl_add(&self->far_takes, 1);
 }
 
 #endif

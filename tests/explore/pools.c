@@ -68,11 +68,17 @@ void pool_of_slots(int n, int watched_records)
     name_pool(n, watched_records);
 }
 
-void pool_of_threads(int n)
+void pool_on_nodes(int n, int nodes)
 {
+    explore_nodes     = nodes;
     explore_no_memory = 0;
     sbl_pool_create(&pool, &(sbl_pool_options){.threads = n}, NULL);
     name_pool(n, 0);
+}
+
+void pool_of_threads(int n)
+{
+    pool_on_nodes(n, 1);
 }
 
 void mark(int i)

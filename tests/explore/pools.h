@@ -15,10 +15,14 @@ extern int      *ran; /* MARKS words */
 
 extern int explore_no_memory; /* set by setup, after the pool was made: no thread starts any more */
 
+extern int32_t explore_nodes; /* NUMA nodes that there are; set by pool_on_nodes() */
+
 /** `n` slots without threads, on which a scenario's own threads work; nobody sleeps, so that no publishing wakes. */
 void pool_of_slots(int n, int watched_records);
 /** The real thing, with its threads. */
 void pool_of_threads(int n);
+/** The same; its threads are on so many NUMA nodes, in turn. */
+void pool_on_nodes(int n, int nodes);
 /** The job or work of this number runs: once. */
 void mark(int i);
 /** For the end: the first n marks are there. */

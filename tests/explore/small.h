@@ -14,5 +14,6 @@
 #define SBL_SYNC_ROUNDS   2
 #define SBL_SYNC_NS       0
 #define SBL_EVENT_ROUNDS  1
+#define SBL_HOME_PATIENCE 2
 
 #endif

@@ -68,12 +68,50 @@ void sbl_topology_load(void)
 {
 }
 
+/* Each thread of the pool is on a node of its own if there are several; all others are on the first. */
+int32_t explore_nodes;
+
+int32_t sbl_nodes(void)
+{
+    return explore_nodes;
+}
+
 int32_t sbl_domains(void)
 {
-    return 1;
+    return explore_nodes;
+}
+
+int32_t sbl_levels(void)
+{
+    return explore_nodes > 1 ? 2 : 1;
 }
 
 int32_t sbl_domain_here(void)
+{
+    return sbl_me.worker ? sbl_me.worker->index % explore_nodes : 0;
+}
+
+int32_t sbl_node_here(void)
+{
+    return sbl_domain_here();
+}
+
+int32_t sbl_node_of_domain(int32_t domain)
+{
+    return domain;
+}
+
+int32_t sbl_level_between(int32_t from, int32_t to)
+{
+    return from != to;
+}
+
+int32_t sbl_level_of_node(int32_t from, int32_t node)
+{
+    return from != node;
+}
+
+int32_t sbl_bring_pages_here(void *memory, int32_t n_pages)
 {
     return 0;
 }
