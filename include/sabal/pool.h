@@ -70,6 +70,8 @@ typedef struct sabal_worker_stats {
     int64_t steals;       /* jobs, parts and tasks that it took from other threads                                  */
     int64_t sleeps;       /* how often it went to sleep, as there was nothing to do or to wait for a job            */
     int64_t searching_ns; /* how long it was awake and looked for work, in searches of more than a microsecond       */
+    int64_t far_takes;    /* what it took from another NUMA node: jobs, parts and tasks of threads last seen there,
+                             and tasks whose largest input lies there; 0 on machines with one node                 */
 } sabal_worker_stats;
 
 /**

@@ -8,6 +8,7 @@
 #include "graph/budget.h"
 #include "graph/client.h"
 #include "graph/disk_copy.h"
+#include "graph/home.h"
 #include "graph/local.h"
 #include "sched/chaos.h"
 
@@ -92,6 +93,7 @@ void sbl_held_make(sabal_future *f)
     held->own     = value->own;
     atomic_init(&held->refs, 1);
     atomic_init(&held->need, NOBODY);
+    atomic_init(&held->home, sbl_value_home(value));
     atomic_init(&held->touched, atomic_load_explicit(&budget->tick, memory_order_relaxed));
     if (f->again) {
         sbl_future_keep(f);
@@ -189,6 +191,7 @@ static sabal_status read_back(sbl_held *held, sabal_error *err)
     if (!st) {
         held->value = value;
         atomic_store_explicit(&value->held, held, memory_order_relaxed);
+        atomic_store_explicit(&held->home, sbl_value_home(value), memory_order_relaxed);
         sbl_budget_move(budget, (int64_t)held->own, -(int64_t)held->own);
         /* release: who sees that it is back sees the value */
         atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
@@ -274,6 +277,7 @@ static void leave(sbl_held *held, sbl_disk_copy *copy)
         if (is_sole(held->value) && !atomic_load_explicit(&held->stays, memory_order_relaxed)) {
             gone        = held->value;
             held->value = NULL;
+            atomic_store_explicit(&held->home, 0, memory_order_relaxed);
             sbl_budget_move(budget, -(int64_t)held->own, (int64_t)held->own);
         } else {
             atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);

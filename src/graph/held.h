@@ -27,6 +27,7 @@ typedef struct sbl_held {
     _Atomic int32_t  users;   /* tasks that will use it, as far as is known */
     _Atomic uint64_t need;    /* the serial of the first of them */
     _Atomic uint64_t touched; /* the budget's tick when it was used last */
+    _Atomic int32_t  home;    /* the NUMA node on which it lies, from 1 on; 0: not known, or away */
     _Atomic uint8_t  stays;   /* it can't leave: somebody has its address for good, or it has no encode() */
     sbl_value       *value;   /* NULL: away. Changes under the budget's lock, while nobody has it pinned */
     sbl_disk_copy   *copy;    /* under the budget's lock; NULL: none yet. Stays when the value comes back */

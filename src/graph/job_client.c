@@ -104,5 +104,6 @@ sabal_status sabal_client_worker_get(const sabal_client *client, int32_t i, saba
     s.steals       = (int64_t)c.steals;
     s.sleeps       = (int64_t)c.parks;
     s.searching_ns = (int64_t)c.search_ns;
+    s.far_takes    = (int64_t)c.far_takes;
     return sbl_struct_give(stats, &s, sizeof s);
 }

@@ -9,10 +9,12 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "graph/home.h"
 #include "graph/timer.h"
 #include "graph/trace.h"
 #include "graph/watch.h"
 #include "sched/chaos.h"
+#include "sched/topology.h"
 
 #include <stddef.h>
 
@@ -22,6 +24,7 @@ void sbl_ready_add(sbl_ready *ready, sabal_future *f)
 {
     f->work.run  = sbl_run_posted;
     f->work.next = NULL;
+    f->work.home = sbl_task_home(f);
     if (f->work.priority > 0)
         atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
     *(ready->n++ ? ready->last : &ready->first) = &f->work;
@@ -37,10 +40,19 @@ void sbl_ready_post(sbl_ready *ready, sabal_client *client)
     ready->n = 0;
 }
 
-/* A task of the usual priority may go before what waits in the queue, unless something urgent does. */
-static int may_run_directly(const sabal_future *f)
+static int is_at_home(sabal_future *f)
 {
-    return f->work.priority == 0 && atomic_load_explicit(&f->client->urgent, memory_order_relaxed) <= 0;
+    int32_t home = sbl_task_home(f);
+
+    return !home || home == sbl_node_here() + 1;
+}
+
+/* A task of the usual priority may go before what waits in the queue, unless something urgent does, or it reads most from
+   another node's memory. */
+static int may_run_directly(sabal_future *f)
+{
+    return f->work.priority == 0 && atomic_load_explicit(&f->client->urgent, memory_order_relaxed) <= 0 &&
+           is_at_home(f);
 }
 
 /*

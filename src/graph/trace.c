@@ -225,8 +225,9 @@ void sbl_trace_workers(sbl_trace *trace, const sabal_client *client)
         n = snprintf(
             event, sizeof event,
             ",\n{\"ph\":\"C\",\"name\":\"%s\",\"cat\":\"pool\",\"ts\":%s,\"pid\":%d,\"args\":{\"runs\":%" PRId64
-            ",\"offered\":%" PRId64 ",\"steals\":%" PRId64 ",\"sleeps\":%" PRId64 ",\"searching_us\":%s}}",
-            name, ts, (int)getpid(), s.runs, s.offered, s.steals, s.sleeps, searching);
+            ",\"offered\":%" PRId64 ",\"steals\":%" PRId64 ",\"far_takes\":%" PRId64 ",\"sleeps\":%" PRId64
+            ",\"searching_us\":%s}}",
+            name, ts, (int)getpid(), s.runs, s.offered, s.steals, s.far_takes, s.sleeps, searching);
         pthread_mutex_lock(&slot->lock);
         append(trace, slot, event, (size_t)n);
         pthread_mutex_unlock(&slot->lock);

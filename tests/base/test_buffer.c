@@ -7,6 +7,8 @@
 
 #include <sabal/memory.h>
 
+#include "base/alloc.h"
+#include "base/home.h"
 #include "support/test.h"
 
 #define MIB ((size_t)1 << 20)
@@ -106,4 +108,99 @@ Test(buffer, what_is_told_of_memory_is_as_long_as_the_caller_says)
         cr_expect_eq(old.in_use, 1);
     }
     sbl_buffer_free(buffer, 1000);
+}
+
+/* --- on several NUMA nodes, pretended ---------------------------------------------------------------------------- */
+
+static int32_t node;
+
+static int32_t node_here(void)
+{
+    return node;
+}
+
+Test(buffer, one_that_comes_back_goes_to_its_own_node_whoever_returns_it)
+{
+    char *a, *b, *c;
+
+    sbl_buffer_nodes(3, node_here);
+    node = 2;
+    a    = sbl_buffer_alloc(4 * MIB);
+    cr_assert_not_null(a);
+    cr_expect_eq(sbl_home_of(a), 2);
+    cr_expect_eq(sbl_home_of(a + 4 * MIB - 1), 2); /* a view's data may begin anywhere */
+    node = 0;
+    sbl_buffer_free(a, 4 * MIB);
+    b = sbl_buffer_alloc(4 * MIB);
+    cr_expect_neq(a, b, "it lies on another node");
+    cr_expect_eq(sbl_home_of(b), 0);
+    node = 2;
+    c    = sbl_buffer_alloc(4 * MIB);
+    cr_expect_eq(a, c);
+    cr_expect_eq(sbl_home_of(c), 2);
+    sbl_buffer_free(b, 4 * MIB);
+    sbl_buffer_free(c, 4 * MIB);
+    sbl_buffer_nodes(1, NULL);
+}
+
+Test(buffer, memory_that_went_back_to_the_system_has_no_home)
+{
+    void *a, *small;
+
+    sbl_buffer_nodes(2, node_here);
+    node  = 1;
+    a     = sbl_buffer_alloc(2 * MIB);
+    small = sbl_buffer_alloc(1000);
+    cr_expect_eq(sbl_home_of(a), 1);
+    cr_expect_eq(sbl_home_of(small), SBL_NO_HOME);
+    cr_expect_eq(sbl_home_of(&a), SBL_NO_HOME);
+    cr_expect_eq(sbl_home_of((void *)UINTPTR_MAX), SBL_NO_HOME);
+    cr_expect_eq(sbl_home_of(NULL), SBL_NO_HOME);
+    sbl_buffer_free(a, 2 * MIB);
+    sabal_memory_trim();
+    cr_expect_eq(sbl_home_of(a), SBL_NO_HOME);
+    sbl_buffer_free(small, 1000);
+    sbl_buffer_nodes(1, NULL);
+    cr_expect_eq(sbl_home_of(&a), SBL_NO_HOME);
+}
+
+/* Those who have buffers when the nodes become known, or when there are fewer again, or another number. */
+Test(buffer, the_number_of_nodes_may_change_under_buffers)
+{
+    void        *early = sbl_buffer_alloc(3 * MIB), *late;
+    sabal_memory m     = {.struct_size = sizeof m};
+
+    sbl_buffer_nodes(8, node_here);
+    node = 7;
+    late = sbl_buffer_alloc(3 * MIB);
+    sbl_buffer_free(early, 3 * MIB);
+    sbl_buffer_nodes(2, node_here);
+    sbl_buffer_free(late, 3 * MIB);
+    cr_expect_not_null(late = sbl_buffer_alloc(3 * MIB));
+    sbl_buffer_nodes(1, NULL);
+    sbl_buffer_free(late, 3 * MIB);
+    cr_expect_eq(sbl_buffer_alloc(3 * MIB), late);
+    sbl_buffer_free(late, 3 * MIB);
+    sabal_memory_trim();
+    sabal_memory_get(&m);
+    cr_expect_eq(m.cached, 0);
+}
+
+/* Without memory for the tables it is as on one node. */
+Test(buffer, without_memory_for_homes_there_are_none)
+{
+    void *a;
+
+    for (int64_t n = 1; n <= 2; n++) {
+        sbl_alloc_fail(n, 1);
+        sbl_buffer_nodes(2, node_here);
+        sbl_alloc_fail(0, 0);
+        node = 1;
+        a    = sbl_buffer_alloc(2 * MIB);
+        cr_assert_not_null(a);
+        cr_expect_eq(sbl_home_of(a), SBL_NO_HOME);
+        sbl_buffer_free(a, 2 * MIB);
+    }
+    sbl_buffer_nodes(SBL_MOST_HOMES + 1, node_here);
+    cr_expect_eq(sbl_homes(), 1);
 }

@@ -272,8 +272,8 @@ Test(trace, it_ends_with_the_counters_of_each_thread)
     cr_expect_eq(count(root, "C", "name", "others", NULL), 1);
     cr_assert_not_null(event);
     args = json_object_get(event, "args");
-    for (int i = 0; i < 5; i++) {
-        static const char *const NAMES[] = {"runs", "offered", "steals", "sleeps", "searching_us"};
+    for (int i = 0; i < 6; i++) {
+        static const char *const NAMES[] = {"runs", "offered", "steals", "far_takes", "sleeps", "searching_us"};
 
         cr_expect(json_is_number(json_object_get(args, NAMES[i])), "%s", NAMES[i]);
     }
