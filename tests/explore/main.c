@@ -25,6 +25,8 @@ const explore_scenario explore_scenarios[] = {
     {"event", event_two_waiters, expect_two, 2, -1, 3, -1, -1},
     {"post_one_to_two", post_one_to_two, idle_after_one, 2, -1, 3, -1, -1},
     {"post_two_to_two", post_two_to_two, idle_after_two, 2, 2, 2, 4, -1},
+    {"home_of_nobody", home_of_nobody, idle_after_one, 2, -1, 3, -1, -1},
+    {"home_of_each", home_of_each, idle_after_two, 2, 1, 2, 2, 3},
     {"first_needs_second", first_needs_second, idle_after_two, 2, 3, 2, 5, -1},
     {"posts_and_holds", thread_posts_and_holds, idle_after_two, 2, 3, 2, 5, -1},
     {"blocked", blocked_thread_lends, idle_after_two, 2, 3, 2, 5, -1},

@@ -24,6 +24,8 @@ void post_two_to_one(void);
 void two_post_to_one(void);
 void post_one_to_two(void);
 void post_two_to_two(void);
+void home_of_nobody(void);
+void home_of_each(void);
 void first_needs_second(void);
 void thread_posts_and_holds(void);
 void blocked_thread_lends(void);

@@ -91,6 +91,24 @@ void post_two_to_two(void)
     explore_thread("poster", post_both, NULL, 0);
 }
 
+/* Work whose home is a node without a thread; and work for two nodes with one thread each. */
+void home_of_nobody(void)
+{
+    pool_on_nodes(1, 2);
+    make_pieces();
+    pieces[0].work.home = 2;
+    explore_thread("poster", post_first, NULL, 0);
+}
+
+void home_of_each(void)
+{
+    pool_on_nodes(2, 2);
+    make_pieces();
+    pieces[0].work.home = 2;
+    pieces[1].work.home = 1;
+    explore_thread("poster", post_both, NULL, 0);
+}
+
 static int is_marked(void *argument)
 {
     return ran[(intptr_t)argument];

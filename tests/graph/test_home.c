@@ -226,6 +226,43 @@ Test(home, tasks_run_though_no_thread_is_where_their_inputs_lie)
 
 /* --- what is known ------------------------------------------------------------------------------------------------ */
 
+static sabal_future *scattered_on(int core, size_t size)
+{
+    sabal_future *f;
+    sbl_value    *value;
+    void         *room;
+
+    there = core;
+    cr_assert_eq(sbl_bytes_create(&value, &room, size, &err), SABAL_OK);
+    memset(room, 1, size);
+    there = 0;
+    cr_assert_eq(sbl_engine_scatter(client, value, &f, &err), SABAL_OK);
+    sbl_value_release(value);
+    return f;
+}
+
+Test(home, of_several_inputs_the_largest_tells)
+{
+    machine = sbl_topology_synthetic("node:2 l3:1 core:2 pu:1");
+    sbl_topology_use(machine, core_of_nobody);
+    client = sabal_open("local:", &err, .threads = 1);
+    for (int order = 0; order < 2; order++) {
+        sabal_future *few = scattered_on(0, LARGE), *many = scattered_on(2, LARGE + 1), *small = scattered_on(0, 100),
+                     *f;
+
+        f = order ? sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(few, many, small))
+                  : sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(small, many, few));
+        cr_expect_eq(f->work.home, 2);
+        cr_expect_eq(sabal_future_wait(f, &err), SABAL_OK, "%s", err.message);
+        f = sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(small));
+        cr_expect_eq(f->work.home, 0);
+        sbl_handle_release(few);
+        sbl_handle_release(many);
+        sbl_handle_release(small);
+    }
+    stop_pretending();
+}
+
 Test(home, a_value_a_view_and_small_ones)
 {
     sabal_ndarray *array, *rows;

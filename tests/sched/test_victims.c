@@ -96,6 +96,95 @@ Test(victims, nearest_first_and_each_other_once)
     }
 }
 
+/* --- what is stolen and taken, in order --------------------------------------------------------------------------- */
+
+static int32_t stolen_from; /* the slot whose record ran */
+
+static void run_record(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    stolen_from = *(int32_t *)(void *)self->data;
+}
+
+static void offer_record(sbl_slot *slot)
+{
+    cr_assert(sbl_slot_ready(slot));
+    slot->base[0].run                      = run_record;
+    *(int32_t *)(void *)slot->base[0].data = slot->index;
+    slot->shared                           = (uint64_t)1 << SBL_INDEX_BITS;
+}
+
+/* All offer something; one thread after the other takes all there is. */
+static void steal_all(const sbl_topology *t, sbl_pool *pool, int32_t thief)
+{
+    int32_t last = 0, n_far = 0;
+
+    for (int32_t i = 0; i < t->n_cores; i++)
+        if (i != thief)
+            offer_record(pool->slots[i]);
+    cr_assert(sbl_slot_ready(pool->slots[thief]));
+    pool->slots[thief]->steals = pool->slots[thief]->far_takes = 0;
+    for (int32_t n = 1; n < t->n_cores; n++) {
+        int32_t level;
+
+        cr_assert(sbl_steal_from_others(pool->slots[thief]));
+        level = sbl_level_between(t->domain_of_core[thief], t->domain_of_core[stolen_from]);
+        cr_expect_geq(level, last, "thief %d stole from %d, though a nearer one had something", thief, stolen_from);
+        last = level;
+        n_far += sbl_node_of_domain(t->domain_of_core[thief]) != sbl_node_of_domain(t->domain_of_core[stolen_from]);
+        cr_expect_eq(pool->slots[thief]->steals, n);
+        cr_expect_eq(pool->slots[thief]->far_takes, n_far);
+    }
+    cr_expect_not(sbl_steal_from_others(pool->slots[thief]));
+}
+
+/* The same with posted work: that of near neighbours, of far ones, then what lies at other nodes, the nearest first. */
+static void take_all(const sbl_topology *t, sbl_pool *pool, int32_t thief)
+{
+    const int32_t from = t->domain_of_core[thief];
+    sbl_work     *work = calloc((size_t)(t->n_cores + t->n_nodes), sizeof *work), *taken;
+    int32_t       last = 0, n = 0;
+
+    for (int32_t i = 0; i < t->n_cores; i++)
+        if (i != thief)
+            sbl_queue_push(&((sbl_slot *)pool->slots[i])->queue, &work[i], 1, 0);
+    for (int32_t i = 0; i < pool->n_homes; i++) {
+        work[t->n_cores + i].home = i + 1;
+        sbl_home_post(pool, &pool->queue, &work[t->n_cores + i], 1, 0);
+    }
+    while ((taken = sbl_take_from_others(pool->slots[thief]))) {
+        int32_t i = (int32_t)(taken - work), of_home = i >= t->n_cores;
+        int32_t level =
+            of_home ? sbl_level_of_node(from, i - t->n_cores) : sbl_level_between(from, t->domain_of_core[i]);
+
+        n++;
+        level += of_home ? pool->n_levels : 0;
+        cr_expect_geq(level, last, "thief %d took %d before what is nearer", thief, i);
+        last = level;
+    }
+    cr_expect_eq(n, t->n_cores - 1 + pool->n_homes);
+    free(work);
+}
+
+Test(victims, what_is_near_is_stolen_and_taken_first)
+{
+    for (int m = 0; m < N_MACHINES; m++) {
+        sbl_topology *t = sbl_topology_synthetic(MACHINES[m]);
+        sbl_pool     *pool;
+
+        sbl_topology_use(t, first_core);
+        pool = full_pool(t);
+        for (int32_t thief = 0; thief < t->n_cores; thief += 5) {
+            steal_all(t, pool, thief);
+            take_all(t, pool, thief);
+        }
+        free_pool(pool);
+        sbl_topology_use(NULL, NULL);
+        sbl_topology_free(t);
+    }
+}
+
+/* --- chance ------------------------------------------------------------------------------------------------------- */
+
 /* n draws, each of p: 7 sigma and 2 on top. Of all counts that are looked at here (fewer than 2000) one is farther off by
    chance with less than 2000 * 2 exp(-49 / 2): once in ten million. And the draws are the same each time. */
 static void expect_count(int32_t count, double n, double p, const char *what, int32_t i)
