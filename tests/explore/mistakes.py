@@ -194,9 +194,6 @@ MISTAKES = {
     'who_sleeps_does_not_see_what_is_at_home': (
         'wake.c', 'if (sbl_queue_count(&pool->queue) || sbl_home_visible(pool))', 'if (sbl_queue_count(&pool->queue))',
         ['home_of_nobody'], 'job 0 did not run'),
-    'who_is_idle_leaves_what_is_at_home_elsewhere': (
-        'victims.c', 'return work || !self->pool->n_homes ? work : sbl_home_take_far(self);', 'return work;',
-        ['home_of_nobody'], 'for ever|did not run|no run comes to an end'),
     'wake_gives_up_at_once': (
         'wake.c', 'while (!try_wake(pool, for_records)) {', 'if (!try_wake(pool, for_records)) {',
         ['no_spare'], 'job 1 did not run'),
