@@ -12,13 +12,13 @@
 
 enum { THREADS = 4, MOST = 400 };
 
-static sbl_topology *machine;
-static sbl_pool     *pool;
-static int           shift; /* of the cores */
+static sbl_topology   *machine;
+static sbl_pool       *pool;
+static _Atomic int64_t done; /* pieces that ran to their end, since pretend() */
 
 static int core_of_worker(void)
 {
-    return sbl_me.worker ? sbl_me.worker->index + shift : 0;
+    return sbl_me.worker ? sbl_me.worker->index : 0;
 }
 
 static void pretend(const char *description, int32_t threads)
@@ -27,6 +27,7 @@ static void pretend(const char *description, int32_t threads)
     cr_assert_not_null(machine);
     sbl_topology_use(machine, core_of_worker);
     pool = pool_of(threads);
+    atomic_store(&done, 0);
 }
 
 static void stop_pretending(void)
@@ -34,7 +35,6 @@ static void stop_pretending(void)
     sbl_pool_destroy(pool);
     sbl_topology_use(NULL, NULL);
     sbl_topology_free(machine);
-    shift = 0;
 }
 
 typedef struct piece {
@@ -45,6 +45,12 @@ typedef struct piece {
 static piece           pieces[MOST];
 static _Atomic int64_t here;  /* pieces that came to where they wait for each other */
 static _Atomic int     open_; /* the gate in front of them */
+
+static void wait_until_done(int64_t n)
+{
+    while (atomic_load(&done) < n)
+        usleep(100);
+}
 
 static void wait_in_step(int32_t n_threads)
 {
@@ -58,6 +64,7 @@ static void run_in_step(sbl_work *work)
 {
     ((piece *)work)->ran_on = sbl_node_here();
     wait_in_step(THREADS);
+    atomic_fetch_add(&done, 1);
 }
 
 static void run_gate(sbl_work *work)
@@ -65,6 +72,7 @@ static void run_gate(sbl_work *work)
     atomic_fetch_add(&here, 1);
     while (!atomic_load(&open_))
         usleep(100);
+    atomic_fetch_add(&done, 1);
 }
 
 static void close_gate(piece *gates, int32_t n_threads)
@@ -98,8 +106,7 @@ Test(homes, when_all_are_busy_each_piece_runs_at_home)
         pieces[i] = (piece){.work = {.run = run_in_step, .home = 1 + i % 2, .next = &pieces[i + 1].work}, .ran_on = -1};
     sbl_pool_post_batch(pool, &pieces[0].work, MOST);
     atomic_store(&open_, 1);
-    while (counters().runs < MOST + THREADS || atomic_load(&here) < MOST)
-        usleep(100);
+    wait_until_done(MOST + THREADS);
     for (int32_t i = 0; i < MOST; i++)
         cr_expect_eq(pieces[i].ran_on, i % 2, "piece %d ran on node %d", i, pieces[i].ran_on);
     cr_expect_eq(counters().far_takes, 0);
@@ -109,6 +116,7 @@ Test(homes, when_all_are_busy_each_piece_runs_at_home)
 static void run_anyhow(sbl_work *work)
 {
     ((piece *)work)->ran_on = sbl_node_here();
+    atomic_fetch_add(&done, 1);
 }
 
 /* All threads are on one node, all work is at home on another, and on one that the machine has not. */
@@ -119,8 +127,7 @@ Test(homes, nobody_waits_for_a_thread_of_the_right_node)
         pieces[i] = (piece){.work = {.run = run_anyhow, .home = 2 + i % 3}, .ran_on = -1};
         sbl_pool_post(pool, &pieces[i].work);
     }
-    while (counters().runs < MOST)
-        usleep(100);
+    wait_until_done(MOST);
     cr_expect_eq(counters().far_takes, (MOST + 2) / 3 + (MOST + 1) / 3);
     sbl_pool_destroy(pool);
     for (int32_t i = 0; i < MOST; i++)
@@ -141,11 +148,13 @@ static void run_stream(sbl_work *work)
         stream[n_streamed] = (piece){.work = {.run = run_stream}};
         sbl_pool_post(pool, &stream[n_streamed].work);
     }
+    atomic_fetch_add(&done, 1);
 }
 
 static void run_elsewhere(sbl_work *work)
 {
     streamed_before = n_streamed;
+    atomic_fetch_add(&done, 1);
 }
 
 Test(homes, what_is_overdue_goes_first_wherever_it_lies)
@@ -160,8 +169,7 @@ Test(homes, what_is_overdue_goes_first_wherever_it_lies)
     stream[0] = (piece){.work = {.run = run_stream}};
     sbl_pool_post(pool, &stream[0].work);
     atomic_store(&open_, 1);
-    while (counters().runs < 2 * SBL_HOME_PATIENCE + 2)
-        usleep(100);
+    wait_until_done(2 * SBL_HOME_PATIENCE + 2);
     cr_expect_eq(streamed_before, SBL_HOME_PATIENCE);
     stop_pretending();
 }
@@ -179,8 +187,7 @@ Test(homes, priority_goes_before_home)
     streamed_before = -1;
     sbl_pool_post(pool, &urgent.work);
     atomic_store(&open_, 1);
-    while (counters().runs < 2 * SBL_HOME_PATIENCE + 2)
-        usleep(100);
+    wait_until_done(2 * SBL_HOME_PATIENCE + 2);
     cr_expect_eq(streamed_before, 0);
     stop_pretending();
 }
@@ -209,8 +216,7 @@ Test(homes, a_sleeper_of_the_right_node_is_woken)
             usleep(100);
         pieces[0] = (piece){.work = {.run = run_anyhow, .home = 1 + i % 2}, .ran_on = -1};
         sbl_pool_post(pool, &pieces[0].work);
-        while (counters().runs < (uint64_t)i + 1)
-            usleep(100);
+        wait_until_done(i + 1);
         while (SBL_COUNT(sbl_state(pool), SBL_AWAKE))
             usleep(100);
         cr_expect_eq(pieces[0].ran_on, i % 2);
@@ -244,6 +250,7 @@ SABAL_JOB(long, tree, int, n)
 static void run_tree(sbl_work *work)
 {
     RUN(pool, tree, 10);
+    atomic_fetch_add(&done, 1);
 }
 
 Test(homes, records_are_touched_first_by_who_runs_jobs_on_them)
@@ -256,8 +263,7 @@ Test(homes, records_are_touched_first_by_who_runs_jobs_on_them)
     cr_expect_eq(pages_touched(pool->slots[0]->base, bytes), 0);
     sbl_pool_post(pool, &p.work);
     atomic_store(&open_, 1);
-    while (counters().runs < 2 || SBL_COUNT(sbl_state(pool), SBL_AWAKE))
-        usleep(100);
+    wait_until_done(2);
     cr_expect_gt(pages_touched(pool->slots[0]->base, bytes), 0);
     stop_pretending();
 }
