@@ -186,6 +186,6 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
 
     if (n <= 0)
         return;
-    sbl_queue_push(queue, first, n, atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed));
+    sbl_queue_push(queue, first, n, atomic_fetch_add_explicit(&pool->order, (uint32_t)n, memory_order_relaxed));
     sbl_wake(pool, 0);
 }

@@ -15,8 +15,8 @@ typedef struct sbl_work {
     void (*run)(struct sbl_work *work);
     int32_t          priority; /* higher first among what waits in one queue; the queues: each thread's, and that
                                   of all other threads; a thread takes from its own and the latter the better */
-    uint64_t         order;    /* from here on the pool's own: among equals the one posted first */
-    struct sbl_work *child, *sibling, *last;
+    uint32_t         order;    /* from here on the pool's own: among equals the one posted first */
+    struct sbl_work *child, *sibling;
 } sbl_work;
 
 typedef struct sbl_pool_options {

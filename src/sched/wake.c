@@ -118,12 +118,12 @@ void sbl_request_all(sbl_pool *pool)
 
 int sbl_posted_visible(sbl_pool *pool)
 {
-    if (sbl_queue_count(&pool->queue))
+    if (sbl_queue_has_any(&pool->queue))
         return 1;
     for (int32_t i = 0, n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed); i < n; i++) {
         sbl_slot *slot = sbl_slot_at(pool, i);
 
-        if (slot && sbl_queue_count(&slot->queue))
+        if (slot && sbl_queue_has_any(&slot->queue))
             return 1;
     }
     return 0;

@@ -96,7 +96,7 @@ typedef struct sbl_slot {
 
 struct sbl_pool {
     _Alignas(SBL_LINE) _Atomic uint64_t state;
-    _Alignas(SBL_LINE) _Atomic uint64_t order; /* of posting */
+    _Alignas(SBL_LINE) _Atomic uint32_t order; /* of posting */
     _Alignas(SBL_LINE) sbl_queue queue;        /* what other threads post */
     _Alignas(SBL_LINE) _Atomic uint64_t wakes;
     _Atomic uint32_t     quiet;   /* counts moments in which all may be over; the destroyer sleeps on it */

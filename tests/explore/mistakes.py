@@ -169,6 +169,9 @@ MISTAKES = {
     'end_without_a_fence': (
         'pool.c', "        sbl_fence(); /* between `ending` and the look; pairs with that in sbl_tell_quiet() */\n", '',
         ['end_of_one'], 'for ever'),
+    'queue_posts_relaxed': (
+        'queue.c', '&queue->posted, &before, first, memory_order_release,', '&queue->posted, &before, first, memory_order_relaxed,',
+        ['post_one'], 'a race: reads posted piece'),
     'mail_wakes_without_a_fence': (
         'wake.c', "    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */\n", '',
         ['mail'], 'for ever|did not run'),
