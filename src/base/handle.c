@@ -62,6 +62,17 @@ void *sbl_handle_adopt(void *handle, sbl_owner *owner)
     return handle;
 }
 
+void sbl_handle_adopt_all(void *const *handles, int64_t n, sbl_owner *owner)
+{
+    sbl_handle **list;
+
+    pthread_mutex_lock(&owner->lock);
+    list = list_of(owner, 0);
+    for (int64_t i = 0; i < n; i++)
+        link_to(handles[i], owner, list);
+    pthread_mutex_unlock(&owner->lock);
+}
+
 void *sbl_handle_give(void *handle)
 {
     sbl_handle *h = handle;

@@ -53,6 +53,8 @@ static inline sbl_owner *sbl_handle_owner(const sbl_handle *h)
 void sbl_handle_init(void *handle, const sbl_handle_class *class_);
 /** Gives the caller's reference to the innermost scope of this thread and owner, else to the owner. Returns handle. */
 void *sbl_handle_adopt(void *handle, sbl_owner *owner);
+/** The same for n handles of one kind, none of them immortal. */
+void sbl_handle_adopt_all(void *const *handles, int64_t n, sbl_owner *owner);
 /** Gives the caller's reference to the user, as if sabal_retain() had made it. Returns handle. */
 void *sbl_handle_give(void *handle);
 /** One more reference of ours. NULL allowed. Returns handle. */

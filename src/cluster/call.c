@@ -12,6 +12,7 @@
 #include "cluster/load.h"
 #include "cluster/process.h"
 #include "cluster/wire.h"
+#include "graph/held.h"
 #include "sched/chaos.h"
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
@@ -37,10 +38,11 @@ static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
     int32_t      n          = task->future->n_inputs < LOOKED_AT ? task->future->n_inputs : LOOKED_AT;
 
     for (int32_t i = 0; i < n; i++) {
-        size_t      size;
-        const void *data = sbl_value_data(sbl_task_input_value(task, i), &size);
+        const sabal_future *input = task->future->edges[i].input;
+        size_t              size;
+        const void         *data = sbl_result_data(input, &size);
 
-        segments[i] = size ? sbl_segment_at(hub->segments, data, 1) : NULL;
+        segments[i] = size && !input->small ? sbl_segment_at(hub->segments, data, 1) : NULL;
     }
     pthread_mutex_lock(&hub->lock);
     for (int32_t i = 0; i < hub->n_workers; i++) {
@@ -88,6 +90,19 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
     return sbl_segment_hold(segment, w->index) ? SABAL_OK : sbl_send_segment(&w->channel, segment, err);
 }
 
+static sabal_status put_input(sbl_frame *frame, const struct sabal_task *task, int32_t i, const sbl_route *route,
+                              sabal_error *err)
+{
+    sbl_value   *value;
+    sabal_status st = sbl_task_input_value(&value, task, i, err);
+
+    if (st)
+        return st;
+    st = sbl_put_value(frame, value, route, err);
+    sbl_value_release(value);
+    return st;
+}
+
 /* *is_gone: the worker is, which is for the reader to find. */
 static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone, sabal_error *err)
 {
@@ -100,11 +115,11 @@ static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone,
     sabal_status        st;
 
     snprintf(what, sizeof what, "the function of task '%.64s'", name);
-    st = sbl_code_name(&code, (const void *)(uintptr_t)f->fn, what, err);
+    st = sbl_code_name(&code, (const void *)(uintptr_t)f->site->fn, what, err);
     sbl_put_u64(&frame, call->id);
     sbl_put_code(&frame, &code);
     sbl_put_text(&frame, name);
-    sbl_put_text(&frame, f->where);
+    sbl_put_text(&frame, f->site->where);
     sbl_put_u64(&frame, (uint64_t)(int64_t)f->work.priority);
     sbl_put_u64(&frame, f->arg_size);
     if (f->arg_size)
@@ -114,7 +129,7 @@ static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone,
     if (!st && call->process != w->process)
         st = *is_gone = SABAL_EPEER;
     for (int32_t i = 0; i < f->n_inputs && !st; i++)
-        st = sbl_put_value(&frame, sbl_task_input_value(call->task, i), &route, err);
+        st = put_input(&frame, call->task, i, &route, err);
     if (!st && !frame.failed)
         st = *is_gone = sbl_channel_send(&w->channel, &frame, err);
     else if (!st)
