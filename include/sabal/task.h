@@ -78,8 +78,10 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
  *   returns  a future, never NULL; failed at once if the client or an input is. Releasing it does not cancel the task
  *
  * An argument with a comma outside round brackets needs brackets of its own: (&(struct p){1, 2}).
+ * Cost: some 0.2 us, and 192 bytes with up to one input, 16 bytes of argument without one, and a result of up to 8 bytes
+ *
  * Errors (of the future): SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, SABAL_EINVAL (an option out of range, an input
- *         of another client), the first failed input's, the task's own.
+ *         of another client, 4 GiB or more of argument), the first failed input's, the task's own.
  */
 #ifndef __cplusplus
 #define sabal_submit(client, fn, arg, arg_size, ...)                                                                   \
@@ -91,7 +93,8 @@ SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *f
 
 /**
  * Submits n tasks, one for each of n arguments of arg_size bytes that lie one behind the other; all get the same
- * inputs and options. Fills futures[0 .. n-1], each never NULL. Cheaper than n calls of sabal_submit().
+ * inputs and options. Fills futures[0 .. n-1], each never NULL. Cheaper than n calls of sabal_submit(). The first tasks
+ * may run before the call returns.
  */
 #ifndef __cplusplus
 #define sabal_map(futures, client, fn, args, arg_size, n, ...)                                                         \

@@ -108,7 +108,9 @@ static sabal_status run_program(sabal_task *task)
 
         memcpy(&step, code, sizeof step);
         if (step.stage == INPUT) {
-            stack[depth++] = sbl_value_retain(sbl_task_input_value(task, next_input++));
+            st = sbl_task_input_value(&made, task, next_input++, &err);
+            if (!st)
+                stack[depth++] = made;
         } else if (sabal_task_cancelled(task)) {
             st = sbl_error_set(&err, SABAL_ECANCELED, "cancelled");
         } else {

@@ -22,18 +22,12 @@
 #include "base/config.h"
 #include "base/home.h"
 #include "base/limits.h"
+#include "base/sanitized.h"
 #include "base/struct.h"
 
 /* jemalloc's, in programs that link it: aligned, and freed by size without a look-up. Not under a sanitizer, which
    must see every buffer. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
-#if !SANITIZED
+#if !SBL_SANITIZED
 extern void *mallocx(size_t size, int flags) __attribute__((weak));
 extern void  sdallocx(void *memory, size_t size, int flags) __attribute__((weak));
 extern int   mallctl(const char *name, void *old, size_t *old_size, void *new_, size_t new_size) __attribute__((weak));
@@ -335,7 +329,7 @@ void sbl_buffer_bound(size_t bytes)
 void sbl_buffer_purge(void)
 {
     sabal_memory_trim();
-#if !SANITIZED
+#if !SBL_SANITIZED
     if (HAVE_JEMALLOC && mallctl)
         mallctl("arena." ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
     else

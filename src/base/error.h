@@ -6,6 +6,14 @@
 
 #include <sabal/status.h>
 
+/** As SABAL_ERROR_INIT, but writes only what tells that it is empty: the record is large, and seldom used. */
+static inline void sbl_error_clear(sabal_error *err)
+{
+    err->struct_size = sizeof *err;
+    err->status      = SABAL_OK;
+    err->task[0] = err->node[0] = err->where[0] = err->message[0] = 0;
+}
+
 /** Writes status and message to err (NULL allowed; a record that holds a failure keeps it). Returns status. */
 sabal_status sbl_error_set(sabal_error *err, sabal_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

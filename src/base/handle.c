@@ -15,34 +15,29 @@ void sbl_handle_init(void *handle, const sbl_handle_class *class_)
     h->class = class_;
     atomic_init(&h->refs, 1);
     atomic_init(&h->users, 0);
-    h->owner = NULL;
-    h->head  = NULL;
-    h->next = h->previous = NULL;
+    h->home = 0;
+    h->next = NULL;
+    h->link = NULL;
 }
 
 /* With owner->lock held. */
 static void link_to(sbl_handle *h, sbl_owner *owner, sbl_handle **head)
 {
-    h->owner    = owner;
-    h->head     = head;
-    h->previous = NULL;
-    h->next     = *head;
+    h->home = (uintptr_t)owner | (head == &owner->first ? SBL_HOME_IS_OWNER : 0);
+    h->link = head;
+    h->next = *head;
     if (h->next)
-        h->next->previous = h;
+        h->next->link = &h->next;
     *head = h;
 }
 
 /* With owner->lock held. */
 static void unlink_from(sbl_handle *h)
 {
-    if (h->previous)
-        h->previous->next = h->next;
-    else
-        *h->head = h->next;
+    *h->link = h->next;
     if (h->next)
-        h->next->previous = h->previous;
-    h->owner = NULL;
-    h->head  = NULL;
+        h->next->link = h->link;
+    h->home = 0;
 }
 
 /* A scope's client and its owner are the same address: an owner is the client's first member. */
@@ -60,11 +55,22 @@ void *sbl_handle_adopt(void *handle, sbl_owner *owner)
 
     if (h->class->immortal)
         return handle;
-    assert(!h->owner);
+    assert(!h->home);
     pthread_mutex_lock(&owner->lock);
     link_to(h, owner, list_of(owner, 0));
     pthread_mutex_unlock(&owner->lock);
     return handle;
+}
+
+void sbl_handle_adopt_all(void *const *handles, int64_t n, sbl_owner *owner)
+{
+    sbl_handle **list;
+
+    pthread_mutex_lock(&owner->lock);
+    list = list_of(owner, 0);
+    for (int64_t i = 0; i < n; i++)
+        link_to(handles[i], owner, list);
+    pthread_mutex_unlock(&owner->lock);
 }
 
 void *sbl_handle_give(void *handle)
@@ -120,7 +126,7 @@ void sabal_release(const void *handle)
             sbl_handle_release(h);
             return;
         }
-    owner = h->owner;
+    owner = sbl_handle_owner(h);
     assert(owner && "a handle was released twice");
     if (!owner)
         return;
@@ -136,11 +142,11 @@ void *sabal_keep(const void *handle)
     sbl_owner  *owner;
 
     assert(h);
-    owner = h->owner;
+    owner = sbl_handle_owner(h);
     if (!owner || h->class->immortal)
         return h;
     pthread_mutex_lock(&owner->lock);
-    if (h->head != &owner->first) {
+    if (!(h->home & SBL_HOME_IS_OWNER)) {
         unlink_from(h);
         link_to(h, owner, list_of(owner, 1));
     }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include <sabal/client.h>
 
@@ -30,9 +31,9 @@ typedef struct sbl_handle {
     const sbl_handle_class *class;
     _Atomic int32_t     refs;
     _Atomic int32_t     users;
-    sbl_owner          *owner; /* whose scope holds it; NULL: none does. Written under owner->lock */
-    struct sbl_handle **head;  /* the list it is in                                                 */
-    struct sbl_handle  *next, *previous;
+    uintptr_t           home; /* whose scope holds it (sbl_handle_owner()); 0: none does. Written under its lock */
+    struct sbl_handle  *next; /* in the list of that scope                                                       */
+    struct sbl_handle **link; /* what leads to it: the one before, or the list                                   */
 } sbl_handle;
 
 #define SBL_IMMORTAL(class_)                                                                                           \
@@ -40,10 +41,20 @@ typedef struct sbl_handle {
         .class = (class_), .refs = 1, .users = 0                                                                       \
     }
 
+#define SBL_HOME_IS_OWNER ((uintptr_t)1) /* in the owner's own list, not in that of a block of the user's */
+
+/** Whose scope holds it; NULL: none does. To be relied on under that one's lock. */
+static inline sbl_owner *sbl_handle_owner(const sbl_handle *h)
+{
+    return (sbl_owner *)(h->home & ~SBL_HOME_IS_OWNER);
+}
+
 /** A new handle with one reference that belongs to nobody's scope yet. */
 void sbl_handle_init(void *handle, const sbl_handle_class *class_);
 /** Gives the caller's reference to the innermost scope of this thread and owner, else to the owner. Returns handle. */
 void *sbl_handle_adopt(void *handle, sbl_owner *owner);
+/** The same for n handles of one kind, none of them immortal. */
+void sbl_handle_adopt_all(void *const *handles, int64_t n, sbl_owner *owner);
 /** Gives the caller's reference to the user, as if sabal_retain() had made it. Returns handle. */
 void *sbl_handle_give(void *handle);
 /** One more reference of ours. NULL allowed. Returns handle. */

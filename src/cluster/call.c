@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "cluster/hub.h"
 #include "cluster/load.h"
 #include "cluster/process.h"
 #include "cluster/wire.h"
+#include "graph/held.h"
 #include "sched/chaos.h"
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
@@ -29,33 +31,111 @@ static size_t bytes_known(const sbl_worker *w, sbl_segment *const *segments, int
 
 enum { LOOKED_AT = 16, MOST_LOSSES = 10 }; /* inputs; workers that a task may lose without its own fault */
 
-static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
+/* --- pace --------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A worker that has ended a call would be idle until the next one has come, so of short calls some more than it has threads
+ * are sent to each: while such a call is waited for, the thread's place is lent to another. A long one could keep what is
+ * sent behind it from a worker that has time; so none is sent ahead to where one runs, or one that is not known.
+ */
+#define SHORT_NS ((int64_t)20000000)
+enum { AHEAD = 2 }; /* a thread; with one, half of the ends find nothing there */
+
+static sbl_pace *pace_of(sbl_hub *hub, sabal_task_fn *fn)
 {
-    sbl_segment *segments[LOOKED_AT];
-    sbl_worker  *best       = NULL;
-    size_t       best_bytes = 0;
-    int32_t      n          = task->future->n_inputs < LOOKED_AT ? task->future->n_inputs : LOOKED_AT;
+    uintptr_t hash = (uintptr_t)fn * (uintptr_t)0x9e3779b97f4a7c15u;
+
+    return &hub->paces[hash >> (8 * sizeof hash - 6)];
+}
+_Static_assert(SBL_PACES == 1 << 6, "the hash has as many bits");
+
+/* With hub->lock held. */
+static int is_short(sbl_hub *hub, const struct sabal_task *task)
+{
+    const sbl_pace *p = pace_of(hub, task->future->site->fn);
+
+    return p->fn == task->future->site->fn && p->ns < SHORT_NS;
+}
+
+/* With hub->lock held. A longer one counts at once, a shorter one slowly. */
+static void learn(sbl_hub *hub, const struct sabal_task *task, int64_t ns)
+{
+    sbl_pace *p = pace_of(hub, task->future->site->fn);
+
+    if (p->fn != task->future->site->fn)
+        *p = (sbl_pace){.fn = task->future->site->fn, .ns = ns};
+    else
+        p->ns = ns > p->ns ? ns : p->ns - (p->ns - ns) / 8;
+}
+
+static void lend_place(sbl_worker *w, sbl_call *call)
+{
+    sbl_hub *hub = w->hub;
+
+    pthread_mutex_lock(&hub->lock);
+    call->is_lent =
+        !w->n_long && w->n_calls <= AHEAD * hub->threads && hub->n_lent < (AHEAD + 1) * hub->n_workers * hub->threads;
+    hub->n_lent += call->is_lent;
+    pthread_mutex_unlock(&hub->lock);
+    if (call->is_lent)
+        sbl_blocking_begin();
+}
+
+static void take_place_back(sbl_worker *w, sbl_call *call)
+{
+    if (!call->is_lent)
+        return;
+    sbl_blocking_end();
+    pthread_mutex_lock(&w->hub->lock);
+    w->hub->n_lent--;
+    pthread_mutex_unlock(&w->hub->lock);
+}
+
+/* --- which worker ------------------------------------------------------------------------------------------------- */
+
+/* One that has a thread free before one that has none, then one where nothing takes long; of those with about as much to do
+   one that has the inputs. */
+static int is_better(const sbl_worker *a, size_t a_bytes, const sbl_worker *b, size_t b_bytes, int32_t threads)
+{
+    int a_free = a->n_calls < threads, b_free = b->n_calls < threads;
+
+    if (a_free != b_free)
+        return a_free;
+    if (!a_free && !a->n_long != !b->n_long)
+        return !a->n_long;
+    if (!a_free && (a->n_calls - b->n_calls > 1 || b->n_calls - a->n_calls > 1))
+        return a->n_calls < b->n_calls;
+    return a_bytes != b_bytes ? a_bytes > b_bytes : a->n_calls < b->n_calls;
+}
+
+static sbl_worker *take_worker(sbl_hub *hub, sbl_call *call)
+{
+    const struct sabal_task *task = call->task;
+    sbl_segment             *segments[LOOKED_AT];
+    sbl_worker              *best       = NULL;
+    size_t                   best_bytes = 0;
+    int32_t                  n          = task->future->n_inputs < LOOKED_AT ? task->future->n_inputs : LOOKED_AT;
 
     for (int32_t i = 0; i < n; i++) {
-        size_t      size;
-        const void *data = sbl_value_data(sbl_task_input_value(task, i), &size);
+        const sabal_future *input = task->future->edges[i].input;
+        size_t              size;
+        const void         *data = sbl_result_data(input, &size);
 
-        segments[i] = size ? sbl_segment_at(hub->segments, data, 1) : NULL;
+        segments[i] = size && !input->small ? sbl_segment_at(hub->segments, data, 1) : NULL;
     }
     pthread_mutex_lock(&hub->lock);
     for (int32_t i = 0; i < hub->n_workers; i++) {
         sbl_worker *w     = &hub->workers[i];
         size_t      bytes = bytes_known(w, segments, n);
 
-        if (w->n_calls >= hub->threads && best)
-            continue;
-        if (!best || best->n_calls >= hub->threads || bytes > best_bytes ||
-            (bytes == best_bytes && w->n_calls < best->n_calls)) {
+        if (!best || is_better(w, bytes, best, best_bytes, hub->threads)) {
             best       = w;
             best_bytes = bytes;
         }
     }
+    call->is_short = is_short(hub, task);
     best->n_calls++;
+    best->n_long += !call->is_short;
     pthread_mutex_unlock(&hub->lock);
     for (int32_t i = 0; i < n; i++)
         if (segments[i])
@@ -63,10 +143,13 @@ static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
     return best;
 }
 
-static void give_worker(sbl_worker *w)
+static void give_worker(sbl_worker *w, const sbl_call *call)
 {
     pthread_mutex_lock(&w->hub->lock);
     w->n_calls--;
+    w->n_long -= !call->is_short;
+    if (call->sent_ns)
+        learn(w->hub, call->task, sbl_clock_ns() - call->sent_ns);
     pthread_mutex_unlock(&w->hub->lock);
 }
 
@@ -88,6 +171,19 @@ static sabal_status announce(void *arg, sbl_segment *segment, sabal_error *err)
     return sbl_segment_hold(segment, w->index) ? SABAL_OK : sbl_send_segment(&w->channel, segment, err);
 }
 
+static sabal_status put_input(sbl_frame *frame, const struct sabal_task *task, int32_t i, const sbl_route *route,
+                              sabal_error *err)
+{
+    sbl_value   *value;
+    sabal_status st = sbl_task_input_value(&value, task, i, err);
+
+    if (st)
+        return st;
+    st = sbl_put_value(frame, value, route, err);
+    sbl_value_release(value);
+    return st;
+}
+
 /* *is_gone: the worker is, which is for the reader to find. */
 static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone, sabal_error *err)
 {
@@ -100,11 +196,11 @@ static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone,
     sabal_status        st;
 
     snprintf(what, sizeof what, "the function of task '%.64s'", name);
-    st = sbl_code_name(&code, (const void *)(uintptr_t)f->fn, what, err);
+    st = sbl_code_name(&code, (const void *)(uintptr_t)f->site->fn, what, err);
     sbl_put_u64(&frame, call->id);
     sbl_put_code(&frame, &code);
     sbl_put_text(&frame, name);
-    sbl_put_text(&frame, f->where);
+    sbl_put_text(&frame, f->site->where);
     sbl_put_u64(&frame, (uint64_t)(int64_t)f->work.priority);
     sbl_put_u64(&frame, f->arg_size);
     if (f->arg_size)
@@ -114,7 +210,7 @@ static sabal_status send_call(sbl_worker *w, const sbl_call *call, int *is_gone,
     if (!st && call->process != w->process)
         st = *is_gone = SABAL_EPEER;
     for (int32_t i = 0; i < f->n_inputs && !st; i++)
-        st = sbl_put_value(&frame, sbl_task_input_value(call->task, i), &route, err);
+        st = put_input(&frame, call->task, i, &route, err);
     if (!st && !frame.failed)
         st = *is_gone = sbl_channel_send(&w->channel, &frame, err);
     else if (!st)
@@ -327,10 +423,14 @@ static sabal_status call_at(sbl_worker *w, sbl_call *call, sabal_error *err)
     /* It is in the list, so that who asks from now on finds it; who asked before is found here. */
     if (is_asked_to_end(call->task->future))
         send_cancel(w, call->id);
+    call->sent_ns = sbl_clock_ns();
+    if (call->is_short)
+        lend_place(w, call);
     pthread_mutex_lock(&w->lock);
     while (!call->done)
         read_or_wait(w);
     pthread_mutex_unlock(&w->lock);
+    take_place_back(w, call);
     return call->st;
 }
 
@@ -365,11 +465,11 @@ sabal_status sbl_hub_call(struct sabal_task *task)
 
     for (;;) {
         sbl_call     call = {.id = atomic_fetch_add_explicit(&hub->ids, 1, memory_order_relaxed), .task = task};
-        sbl_worker  *w    = take_worker(hub, task);
+        sbl_worker  *w    = take_worker(hub, &call);
         sabal_error  own  = SABAL_ERROR_INIT;
         sabal_status st   = call_at(w, &call, &own);
 
-        give_worker(w);
+        give_worker(w, &call);
         if (call.lost && call.guilty)
             return ended_its_worker(task, &call);
         if (call.lost && !is_asked_to_end(task->future) && ++losses < MOST_LOSSES)

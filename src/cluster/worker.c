@@ -172,14 +172,17 @@ static void send_value(const running *r)
     const sbl_route route = {.segments = worker.segments, .next_id = next_id, .tell = announce};
     sbl_frame       frame = {.type = SBL_MSG_FINISHED};
     sabal_error     err   = SABAL_ERROR_INIT;
-    sabal_status    st;
+    sbl_value      *value = NULL;
+    sabal_status    st    = sbl_result_take(&value, r->future, &err);
 
     sbl_put_u64(&frame, r->id);
     pthread_mutex_lock(&worker.talk);
-    st = sbl_put_value(&frame, sbl_result_value(r->future), &route, &err);
+    if (!st)
+        st = sbl_put_value(&frame, value, &route, &err);
     if (!st)
         st = sbl_channel_send(&worker.channel, &frame, &err);
     pthread_mutex_unlock(&worker.talk);
+    sbl_value_release(value);
     sbl_frame_clear(&frame);
     if (st == SABAL_EPEER)
         _exit(EXIT_FAILURE);
@@ -343,7 +346,7 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
 {
     const char    *name     = sbl_get_text(frame);
     running       *r        = sbl_calloc(1, sizeof *r);
-    sbl_task_spec  spec     = {.fn = fn, .name = name};
+    sbl_task_spec  spec     = {.fn = fn, .name = name, .own_where = 1};
     sabal_future **inputs   = NULL;
     sabal_status   st       = SABAL_OK;
     uint64_t       n_inputs = 0;

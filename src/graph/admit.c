@@ -21,7 +21,7 @@
 
 static sbl_estimate *estimate_of(sbl_budget *budget, const sabal_future *f)
 {
-    uintptr_t hash = (uintptr_t)f->fn * (uintptr_t)0x9e3779b97f4a7c15u;
+    uintptr_t hash = (uintptr_t)f->site->fn * (uintptr_t)0x9e3779b97f4a7c15u;
 
     return &budget->estimates[hash >> (8 * sizeof hash - 6)];
 }
@@ -33,11 +33,11 @@ void sbl_budget_learn(sbl_budget *budget, const sabal_future *f, size_t n_bytes)
     sbl_estimate *e    = estimate_of(budget, f);
     int64_t       next = (int64_t)n_bytes, known;
 
-    if (n_bytes < SBL_HELD_FROM && atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->fn)
+    if (n_bytes < SBL_HELD_FROM && atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->site->fn)
         return;
     known = atomic_load_explicit(&e->bytes, memory_order_relaxed);
-    if (atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->fn)
-        atomic_store_explicit(&e->fn, (uintptr_t)f->fn, memory_order_relaxed);
+    if (atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->site->fn)
+        atomic_store_explicit(&e->fn, (uintptr_t)f->site->fn, memory_order_relaxed);
     else if (next < known)
         next = known - (known - next) / 8;
     if (next != known)
@@ -52,7 +52,7 @@ static int64_t result_of(sbl_budget *budget, const sabal_future *f)
     if (f->sized) /* more than all is as much as all */
         return !rare ? 0 : rare->output_bytes < budget->limit ? rare->output_bytes : budget->limit;
     e = estimate_of(budget, f);
-    if (atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->fn)
+    if (atomic_load_explicit(&e->fn, memory_order_relaxed) != (uintptr_t)f->site->fn)
         return 0;
     return atomic_load_explicit(&e->bytes, memory_order_relaxed);
 }

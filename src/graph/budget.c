@@ -91,7 +91,7 @@ void sbl_budget_move(sbl_budget *budget, int64_t in_memory, int64_t away)
 
 void sbl_budget_count_result(sbl_budget *budget, const sabal_future *f, int sign)
 {
-    if (budget && (f->is_held || !f->result.value->own))
+    if (budget && !f->small && (f->is_held || !f->result.value->own))
         atomic_fetch_add_explicit(&budget->counted_else, sign * (int64_t)sbl_result_bytes(f), memory_order_relaxed);
 }
 

@@ -295,6 +295,12 @@ void sbl_client_retain(sabal_client *client)
         atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
 }
 
+void sbl_client_retain_many(sabal_client *client, int64_t n)
+{
+    if (!is_static(client))
+        atomic_fetch_add_explicit(&client->refs, n, memory_order_relaxed);
+}
+
 void sbl_client_release(sabal_client *client)
 {
     if (is_static(client))
@@ -307,6 +313,7 @@ void sbl_client_release(sabal_client *client)
         close(client->fd);
     sbl_budget_free(client->budget);
     sbl_failure_release(client->failure);
+    sbl_sites_clear(&client->sites);
     pthread_mutex_destroy(&client->watch_lock);
     pthread_mutex_destroy(&client->chain_lock);
     sbl_owner_destroy(&client->owner);

@@ -273,7 +273,7 @@ static int is_held_by_user(sabal_future *f)
     if (!f->client || held)
         return 1;
     pthread_mutex_lock(&f->client->owner.lock);
-    held = f->handle.owner != NULL;
+    held = f->handle.home != 0;
     pthread_mutex_unlock(&f->client->owner.lock);
     return held;
 }

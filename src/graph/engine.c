@@ -7,6 +7,8 @@
 #include "graph/client.h"
 #include "graph/submit.h"
 
+enum { AT_ONCE = 128 }; /* tasks of a batch that are made, then started */
+
 static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
 {
     if (!spec->fn)
@@ -14,6 +16,11 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
     if (spec->arg_size && !spec->arg)
         return sbl_error_set(err, SABAL_EINVAL, "an argument of %zu bytes was announced, but it is NULL",
                              spec->arg_size);
+    if (spec->arg_size > UINT32_MAX)
+        return sbl_error_set(
+            err, SABAL_EINVAL,
+            "an argument of %zu bytes: expected less than 4 GiB, and what is large is better scattered",
+            spec->arg_size);
     if (spec->retries < 0 || spec->timeout_ns < 0)
         return sbl_error_set(err, SABAL_EINVAL,
                              "%" PRId32 " retries and a timeout of %" PRId64 " ns: both must be 0 or more",
@@ -28,51 +35,97 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
     return client->engine->admit((sabal_client *)client, spec, err);
 }
 
-/* All records first, so that a failure leaves nothing behind; then they start. */
-static sabal_status make_all(sabal_client *client, const sbl_batch *batch, sabal_future **futures, sabal_error *err)
+static const sbl_site *site_of(sabal_client *client, const sbl_task_spec *spec, const char *function)
+{
+    if (spec->own_where)
+        return NULL;
+    return sbl_site_find(&client->sites, &(sbl_site){.fn = spec->fn, .function = function, .where = spec->where});
+}
+
+static const sbl_task_spec *spec_of(const sbl_batch *batch, int64_t i)
+{
+    return &batch->specs[batch->alike ? 0 : i];
+}
+
+/* Where tasks are not alike, each record keeps its site until it is made. */
+static const sbl_site *site_at(const sbl_batch *batch, const sbl_site *common, sabal_future *const *futures, int64_t i)
+{
+    return batch->alike ? common : futures[i]->site;
+}
+
+static void free_room(const sbl_batch *batch, const sbl_site *common, sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sbl_future_free_room(futures[i], spec_of(batch, i), site_at(batch, common, futures, i));
+}
+
+/* All that can fail. On failure nothing is left. */
+static sabal_status make_room(sabal_client *client, const sbl_batch *batch, const sbl_site **common,
+                              sabal_future **futures, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
     int64_t      i;
 
+    *common = batch->alike ? site_of(client, batch->specs, batch->function) : NULL;
     for (i = 0; i < batch->n && !st; i++) {
-        sbl_task_spec spec = batch->specs[batch->alike ? 0 : i];
+        const sbl_task_spec *spec = spec_of(batch, i);
+        const sbl_site      *site = *common;
 
         if (!batch->alike || i == 0)
-            st = check_spec(client, &spec, err);
+            st = check_spec(client, spec, err);
         if (st)
             break;
-        if (batch->alike && spec.arg)
-            spec.arg = (const char *)spec.arg + spec.arg_size * (size_t)i;
-        futures[i] = sbl_future_make(client, &spec, batch->function);
+        if (!batch->alike)
+            site = site_of(client, spec, batch->function);
+        futures[i] = sbl_future_room(spec, site);
         if (!futures[i]) {
-            st = sbl_error_memory(err, sizeof(sabal_future) + spec.arg_size, "a task");
+            st = sbl_error_memory(err, sizeof(sabal_future) + spec->arg_size, "a task");
             break;
         }
+        if (!batch->alike)
+            futures[i]->site = site;
     }
-    while (st && i-- > 0)
-        sbl_future_unmake(futures[i]);
+    if (st)
+        free_room(batch, *common, futures, i);
     return st;
+}
+
+/* Some of them, so that their records are still in the cache when they start. */
+static void make_some(sabal_client *client, const sbl_batch *batch, const sbl_site *common, sabal_future **futures,
+                      int64_t from, int64_t to, uint64_t serial)
+{
+    for (int64_t i = from; i < to; i++) {
+        sbl_task_spec spec = *spec_of(batch, i);
+
+        if (batch->alike && spec.arg)
+            spec.arg = (const char *)spec.arg + spec.arg_size * (size_t)i;
+        sbl_future_make(futures[i], client, &spec, site_at(batch, common, futures, i), batch->function,
+                        serial + (uint64_t)i);
+    }
+    if (batch->adopt)
+        sbl_handle_adopt_all((void *const *)(futures + from), to - from, &client->owner);
+    client->engine->start(client, futures + from, to - from);
 }
 
 sabal_status sbl_submit_batch(sabal_client *client, const sbl_batch *batch, sabal_future **futures, sabal_error *err)
 {
-    sabal_status st = sbl_client_check(client, err);
-    uint64_t     serial;
+    const sbl_site *common;
+    sabal_status    st = sbl_client_check(client, err);
+    uint64_t        serial;
 
     if (st)
         return st;
-    st = make_all(client, batch, futures, err);
+    st = make_room(client, batch, &common, futures, err);
     if (st)
         return st;
     if (!sbl_client_enter(client, batch->n)) {
-        for (int64_t i = 0; i < batch->n; i++)
-            sbl_future_unmake(futures[i]);
+        free_room(batch, common, futures, batch->n);
         return sbl_error_pass(err, &sbl_failure_closed.error);
     }
+    sbl_client_retain_many(client, batch->n);
     serial = 1 + atomic_fetch_add_explicit(&client->serial, (uint64_t)batch->n, memory_order_relaxed);
-    for (int64_t i = 0; i < batch->n; i++)
-        futures[i]->serial = serial + (uint64_t)i;
-    client->engine->start(client, futures, batch->n);
+    for (int64_t i = 0; i < batch->n; i += AT_ONCE)
+        make_some(client, batch, common, futures, i, batch->n - i < AT_ONCE ? batch->n : i + AT_ONCE, serial);
     sbl_client_exit(client);
     return SABAL_OK;
 }

@@ -26,6 +26,7 @@ typedef struct sbl_task_spec {
     const char *name;         /* static or living as long as the call: copied; NULL: the function's */
     int         again;        /* 1: to run it again, which gives the same, is as good as to write its result to disk */
     const char *where;        /* the user's line, a static string; may be NULL */
+    int         own_where;    /* 1: where is no static string, but lives as long as the future */
 } sbl_task_spec;
 
 /**
@@ -60,8 +61,8 @@ void sbl_client_retain(sabal_client *client);
 void sbl_client_release(sabal_client *client);
 
 /* Inside a task. */
-/** Input i, borrowed. */
-const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i);
+/** Input i, with a reference for the caller. Errors: SABAL_ENOMEM. */
+sabal_status sbl_task_input_value(sbl_value **value, const sabal_task *task, int32_t i, sabal_error *err);
 /** Where code lies that another process has named; it is fetched if need be, and loaded. Errors: SABAL_EUNSUPPORTED (what
     was not named, or can't be loaded), SABAL_EPEER. */
 sabal_status sbl_task_find_code(void **address, sabal_task *task, const sbl_code_ref *ref, sabal_error *err);

@@ -11,8 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/slab.h"
 #include "graph/budget.h"
 #include "graph/client.h"
+#include "graph/sites.h"
 #include "graph/watch.h"
 #include "sched/chaos.h"
 
@@ -40,10 +42,12 @@ sbl_failure sbl_failure_closed = {
     .immortal = 1,
     .error    = {.struct_size = sizeof(sabal_error), .status = SABAL_ECLOSED, .message = "the client was closed"}};
 
+static const sbl_site no_site = {0}, failed_site = {.function = "failed"}, scatter_site = {.function = "scatter"};
+
 #define IMMORTAL(failure_)                                                                                             \
     {                                                                                                                  \
         .handle = SBL_IMMORTAL(&IMMORTAL_FUTURE), .stage = SBL_FAILED, .failed = 1, .dependents = SBL_CLOSED,          \
-        .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1                                    \
+        .ended.word = 1, .result.failure = &(failure_), .keep = 1, .result_keep = 1, .site = &no_site                  \
     }
 sabal_future sbl_future_no_memory = IMMORTAL(sbl_failure_no_memory);
 sabal_future sbl_future_no_client = IMMORTAL(sbl_failure_no_client);
@@ -62,14 +66,27 @@ static size_t rare_offset(int32_t n_inputs)
     return offsetof(sabal_future, edges) + sizeof(sbl_edge) * (size_t)(n_inputs > 0 ? n_inputs : 1);
 }
 
-static size_t arg_offset(int32_t n_inputs, int has_rare)
+/*
+ * A small argument of a task without inputs lies in the room of the edge, which is needed only if the task returns a
+ * future: it has run then. What is needed afterwards, its name, does not.
+ */
+static size_t arg_offset(int32_t n_inputs, size_t arg_size, int has_more)
 {
-    return round_up(rare_offset(n_inputs) + (has_rare ? sizeof(sbl_rare) : 0), 16);
+    const size_t in_edge = round_up(offsetof(sabal_future, edges), 16);
+
+    if (!n_inputs && !has_more && in_edge + arg_size <= rare_offset(0))
+        return in_edge;
+    return round_up(rare_offset(n_inputs) + (has_more ? sizeof(sbl_rare) : 0), 16);
+}
+
+static size_t arg_offset_of(const sabal_future *f)
+{
+    return arg_offset(f->n_inputs, f->arg_size, f->has_rare);
 }
 
 const void *sbl_future_arg(const sabal_future *f)
 {
-    return f->arg_size ? (const char *)f + arg_offset(f->n_inputs, f->has_rare) : NULL;
+    return f->arg_size ? (const char *)f + arg_offset_of(f) : NULL;
 }
 
 const sbl_rare *sbl_future_rare(const sabal_future *f)
@@ -77,40 +94,85 @@ const sbl_rare *sbl_future_rare(const sabal_future *f)
     return f->has_rare ? (const void *)((const char *)f + rare_offset(f->n_inputs)) : NULL;
 }
 
-static sabal_future *make(sabal_client *client, size_t size)
-{
-    sabal_future *f = sbl_alloc(size);
+/* --- room ------------------------------------------------------------------------------------------------------- */
 
-    if (!f)
-        return NULL;
+/* What a task's record has beside the usual. */
+static int needs_rare(const sbl_task_spec *spec, const sbl_site *site)
+{
+    return !site || spec->name || spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM;
+}
+
+static size_t at_least(size_t size)
+{
+    const size_t least = sizeof(sabal_future) + sizeof(sbl_edge);
+
+    return size > least ? size : least;
+}
+
+/* 0: more than there can be. */
+static size_t size_of(const sbl_task_spec *spec, const sbl_site *site)
+{
+    size_t at = arg_offset(spec->n_inputs, spec->arg_size, needs_rare(spec, site)), size;
+
+    if (__builtin_add_overflow(at + (spec->name ? strlen(spec->name) + 1 : 0), spec->arg_size, &size))
+        return 0;
+    return at_least(size);
+}
+
+/* The same, of one that was made. */
+static size_t size_of_future(const sabal_future *f)
+{
+    size_t size = arg_offset_of(f) + f->arg_size;
+
+    if (f->named)
+        size += strlen((const char *)f + size) + 1;
+    return at_least(size);
+}
+
+sabal_future *sbl_future_room(const sbl_task_spec *spec, const sbl_site *site)
+{
+    size_t size = size_of(spec, site);
+
+    return size ? sbl_slab_alloc(size) : NULL;
+}
+
+void sbl_future_free_room(sabal_future *f, const sbl_task_spec *spec, const sbl_site *site)
+{
+    sbl_slab_free(f, size_of(spec, site));
+}
+
+/* --- making ----------------------------------------------------------------------------------------------------- */
+
+static void begin(sabal_future *f, sabal_client *client)
+{
     memset(f, 0, sizeof *f);
     sbl_handle_init(f, &FUTURE);
     f->client = client;
     atomic_init(&f->keep, 2);
     atomic_init(&f->result_keep, 2);
-    sbl_client_retain(client);
-    return f;
 }
 
-sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function)
+static void put_rare(sabal_future *f, const sbl_task_spec *spec, const char *function)
 {
-    int           has_rare  = spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM;
-    size_t        name_size = spec->name ? strlen(spec->name) + 1 : 0, at = arg_offset(spec->n_inputs, has_rare);
-    size_t        size;
-    sabal_future *f;
+    sbl_rare *rare = (sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs));
 
-    if (__builtin_add_overflow(at + name_size, spec->arg_size, &size))
-        return NULL;
-    f = make(client, size);
-    if (!f)
-        return NULL;
-    f->fn            = spec->fn;
-    f->where         = spec->where;
-    f->name          = function;
+    *rare       = (sbl_rare){.timeout_ns   = spec->timeout_ns,
+                             .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
+                             .retries      = spec->retries,
+                             .site         = {.fn = spec->fn, .function = function, .where = spec->where}};
+    f->has_rare = 1;
+}
+
+void sbl_future_make(sabal_future *f, sabal_client *client, const sbl_task_spec *spec, const sbl_site *site,
+                     const char *function, uint64_t serial)
+{
+    char *arg;
+
+    begin(f, client);
+    f->serial        = serial;
     f->work.priority = spec->priority;
     f->n_inputs      = spec->n_inputs;
-    f->arg_size      = spec->arg_size;
-    f->has_rare      = has_rare != 0;
+    f->arg_size      = (uint32_t)spec->arg_size;
     f->sized         = spec->output_bytes != 0;
     f->again         = spec->again && !spec->n_inputs;
     atomic_init(&f->missing, spec->n_inputs + 1);
@@ -118,28 +180,31 @@ sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, c
         assert(spec->inputs[i] && "an input of a task is NULL");
         f->edges[i] = (sbl_edge){.owner = f, .input = sbl_handle_retain(spec->inputs[i])};
     }
-    if (has_rare)
-        *(sbl_rare *)(void *)((char *)f + rare_offset(f->n_inputs)) =
-            (sbl_rare){.timeout_ns   = spec->timeout_ns,
-                       .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
-                       .retries      = spec->retries};
+    if (needs_rare(spec, site))
+        put_rare(f, spec, function);
+    f->site = site ? site : &sbl_future_rare(f)->site;
+    arg     = (char *)f + arg_offset_of(f);
     if (spec->arg_size)
-        memcpy((char *)f + at, spec->arg, spec->arg_size);
-    if (name_size) {
-        f->name  = memcpy((char *)f + at + spec->arg_size, spec->name, name_size);
+        memcpy(arg, spec->arg, spec->arg_size);
+    if (spec->name) {
+        strcpy(arg + spec->arg_size, spec->name);
         f->named = 1;
     }
-    return f;
-}
-
-void sbl_future_unmake(sabal_future *f)
-{
-    sbl_future_release_inputs(f);
-    sbl_client_release(f->client);
-    sbl_free(f);
 }
 
 /* --- futures that have ended from the start -------------------------------------------------------------------- */
+
+static sabal_future *make_ended(sabal_client *client, const sbl_site *site)
+{
+    sabal_future *f = sbl_slab_alloc(at_least(0));
+
+    if (!f)
+        return NULL;
+    begin(f, client);
+    f->site = site;
+    sbl_client_retain(client);
+    return f;
+}
 
 static void set_ended(sabal_future *f, uint32_t stage)
 {
@@ -165,10 +230,9 @@ sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
         return &sbl_future_forked;
     if (sbl_client_is_closing(client))
         return &sbl_future_closed;
-    f = client == &sbl_client_no_memory ? NULL : make(client, sizeof *f + sizeof(sbl_edge));
+    f = client == &sbl_client_no_memory ? NULL : make_ended(client, &failed_site);
     if (!f)
         return &sbl_future_no_memory;
-    f->name = "failed";
     f->result.failure =
         client->failure && err == &client->failure->error ? sbl_failure_retain(client->failure) : sbl_failure_make(err);
     f->failed = 1;
@@ -178,13 +242,12 @@ sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err)
 
 sabal_future *sbl_future_scattered(sabal_client *client, sbl_value *value)
 {
-    sabal_future *f = make(client, sizeof *f + sizeof(sbl_edge));
+    sabal_future *f = make_ended(client, &scatter_site);
 
     if (!f) {
         sbl_value_release(value);
         return NULL;
     }
-    f->name         = "scatter";
     f->result.value = value;
     sbl_held_make(f);
     sbl_future_count_result(f, 1);
@@ -207,7 +270,7 @@ void sbl_future_unkeep(sabal_future *f)
     if (atomic_fetch_sub_explicit(&f->keep, 1, memory_order_acq_rel) > 1)
         return;
     sbl_watch_clear(f);
-    sbl_free(f);
+    sbl_slab_free(f, size_of_future(f));
     sbl_client_release(client);
 }
 
@@ -239,7 +302,7 @@ void sbl_future_drop_result(sabal_future *f)
     sbl_future_count_result(f, -1);
     if (f->is_held)
         sbl_held_release(f->result.held);
-    else
+    else if (!f->small)
         sbl_value_release(f->result.value);
 }
 
@@ -325,13 +388,15 @@ const char *sbl_future_name(const sabal_future *f, char *text, size_t size)
     const char *file;
     void       *code;
 
-    if (f->name && (f->named || !f->fn))
-        return f->name;
-    memcpy(&code, &f->fn, sizeof code);
+    if (f->named)
+        return (const char *)f + arg_offset_of(f) + f->arg_size;
+    if (!f->site->fn && f->site->function)
+        return f->site->function;
+    memcpy(&code, &f->site->fn, sizeof code);
     if (code && dladdr(code, &info) && info.dli_sname && info.dli_saddr == code)
         return info.dli_sname; /* only an exact hit: static functions have no dynamic symbol, others lie around */
-    if (f->name && is_identifier(f->name))
-        return f->name;
+    if (f->site->function && is_identifier(f->site->function))
+        return f->site->function;
     file = info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
     if (info.dli_fname)
         snprintf(text, size, "%s+0x%" PRIxPTR, file ? file + 1 : info.dli_fname,
@@ -375,7 +440,7 @@ sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, con
     va_end(args);
     sbl_future_write_key(f, key, sizeof key);
     sbl_error_task(&err, key);
-    sbl_error_where(&err, f->where);
+    sbl_error_where(&err, f->site->where);
     return sbl_failure_make(&err);
 }
 

@@ -41,11 +41,19 @@ typedef struct sbl_failure {
     sabal_error     error;
 } sbl_failure;
 
+/** What is alike in all tasks that one line of a program submits; see sites.c. */
+typedef struct sbl_site {
+    sabal_task_fn *fn;
+    const char    *function; /* as the caller wrote it, or NULL */
+    const char    *where;    /* the user's line; static */
+} sbl_site;
+
 /* Options that few tasks have. */
 typedef struct sbl_rare {
-    int64_t timeout_ns;
-    int64_t output_bytes; /* what its result will take; 0: not known */
-    int32_t retries;
+    int64_t  timeout_ns;
+    int64_t  output_bytes; /* what its result will take; 0: not known */
+    int32_t  retries;
+    sbl_site site; /* if it is no common one */
 } sbl_rare;
 
 /* What a running task was promised of its client's memory; see budget.h. */
@@ -60,22 +68,28 @@ typedef struct sbl_grant {
 /* How a task comes to its run that has waited for memory. */
 enum { SBL_COMES_AGAIN = 1, SBL_COMES_ALONE = 2 };
 
+/** A result of so few bytes lies in the record. */
+enum { SBL_SMALL_BYTES = 8 };
+typedef struct sbl_small {
+    _Alignas(8) unsigned char bytes[SBL_SMALL_BYTES];
+} sbl_small;
+
 struct sabal_future {
-    sbl_handle          handle;
-    sbl_work            work; /* its place in the pool's queue */
-    sabal_client       *client;
-    sabal_task_fn      *fn;
-    const char         *name;  /* given (a copy in this record), or the function as the caller wrote it, or NULL */
-    const char         *where; /* the user's line; static */
-    uint64_t            serial;
-    size_t              arg_size;
-    _Atomic(sbl_edge *) dependents;      /* SBL_CLOSED once it has its result */
-    _Atomic(struct sbl_watch *) watches; /* attached on demand: see watch.h */
+    sbl_handle                  handle;
+    sbl_work                    work; /* its place in the pool's queue */
+    sabal_client               *client;
+    const sbl_site             *site;
+    uint64_t                    serial;
+    _Atomic(sbl_edge *)         dependents; /* SBL_CLOSED once it has its result */
+    _Atomic(struct sbl_watch *) watches;    /* attached on demand: see watch.h */
     union {
         sbl_value       *value;   /* FINISHED            */
         struct sbl_held *held;    /* FINISHED, is_held   */
         sbl_failure     *failure; /* FAILED              */
+        sbl_small        small;   /* FINISHED, small > 0 */
     } result;
+    uint32_t         arg_size;
+    uint32_t         mark; /* the search for cycles that saw it last; under chain_lock */
     _Atomic uint32_t stage;
     sbl_event        ended;
     _Atomic int32_t  keep;
@@ -89,12 +103,14 @@ struct sabal_future {
     uint8_t          failed;   /* result is a failure; set before the publisher drops its half */
     uint8_t          ran;      /* its function was called */
     uint8_t          named : 1, has_rare : 1, sized : 1,
-        again : 1; /* name is a copy; an sbl_rare lies behind the edges; what its result takes was said; it may be run again for it. Never change */
+        again : 1; /* it was given a name; it has an sbl_rare; what its result takes was said; it may be run again for it. Never change */
     uint8_t  is_held;   /* result is a record, as the value may leave memory; see held.h */
+    uint8_t  small;     /* 1 + the bytes of a result that lies here */
     uint8_t  admission; /* SBL_COMES_AGAIN or ..._ALONE, after it waited for memory */
-    uint32_t mark;      /* the search for cycles that saw it last; under chain_lock */
     sbl_edge edges[];   /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
+/* A task with one input, and one with an argument of up to 16 bytes, take three cache lines. */
+_Static_assert(sizeof(void *) != 8 || sizeof(sabal_future) + sizeof(sbl_edge) == 192, "the record has grown");
 
 enum { SBL_ASKED_TO_CANCEL = 1, SBL_TIME_IS_UP = 2 };
 
@@ -116,10 +132,13 @@ static inline sabal_future *sbl_future_of_work(sbl_work *work)
 const void     *sbl_future_arg(const sabal_future *f);
 const sbl_rare *sbl_future_rare(const sabal_future *f);
 
-/** Makes a record for a task that is not started; its inputs are retained. NULL: no memory. */
-sabal_future *sbl_future_make(sabal_client *client, const sbl_task_spec *spec, const char *function);
-/** Takes back a record that was not started. */
-void sbl_future_unmake(sabal_future *f);
+/** Room for the record of a task that comes from site (NULL: one of its own). NULL: no memory. */
+sabal_future *sbl_future_room(const sbl_task_spec *spec, const sbl_site *site);
+void          sbl_future_free_room(sabal_future *f, const sbl_task_spec *spec, const sbl_site *site);
+/** Makes a record, in room for it, of a task that is not started; its inputs are retained. The client is to be retained by
+    the caller. site NULL: one of its own, made of function. */
+void sbl_future_make(sabal_future *f, sabal_client *client, const sbl_task_spec *spec, const sbl_site *site,
+                     const char *function, uint64_t serial);
 /** A future that is failed from the start; an immortal one if there is no memory or the client is forked or closed. */
 sabal_future *sbl_future_failed(sabal_client *client, const sabal_error *err);
 /** A future that has its value, which it takes over. NULL: no memory (value is released). */

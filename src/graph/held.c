@@ -73,7 +73,7 @@ void sbl_held_make(sabal_future *f)
     sbl_value  *value  = f->result.value;
     sbl_held   *held;
 
-    if (!budget || f->is_held || value->own < SBL_HELD_FROM)
+    if (!budget || f->small || f->is_held || value->own < SBL_HELD_FROM)
         return;
     held = record_of(value, budget);
     if (held) {
@@ -112,12 +112,32 @@ void sbl_held_make(sabal_future *f)
 void sbl_held_share(sabal_future *f, const sabal_future *from)
 {
     f->is_held = from->is_held;
-    if (from->is_held) {
+    f->small   = from->small;
+    if (from->small) {
+        f->result.small = from->result.small;
+    } else if (from->is_held) {
         f->result.held = from->result.held;
         atomic_fetch_add_explicit(&f->result.held->refs, 1, memory_order_relaxed);
     } else {
         f->result.value = sbl_value_retain(from->result.value);
     }
+}
+
+sabal_status sbl_result_take(sbl_value **value, const sabal_future *f, sabal_error *err)
+{
+    size_t       size;
+    const void  *data = sbl_result_data(f, &size);
+    void        *room;
+    sabal_status st;
+
+    if (!f->small) {
+        *value = sbl_value_retain(sbl_result_value(f));
+        return SABAL_OK;
+    }
+    st = sbl_bytes_create(value, &room, size, err);
+    if (!st)
+        memcpy(room, data, size);
+    return st;
 }
 
 void sbl_held_release(sbl_held *held)

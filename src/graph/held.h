@@ -71,13 +71,31 @@ static inline int sbl_held_is_away(const sbl_held *held)
     return (atomic_load_explicit(&held->pins, memory_order_relaxed) & SBL_HELD_AWAY) != 0;
 }
 
-/** The value of a future that has finished; one in a record has to be pinned. */
+/*
+ * The result of a future that has finished; one in a record has to be pinned for all but its size.
+ */
+/** The value, borrowed; NULL: it is small, and lies in the future. */
 static inline sbl_value *sbl_result_value(const sabal_future *f)
 {
+    if (f->small)
+        return NULL;
     return f->is_held ? f->result.held->value : f->result.value;
 }
+/** A reference for the caller; a value is made for a small one. Errors: SABAL_ENOMEM. */
+sabal_status sbl_result_take(sbl_value **value, const sabal_future *f, sabal_error *err);
+/** As sbl_value_data(). Good as long as the future. */
+static inline const void *sbl_result_data(const sabal_future *f, size_t *size)
+{
+    if (!f->small)
+        return sbl_value_data(sbl_result_value(f), size);
+    *size = (size_t)f->small - 1;
+    return f->result.small.bytes;
+}
+/** For the accounting. */
 static inline size_t sbl_result_bytes(const sabal_future *f)
 {
+    if (f->small)
+        return (size_t)f->small - 1;
     return f->is_held ? f->result.held->n_bytes : f->result.value->n_bytes;
 }
 

@@ -26,7 +26,7 @@ int32_t sbl_value_home(const sbl_value *value)
 /* A value in a record may leave memory at any moment: so the record remembers. */
 static int32_t home_of_input(const sabal_future *input, size_t *n_bytes)
 {
-    if (input->failed)
+    if (input->failed || input->small)
         return 0;
     if (!input->is_held)
         return home_of_data(input->result.value, n_bytes);

@@ -24,7 +24,7 @@ void sbl_ready_add(sbl_ready *ready, sabal_future *f)
 {
     f->work.run  = sbl_run_posted;
     f->work.next = NULL;
-    f->work.home = sbl_task_home(f);
+    f->work.home = (uint32_t)sbl_task_home(f);
     if (f->work.priority > 0)
         atomic_fetch_add_explicit(&f->client->urgent, 1, memory_order_relaxed);
     *(ready->n++ ? ready->last : &ready->first) = &f->work;
@@ -235,6 +235,12 @@ static void start_one(sabal_future *f, sbl_ready *ready)
                 sbl_held_wanted(input->result.held, f->serial);
             n_ended++;
         }
+    if (n_ended > f->n_inputs && !failure) { /* it is known to nobody yet */
+        atomic_store_explicit(&f->missing, 0, memory_order_relaxed);
+        atomic_store_explicit(&f->stage, SBL_READY, memory_order_relaxed);
+        sbl_ready_add(ready, f);
+        return;
+    }
     sbl_chaos();
     if (failure && sbl_step(f, SBL_WAITING, SBL_ENDING)) {
         take_failure(f, failure);
@@ -342,10 +348,8 @@ sabal_status sbl_local_fetch(sbl_value **value, sabal_future *future, sabal_erro
 {
     sabal_status st = SABAL_OK;
 
-    if (!future->is_held) {
-        *value = sbl_value_retain(future->result.value);
-        return SABAL_OK;
-    }
+    if (!future->is_held)
+        return sbl_result_take(value, future, err);
     if (sbl_held_is_away(future->result.held))
         sbl_budget_wait_for_room(future->client->budget, future->result.held->own);
     st = sbl_held_pin(future->result.held, err);

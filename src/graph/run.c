@@ -8,26 +8,23 @@
 #include "graph/timer.h"
 #include "graph/trace.h"
 
-/* The record of an error is large and seldom used: only what tells that it is empty is set. */
 static void begin(struct sabal_task *task, sabal_future *f)
 {
-    task->future           = f;
-    task->value            = NULL;
-    task->chain            = NULL;
-    task->failed           = 0;
-    task->error.status     = SABAL_OK;
-    task->error.task[0]    = 0;
-    task->error.node[0]    = 0;
-    task->error.where[0]   = 0;
-    task->error.message[0] = 0;
+    task->future  = f;
+    task->value   = NULL;
+    task->chain   = NULL;
+    task->n_small = 0;
+    task->failed  = 0;
+    sbl_error_clear(&task->error);
 }
 
 static void drop(struct sabal_task *task)
 {
     sbl_value_release(task->value);
     sbl_handle_release(task->chain);
-    task->value = NULL;
-    task->chain = NULL;
+    task->value   = NULL;
+    task->chain   = NULL;
+    task->n_small = 0;
 }
 
 static int is_interrupted(const sabal_future *f)
@@ -43,7 +40,7 @@ sabal_status sbl_call_here(struct sabal_task *task)
 
     sbl_scope_begin(&scope, task->future->client);
     task->below = sbl_task_swap(task);
-    st          = task->future->fn(task);
+    st          = task->future->site->fn(task);
     sbl_task_swap(task->below);
     sbl_scope_end(&scope);
     sbl_scope_swap(former);
@@ -85,7 +82,6 @@ static sabal_status no_status(struct sabal_task *task, sabal_status returned)
 static sabal_status run_once(struct sabal_task *task)
 {
     sabal_status st = call_with_limit(task);
-    void        *room;
 
     if (task->failed)
         st = task->error.status;
@@ -93,8 +89,8 @@ static sabal_status run_once(struct sabal_task *task)
         st = no_status(task, st);
     if (st == SABAL_OK && is_interrupted(task->future))
         st = SABAL_ECANCELED;
-    if (st == SABAL_OK && !task->value && !task->chain)
-        st = sbl_bytes_create(&task->value, &room, 0, &task->error);
+    if (st == SABAL_OK && !task->value && !task->chain && !task->n_small)
+        task->n_small = 1;
     return st;
 }
 
@@ -135,7 +131,7 @@ static sbl_failure *failure_of_run(struct sabal_task *task, sabal_status st)
     if (task->error.status == st) { /* a call of this task told more about it */
         sbl_future_write_key(f, key, sizeof key);
         sbl_error_task(&task->error, key);
-        sbl_error_where(&task->error, f->where);
+        sbl_error_where(&task->error, f->site->where);
         return sbl_failure_make(&task->error);
     }
     name = sbl_future_name(f, made_up, sizeof made_up);
@@ -165,13 +161,24 @@ static void give_memory(struct sabal_task *task, sabal_status st)
 {
     sabal_future *f = task->future;
 
-    if (st == SABAL_OK && task->value) {
+    if (st == SABAL_OK && task->n_small) {
+        f->result.small = task->small;
+        f->small        = task->n_small;
+    } else if (st == SABAL_OK && task->value) {
         if (f->client->budget && !f->sized)
             sbl_budget_learn(f->client->budget, f, task->value->own);
         f->result.value = task->value;
         sbl_held_make(f);
     }
     sbl_grant_end(&task->grant, f);
+}
+
+/* What it has handed over. */
+static size_t bytes_of(const struct sabal_task *task)
+{
+    if (task->n_small)
+        return (size_t)task->n_small - 1;
+    return task->value ? task->value->n_bytes : 0;
 }
 
 void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next)
@@ -194,7 +201,7 @@ void sbl_run(sabal_future *f, const sbl_grant *grant, sabal_future **next)
 
         st = run_once(&task);
         if (f->client->trace)
-            sbl_trace_run(f->client->trace, f, started, st, task.value ? task.value->n_bytes : 0);
+            sbl_trace_run(f->client->trace, f, started, st, bytes_of(&task));
         if (st == SABAL_OK || !may_retry(f, st, &retries_left))
             break;
         drop(&task);

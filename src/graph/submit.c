@@ -42,8 +42,8 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
 
     if (n_inputs > INT32_MAX)
         return sbl_error_set(err, SABAL_EINVAL, "%" PRId64 " inputs are more than a task can have", n_inputs);
-    return sbl_submit_batch(client, &(sbl_batch){.specs = &spec, .alike = 1, .n = n, .function = o->function}, futures,
-                            err);
+    return sbl_submit_batch(
+        client, &(sbl_batch){.specs = &spec, .alike = 1, .n = n, .function = o->function, .adopt = 1}, futures, err);
 }
 
 /* The client's own failure is shared, not copied. */
@@ -57,16 +57,17 @@ static sabal_future *failed(sabal_client *client, const sabal_error *err)
 void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args, size_t arg_size,
                     int64_t n, const sabal_submit_options *options)
 {
-    sabal_submit_options o   = options_of(options);
-    sabal_error          err = SABAL_ERROR_INIT;
+    sabal_submit_options o = options_of(options);
+    sabal_error          err;
     sabal_status         st;
 
     if (n <= 0)
         return;
+    sbl_error_clear(&err);
     st = submit(futures, client, fn, args, arg_size, n, &o, &err);
     sbl_error_where(&err, o.where);
-    for (int64_t i = 0; i < n; i++)
-        futures[i] = st ? failed(client, &err) : sbl_handle_adopt(futures[i], &client->owner);
+    for (int64_t i = 0; i < n && st; i++)
+        futures[i] = failed(client, &err);
 }
 
 sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,

@@ -10,6 +10,7 @@ typedef struct sbl_batch {
     int                  alike; /* one spec for all */
     int64_t              n;
     const char          *function; /* the function as it stands in the source; may be NULL */
+    int                  adopt;    /* the references go to the caller's scope, not to him */
 } sbl_batch;
 
 /** As sbl_engine_submit(). */

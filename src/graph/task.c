@@ -24,32 +24,37 @@ int32_t sabal_task_n_inputs(const sabal_task *task)
     return task->future->n_inputs;
 }
 
-const sbl_value *sbl_task_input_value(const sabal_task *task, int32_t i)
+static const sabal_future *input_of(const sabal_task *task, int32_t i)
 {
     assert(i >= 0 && i < task->future->n_inputs && "there is no such input");
-    return sbl_result_value(task->future->edges[i].input);
+    return task->future->edges[i].input;
+}
+
+sabal_status sbl_task_input_value(sbl_value **value, const sabal_task *task, int32_t i, sabal_error *err)
+{
+    return sbl_result_take(value, input_of(task, i), err);
 }
 
 const void *sabal_task_input(const sabal_task *task, int32_t i)
 {
     size_t size;
 
-    return sbl_value_data(sbl_task_input_value(task, i), &size);
+    return sbl_result_data(input_of(task, i), &size);
 }
 
 size_t sabal_task_input_size(const sabal_task *task, int32_t i)
 {
     size_t size;
 
-    sbl_value_data(sbl_task_input_value(task, i), &size);
+    sbl_result_data(input_of(task, i), &size);
     return size;
 }
 
 const sabal_ndarray *sabal_task_input_ndarray(const sabal_task *task, int32_t i)
 {
-    const sbl_value *value = sbl_task_input_value(task, i);
+    const sbl_value *value = sbl_result_value(input_of(task, i));
 
-    return value->kind == SBL_NDARRAY ? (const sabal_ndarray *)value : NULL;
+    return value && value->kind == SBL_NDARRAY ? (const sabal_ndarray *)value : NULL;
 }
 
 sabal_client *sabal_task_client(const sabal_task *task)
@@ -81,7 +86,7 @@ sabal_status sbl_task_find_code(void **address, sabal_task *task, const sbl_code
 
 static sabal_status check_first(sabal_task *task)
 {
-    if (!task->value && !task->chain)
+    if (!task->value && !task->chain && !task->n_small)
         return SABAL_OK;
     return sbl_error_set(&task->error, SABAL_EINVAL, "a task hands over one result, and this one has done so before");
 }
@@ -90,30 +95,44 @@ sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value)
 {
     sabal_status st = check_first(task);
 
-    if (st)
-        sbl_value_release(value);
-    else
+    if (!st && (value->kind != SBL_BYTES || value->n_bytes > SBL_SMALL_BYTES)) {
         task->value = value;
+        return SABAL_OK;
+    }
+    if (!st) {
+        memcpy(task->small.bytes, sbl_value_data(value, NULL), value->n_bytes);
+        task->n_small = (uint8_t)(value->n_bytes + 1);
+    }
+    sbl_value_release(value);
     return st;
+}
+
+/* Few bytes go into the future's record. */
+static sabal_status make_room(void **room, sabal_task *task, size_t size)
+{
+    sabal_status st = check_first(task);
+
+    if (st)
+        return st;
+    if (size > SBL_SMALL_BYTES)
+        return sbl_bytes_create(&task->value, room, size, &task->error);
+    task->n_small = (uint8_t)(size + 1);
+    *room         = task->small.bytes;
+    return SABAL_OK;
 }
 
 void *sabal_task_return_room(sabal_task *task, size_t size)
 {
     void *room;
 
-    if (check_first(task) || sbl_bytes_create(&task->value, &room, size, &task->error))
-        return NULL;
-    return room;
+    return make_room(&room, task, size) ? NULL : room;
 }
 
 sabal_status sabal_task_return(sabal_task *task, const void *data, size_t size)
 {
     void        *room;
-    sabal_status st = check_first(task);
+    sabal_status st = make_room(&room, task, size);
 
-    if (st)
-        return st;
-    st = sbl_bytes_create(&task->value, &room, size, &task->error);
     if (!st && size)
         memcpy(room, data, size);
     return st;

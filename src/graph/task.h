@@ -5,12 +5,14 @@
 #include "graph/future.h"
 
 struct sabal_task {
+    _Alignas(16) sbl_small small;
     sabal_future      *future;
     sbl_grant          grant;
     struct sabal_task *below; /* the task that waits under this one on the same stack; NULL: none */
-    sbl_value         *value; /* handed over so far: a value, or a future, or nothing */
+    sbl_value         *value; /* handed over so far: a value, or a future, or few bytes, or nothing */
     sabal_future      *chain;
-    int                failed; /* sabal_task_fail() was called: the run fails, whatever it returns */
+    uint8_t            n_small; /* 1 + their number */
+    int                failed;  /* sabal_task_fail() was called: the run fails, whatever it returns */
     sabal_error error; /* the first thing that went wrong in a call of this task; only status is set at the start */
 };
 

@@ -184,7 +184,7 @@ static void write_event(sbl_trace *trace, const sabal_future *f, const char *kin
     sbl_future_write_key(f, plain_key, sizeof plain_key);
     escape(name, sizeof name, sbl_future_name(f, made_up, sizeof made_up));
     escape(key, sizeof key, plain_key);
-    escape(where, sizeof where, f->where);
+    escape(where, sizeof where, f->site->where);
     write_us(ts, sizeof ts, started_ns - trace->opened_ns);
     n = snprintf(event, sizeof event,
                  ",\n{%s,\"name\":\"%s\",\"cat\":\"task\",\"ts\":%s,\"pid\":%d,\"tid\":%d,\"args\":{\"key\":\"%s\","

@@ -304,11 +304,10 @@ sabal_status sabal_wait_any_with(int64_t *index, sabal_list futures, sabal_error
 /* Whether the result, which is there, can be copied to exactly size bytes. What is away had as many as it kept. */
 static sabal_status check_size(size_t size, const sabal_future *future, sabal_error *err)
 {
-    const sbl_value *value = future->is_held ? NULL : future->result.value;
-    sbl_value_kind   kind  = value ? value->kind : future->result.held->kind;
-    size_t           has   = value ? 0 : future->result.held->n_bytes;
+    const sbl_value *value = future->is_held ? NULL : sbl_result_value(future);
+    size_t           has   = sbl_result_bytes(future);
 
-    if (kind == SBL_OBJECT)
+    if (value ? value->kind == SBL_OBJECT : future->is_held && future->result.held->kind == SBL_OBJECT)
         return sbl_error_set(err, SABAL_EDTYPE, "the result of '%s' is an object, not bytes: borrow it",
                              sabal_future_key(future));
     if (value)
@@ -324,8 +323,13 @@ static sabal_status copy_out(void *out, const sabal_future *future, sabal_error 
     sbl_value   *value;
     size_t       size;
     const void  *data;
-    sabal_status st = sbl_engine_fetch(&value, (sabal_future *)future, err);
+    sabal_status st;
 
+    if (future->small) {
+        memcpy(out, future->result.small.bytes, (size_t)future->small - 1);
+        return SABAL_OK;
+    }
+    st = sbl_engine_fetch(&value, (sabal_future *)future, err);
     if (st)
         return st;
     data = sbl_value_data(value, &size);
@@ -365,8 +369,16 @@ sabal_status sabal_future_borrow(const void **data, size_t *size, const sabal_fu
 {
     sbl_value   *value;
     size_t       has;
-    sabal_status st = sbl_engine_fetch(&value, (sabal_future *)future, err);
+    sabal_status st = sbl_wait_one((sabal_future *)future, -1, err);
 
+    if (!st && future->small) {
+        *data = sbl_result_data(future, &has);
+        if (size)
+            *size = has;
+        return SABAL_OK;
+    }
+    if (!st)
+        st = future->client->engine->fetch(&value, (sabal_future *)future, err);
     if (st)
         return st;
     *data = sbl_value_data(value, &has);

@@ -16,9 +16,7 @@ struct sbl_home {
 
 typedef struct choice {
     sbl_queue *queue;
-    int32_t    priority;
-    uint64_t   order;
-    int        far;
+    uint32_t   late; /* as if it had been posted so many pieces later: SBL_HOME_PATIENCE if it lies elsewhere */
 } choice;
 
 int sbl_homes_make(sbl_pool *pool)
@@ -56,14 +54,14 @@ static int32_t node_of(const sbl_slot *slot)
 /* What a thread of that node posts goes to its own queue, as all that it posts. */
 static sbl_queue *queue_for(sbl_pool *pool, const sbl_work *work, sbl_queue *usual)
 {
-    int32_t node = work->home - 1;
+    int32_t node = (int32_t)work->home - 1;
 
     if (node < 0 || node >= pool->n_homes || (usual != &pool->queue && node == sbl_node_here()))
         return usual;
     return &pool->homes[node].queue;
 }
 
-void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n, uint64_t order)
+void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n, uint32_t order)
 {
     while (n) {
         sbl_queue *queue = queue_for(pool, first, usual);
@@ -74,23 +72,17 @@ void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n,
             rest = rest->next;
         sbl_queue_push(queue, first, run, order);
         first = rest; /* what was pushed may be gone */
-        order += (uint64_t)run;
+        order += (uint32_t)run;
         n -= run;
     }
 }
 
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
-static void consider(choice *best, sbl_queue *queue, int far)
+static void consider(choice *best, sbl_queue *queue, uint32_t late)
 {
-    choice c = {.queue = queue, .far = far};
-
-    if (!sbl_queue_count(queue))
-        return;
-    c.priority = atomic_load_explicit(&queue->top_priority, memory_order_relaxed);
-    c.order    = atomic_load_explicit(&queue->top_order, memory_order_relaxed) + (far ? SBL_HOME_PATIENCE : 0);
-    if (!best->queue || c.priority > best->priority || (c.priority == best->priority && c.order < best->order))
-        *best = c;
+    if (sbl_queue_has_any(queue) && (!best->queue || sbl_queue_is_ahead(queue, late, best->queue, best->late)))
+        *best = (choice){queue, late};
 }
 
 static choice choose(sbl_slot *self)
@@ -104,7 +96,7 @@ static choice choose(sbl_slot *self)
     consider(&best, &pool->homes[here].queue, 0);
     for (int32_t i = 0; best.queue && i < pool->n_homes; i++)
         if (i != here)
-            consider(&best, &pool->homes[i].queue, 1);
+            consider(&best, &pool->homes[i].queue, SBL_HOME_PATIENCE);
     return best;
 }
 
@@ -123,7 +115,7 @@ sbl_work *sbl_home_take_near(sbl_slot *self)
         sbl_work *work = sbl_queue_pop(c.queue);
 
         if (work)
-            return c.far ? count_far(self, work) : work;
+            return c.late ? count_far(self, work) : work;
     } /* somebody was faster: look again */
     return NULL;
 }
@@ -148,26 +140,15 @@ sbl_work *sbl_home_take_far(sbl_slot *self)
 
 /* --- who sleeps, who wakes -------------------------------------------------------------------------------------- */
 
+int sbl_home_has_any(sbl_pool *pool, int32_t node)
+{
+    return sbl_queue_has_any(&pool->homes[node].queue);
+}
+
 int sbl_home_visible(sbl_pool *pool)
 {
     for (int32_t i = 0; i < pool->n_homes; i++)
-        if (sbl_queue_count(&pool->homes[i].queue))
+        if (sbl_home_has_any(pool, i))
             return 1;
     return 0;
-}
-
-int32_t sbl_home_to_wake(sbl_pool *pool)
-{
-    int64_t most = 0;
-    int32_t node = -1;
-
-    for (int32_t i = 0; i < pool->n_homes; i++) {
-        int64_t n = sbl_queue_count(&pool->homes[i].queue);
-
-        if (n > most) {
-            most = n;
-            node = i;
-        }
-    }
-    return node >= 0 ? node : sbl_node_here();
 }

@@ -184,11 +184,11 @@ void sbl_pool_post(sbl_pool *pool, sbl_work *work)
 void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
 {
     sbl_queue *queue = sbl_me.worker && sbl_me.worker->pool == pool ? &sbl_me.worker->queue : &pool->queue;
-    uint64_t   order;
+    uint32_t   order;
 
     if (n <= 0)
         return;
-    order = atomic_fetch_add_explicit(&pool->order, (uint64_t)n, memory_order_relaxed);
+    order = atomic_fetch_add_explicit(&pool->order, (uint32_t)n, memory_order_relaxed);
     if (pool->n_homes)
         sbl_home_post(pool, queue, first, n, order);
     else

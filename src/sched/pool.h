@@ -13,11 +13,15 @@ typedef struct sbl_pool sbl_pool;
 typedef struct sbl_work {
     struct sbl_work *next; /* links a batch; then the pool's own */
     void (*run)(struct sbl_work *work);
-    int32_t  priority; /* higher first among what waits in one queue; the queues: each thread's, and that
+    int32_t priority; /* higher first among what waits in one queue; the queues: each thread's, and that
                                   of all other threads; a thread takes from its own and the latter the better */
-    int32_t  home; /* the NUMA node on which most of its memory lies, from 1 on: threads there take it first; 0: none */
-    uint64_t order; /* from here on the pool's own: among equals the one posted first */
-    struct sbl_work *child, *sibling, *last;
+    union {
+        uint32_t
+            home; /* until it is posted: the NUMA node on which most of its memory lies, from 1 on; threads there take
+                           it first. 0: none */
+        uint32_t order; /* from here on the pool's own: among equals the one posted first */
+    };
+    struct sbl_work *child, *sibling;
 } sbl_work;
 
 typedef struct sbl_pool_options {

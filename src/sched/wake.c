@@ -64,6 +64,15 @@ static int wake_sleeper_on(sbl_pool *pool, int32_t node)
     return 0;
 }
 
+/* On a node that has work, else on the caller's. */
+static int wake_sleeper_near(sbl_pool *pool)
+{
+    for (int32_t i = 0; i < pool->n_homes; i++)
+        if (sbl_home_has_any(pool, i) && wake_sleeper_on(pool, i))
+            return 1;
+    return pool->n_homes && wake_sleeper_on(pool, sbl_node_here());
+}
+
 int sbl_anybody_sleeps(sbl_pool *pool)
 {
     for (int32_t w = 0; w * 64 < pool->max_threads; w++)
@@ -97,7 +106,7 @@ static int try_wake(sbl_pool *pool, int for_records)
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
     atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
-    if ((pool->n_homes && wake_sleeper_on(pool, sbl_home_to_wake(pool))) || wake_sleeper(pool) || start_spare(pool))
+    if (wake_sleeper_near(pool) || wake_sleeper(pool) || start_spare(pool))
         return 1;
     atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
@@ -136,12 +145,12 @@ void sbl_request_all(sbl_pool *pool)
 
 int sbl_posted_visible(sbl_pool *pool)
 {
-    if (sbl_queue_count(&pool->queue) || sbl_home_visible(pool))
+    if (sbl_queue_has_any(&pool->queue) || sbl_home_visible(pool))
         return 1;
     for (int32_t i = 0, n = atomic_load_explicit(&pool->n_threads, memory_order_relaxed); i < n; i++) {
         sbl_slot *slot = sbl_slot_at(pool, i);
 
-        if (slot && sbl_queue_count(&slot->queue))
+        if (slot && sbl_queue_has_any(&slot->queue))
             return 1;
     }
     return 0;

@@ -47,19 +47,12 @@ static sbl_work *take_posted(sbl_slot *self)
 
     if (self->pool->n_homes)
         return sbl_home_take_near(self);
-    if (!sbl_queue_count(foreign))
+    if (!sbl_queue_has_any(foreign))
         return sbl_queue_pop(own);
-    if (!sbl_queue_count(own))
+    if (!sbl_queue_has_any(own))
         return sbl_queue_pop(foreign);
-    {
-        int32_t  a = atomic_load_explicit(&own->top_priority, memory_order_relaxed);
-        int32_t  b = atomic_load_explicit(&foreign->top_priority, memory_order_relaxed);
-        uint64_t c = atomic_load_explicit(&own->top_order, memory_order_relaxed);
-        uint64_t d = atomic_load_explicit(&foreign->top_order, memory_order_relaxed);
-
-        own_first = a != b ? a > b : c < d;
-    }
-    work = sbl_queue_pop(own_first ? own : foreign);
+    own_first = sbl_queue_is_better(own, foreign);
+    work      = sbl_queue_pop(own_first ? own : foreign);
     return work ? work : sbl_queue_pop(own_first ? foreign : own);
 }
 

@@ -100,7 +100,7 @@ typedef struct sbl_slot {
 
 struct sbl_pool {
     _Alignas(SBL_LINE) _Atomic uint64_t state;
-    _Alignas(SBL_LINE) _Atomic uint64_t order; /* of posting */
+    _Alignas(SBL_LINE) _Atomic uint32_t order; /* of posting */
     _Alignas(SBL_LINE) sbl_queue queue;        /* what other threads post */
     _Alignas(SBL_LINE) _Atomic uint64_t wakes;
     _Atomic uint32_t     quiet;   /* counts moments in which all may be over; the destroyer sleeps on it */
@@ -230,14 +230,13 @@ sbl_work *sbl_take_from_others(sbl_slot *self);
 int  sbl_homes_make(sbl_pool *pool); /* 0: no memory */
 void sbl_homes_end(sbl_pool *pool);
 /** Puts each piece into the queue of its home, or the usual one. */
-void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n, uint64_t order);
+void sbl_home_post(sbl_pool *pool, sbl_queue *usual, sbl_work *first, int64_t n, uint32_t order);
 /** From the own queue, that of foreign posts, that of the own node; another's if that is overdue. */
 sbl_work *sbl_home_take_near(sbl_slot *self);
 /** From any node's queue, the nearest first. */
 sbl_work *sbl_home_take_far(sbl_slot *self);
 int       sbl_home_visible(sbl_pool *pool);
-/** The node of which a thread had best be woken. */
-int32_t sbl_home_to_wake(sbl_pool *pool);
+int       sbl_home_has_any(sbl_pool *pool, int32_t node);
 
 /* nodes.c: the job that begins with a node of a graph. */
 sabal_job_fn sbl_node_job;

@@ -169,6 +169,9 @@ MISTAKES = {
     'end_without_a_fence': (
         'pool.c', "        sbl_fence(); /* between `ending` and the look; pairs with that in sbl_tell_quiet() */\n", '',
         ['end_of_one'], 'for ever'),
+    'queue_posts_relaxed': (
+        'queue.c', '&queue->posted, &before, first, memory_order_release,', '&queue->posted, &before, first, memory_order_relaxed,',
+        ['post_one'], 'a race: reads posted piece'),
     'mail_wakes_without_a_fence': (
         'wake.c', "    sbl_fence(); /* between the caller's publishing and this look; pairs with that in sbl_park() */\n", '',
         ['mail'], 'for ever|did not run'),
@@ -192,7 +195,7 @@ MISTAKES = {
         if (sbl_records_visible""", """        if (sbl_records_visible""",
         ['guest_leaves'], 'for ever'),
     'who_sleeps_does_not_see_what_is_at_home': (
-        'wake.c', 'if (sbl_queue_count(&pool->queue) || sbl_home_visible(pool))', 'if (sbl_queue_count(&pool->queue))',
+        'wake.c', 'if (sbl_queue_has_any(&pool->queue) || sbl_home_visible(pool))', 'if (sbl_queue_has_any(&pool->queue))',
         ['home_of_nobody'], 'job 0 did not run'),
     'wake_gives_up_at_once': (
         'wake.c', 'while (!try_wake(pool, for_records)) {', 'if (!try_wake(pool, for_records)) {',

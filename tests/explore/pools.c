@@ -17,7 +17,8 @@ static void name_slot(int i, int watched_records)
     explore_name((void *)&s->token, "slot %d token", i);
     explore_name((void *)&s->joined, "slot %d joined", i);
     explore_name((void *)&s->mail, "slot %d mail", i);
-    explore_name((void *)&s->queue.count, "slot %d queue count", i);
+    explore_name((void *)&s->queue.posted, "slot %d queue posted", i);
+    explore_name((void *)&s->queue.has_root, "slot %d queue has_root", i);
     explore_name(&s->queue.lock, "slot %d queue lock", i);
     explore_quiet((void *)&s->domain, (size_t)((char *)&s->since - (char *)&s->domain));
     explore_quiet((void *)&s->tid, sizeof s->tid);
@@ -32,7 +33,8 @@ static void name_pool(int n_slots, int watched_records)
 {
     explore_own(&sbl_me, sizeof sbl_me);
     explore_name((void *)&pool->state, "state");
-    explore_name((void *)&pool->queue.count, "queue count");
+    explore_name((void *)&pool->queue.posted, "queue posted");
+    explore_name((void *)&pool->queue.has_root, "queue has_root");
     explore_name(&pool->queue.lock, "queue lock");
     explore_name((void *)&pool->sleeping[0], "sleeping");
     explore_name((void *)&pool->active[0], "active");

@@ -34,6 +34,8 @@ static void make_pieces(void)
         pieces[i] = (piece){.work = {.run = run_piece}, .number = i};
     explore_name(event, "event");
     explore_watch(ran, 4 * sizeof *ran, sizeof *ran, "marks");
+    for (int i = 0; i < 2; i++)
+        explore_watch(&pieces[i].work.child, sizeof pieces[i].work.child, sizeof pieces[i].work.child, "posted piece");
 }
 
 static void a_pool(int threads)

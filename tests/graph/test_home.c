@@ -247,15 +247,22 @@ Test(home, of_several_inputs_the_largest_tells)
     sbl_topology_use(machine, core_of_nobody);
     client = sabal_open("local:", &err, .threads = 1);
     for (int order = 0; order < 2; order++) {
-        sabal_future *few = scattered_on(0, LARGE), *many = scattered_on(2, LARGE + 1), *small = scattered_on(0, 100),
-                     *f;
+        sabal_future *few = scattered_on(0, LARGE), *many = scattered_on(2, LARGE + 1);
+        sabal_future *small = scattered_on(0, 100), *f, *g;
 
+        atomic_store(&at_gate, 0);
+        atomic_store(&is_open, 0);
+        sabal_submit(client, gate, NULL, 0); /* so that what follows does not run yet */
+        while (!atomic_load(&at_gate))
+            sleep_ms(1);
         f = order ? sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(few, many, small))
                   : sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(small, many, few));
-        cr_expect_eq(f->work.home, 2);
-        cr_expect_eq(sabal_future_wait(f, &err), SABAL_OK, "%s", err.message);
-        f = sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(small));
-        cr_expect_eq(f->work.home, 0);
+        cr_expect_eq(sbl_task_home(f), 2);
+        g = sabal_submit(client, note_node, NULL, 0, .inputs = SABAL_LIST(small));
+        cr_expect_eq(sbl_task_home(g), 0);
+        atomic_store(&is_open, 1);
+        cr_expect_eq(sabal_wait_all(SABAL_LIST(f, g), &err), SABAL_OK, "%s", err.message);
+        cr_expect_eq(sbl_task_home(f), 0); /* its inputs are released */
         sbl_handle_release(few);
         sbl_handle_release(many);
         sbl_handle_release(small);

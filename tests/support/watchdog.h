@@ -65,16 +65,16 @@ static inline void watchdog_print_slot(const sbl_slot *slot)
     const uint64_t shared = slot->shared;
 
     if (slot->place.request && !slot->token && !slot->joined && !slot->in_use && !slot->mail &&
-        sbl_tail_of(shared) == sbl_split_of(shared) && !sbl_queue_count(&slot->queue))
+        sbl_tail_of(shared) == sbl_split_of(shared) && !sbl_queue_has_any(&slot->queue))
         return; /* an idle one */
     fprintf(stderr,
             "  slot %d tid %d: shared %u..%u age %" PRIu64
             ", split %td, request %d, token %u at %p, joined %u at %p, in use %d, "
-            "searching %d, mail %p, queue %" PRId64 "\n",
+            "searching %d, mail %p, queue %d\n",
             (int)slot->index, (int)slot->tid, sbl_tail_of(shared), sbl_split_of(shared), shared / SBL_AGE,
             slot->base ? slot->place.split - slot->base : -1, (int)slot->place.request, slot->token,
             (const void *)&slot->token, slot->joined, (const void *)&slot->joined, (int)slot->in_use,
-            (int)slot->searching, (void *)slot->mail, sbl_queue_count(&slot->queue));
+            (int)slot->searching, (void *)slot->mail, sbl_queue_has_any(&slot->queue));
 }
 
 static inline void watchdog_print_pool(sbl_pool *pool)
@@ -82,11 +82,10 @@ static inline void watchdog_print_pool(sbl_pool *pool)
     const uint64_t state = sbl_state(pool);
 
     fprintf(stderr,
-            "  pool of %d: awake %d, searching %d, guests %d, blocked %d, threads %d of %d, no more %d, posted %" PRId64
-            "\n",
+            "  pool of %d: awake %d, searching %d, guests %d, blocked %d, threads %d of %d, no more %d, posted %d\n",
             (int)pool->threads, (int)SBL_COUNT(state, SBL_AWAKE), (int)SBL_COUNT(state, SBL_SEARCHING),
             (int)SBL_COUNT(state, SBL_GUEST), (int)SBL_COUNT(state, SBL_BLOCKED), (int)pool->n_threads,
-            (int)pool->max_threads, (int)pool->no_more, sbl_queue_count(&pool->queue));
+            (int)pool->max_threads, (int)pool->no_more, sbl_queue_has_any(&pool->queue));
     for (int32_t w = 0; w * 64 < pool->max_threads; w++)
         fprintf(stderr, "  sleeping %d: %#" PRIx64 "\n", (int)w * 64, (uint64_t)pool->sleeping[w]);
     for (int32_t i = 0; i < pool->max_slots; i++)
