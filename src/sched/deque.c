@@ -2,10 +2,15 @@
  * The split deque. Records [tail, split) may be stolen, [split, head) are the owner's alone; the head travels
  * in a register. tail and split share one 64-bit word: a thief moves tail by one with a compare-and-swap of
  * the whole, so that a split moved meanwhile makes it fail. The rest of the word is its age: it grows whenever the
- * owner has ended a stolen job, so that a swap fails too if what the deque held meanwhile is another's. The owner publishes half of what is private when
+ * owner publishes into a deque that offers nothing, and a job's end leaves one that offers nothing; so a swap fails too if
+ * what the deque held meanwhile is another's. The owner publishes half of what is private when
  * a thief has raised the request flag, and takes back half of what is shared when a sync reaches it. Contents
  * of a record are read only after the swap succeeded, so that a word that looks as before, but isn't (ABA),
  * does no harm.
+ *
+ * Who waits for the next piece of a row of short loops looks at the word all the time, and each write of it takes the line
+ * from him, and him a trip to get it back. So a sync that empties the deque writes nothing: while nothing is offered,
+ * place.split alone tells where the next records will be, and the word is set right when something is published.
  *
  * A record's thief word: 0, then the thief's slot, SLEEPS added if the owner sleeps for it, at last DONE.
  */
@@ -20,7 +25,6 @@
 #define DONE     ((uintptr_t)1)
 #define SLEEPS   ((uintptr_t)2)
 #define FLAGS    (DONE | SLEEPS)
-#define LOOKS    32 /* of so many at a record that is waited for, and its thief's deque, one asks that for more */
 #define NO_SPLIT ((struct sabal_record *)UINTPTR_MAX)
 
 /* Results of jobs that ran at once because the deque was full, last in first out; blocks are kept until the
@@ -39,11 +43,17 @@ static uint64_t word_of(uint64_t was, uint32_t tail, uint32_t split)
 /* --- the owner's side
  * --------------------------------------------------------------------------------------- */
 
+static uint32_t split_of_owner(const sbl_slot *self)
+{
+    return (uint32_t)(self->place.split - self->base);
+}
+
 /* Gives half of the private records below head to thieves. */
 static void publish(sbl_slot *self, const struct sabal_record *head)
 {
     uint64_t shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
-    uint32_t split  = sbl_split_of(shared);
+    int      empty  = sbl_tail_of(shared) == sbl_split_of(shared); /* for good: nobody changes the word then */
+    uint32_t split  = empty && !self->n_overflow ? split_of_owner(self) : sbl_split_of(shared);
     uint32_t end    = (uint32_t)((head < self->place.end ? head : self->place.end) - self->base);
     uint32_t n      = end > split ? (end - split + 1) / 2 : 0;
 
@@ -51,10 +61,9 @@ static void publish(sbl_slot *self, const struct sabal_record *head)
         return;
     for (uint32_t i = split; i < split + n; i++)
         __atomic_store_n(&self->base[i].thief, 0, __ATOMIC_RELAXED);
-    /* Only the owner changes the split, and nobody changes the word while nothing is offered. release: the records; pairs
-       with the acquire in steal_at() */
-    if (sbl_tail_of(shared) == split)
-        atomic_store_explicit(&self->shared, shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_release);
+    /* Only the owner changes the split. release: the records; pairs with the acquire in steal_at() */
+    if (empty)
+        atomic_store_explicit(&self->shared, word_of(shared + SBL_AGE, split, split + n), memory_order_release);
     else
         atomic_fetch_add_explicit(&self->shared, (uint64_t)n << SBL_INDEX_BITS, memory_order_release);
     if (!self->n_overflow)
@@ -109,9 +118,6 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     self->in_use = in_use;
     if (__builtin_expect(sbl_regions_differ(regions), 0))
         sbl_regions_mend(regions);
-    /* Nothing is in the deque now. Before DONE: who saw that it was not done, and swaps the word of that time, gets what
-       this job spawned. */
-    atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);
     sbl_chaos();
     /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
     before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
@@ -136,6 +142,7 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
                                                  memory_order_relaxed))
         return 0;
     self->victim = victim;
+    self->in_a_row++;
     /* It will be back soon, or go on from here while others come: the next node shall be on offer by then. */
     if (tail + 1 == sbl_split_of(shared) && record->run == sbl_node_job)
         request(victim);
@@ -193,7 +200,7 @@ static void sleep_for(sbl_slot *self, struct sabal_record *record)
  * Steals from the thief of a record what that has spawned, or what it waits for has. Nothing else: a stranger's job could
  * bury the wait, or need a lock that the waiter, or whoever waits for him, holds. When the thief took the record, its
  * deque held nothing that could be stolen; as long as the record is not done, all there is was spawned on top of it. So:
- * read the word, see that the record is not done, swap the word, whose age tells if it got done in between.
+ * read the word, see that the record is not done, swap the word, whose age tells if something was published after that.
  */
 static int steal_from_thief(sbl_slot *self, struct sabal_record *record, sbl_slot *thief)
 {
@@ -220,7 +227,6 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
 {
     int64_t until = 0, now;
 
-    __builtin_prefetch(&self->shared, 1); /* the thief is done with it, and here is time */
     for (;;) {
         for (int i = 0; i < SBL_SYNC_ROUNDS; i++) {
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
@@ -230,7 +236,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
                 __builtin_prefetch(record, 1); /* the next spawn writes there */
                 return;
             }
-            if (thief && (i % LOOKS == 0 || sbl_offers(thief)) && !sbl_stack_is_low() &&
+            if (thief && (i % SBL_ASK_AFTER == SBL_ASK_AFTER - 1 || sbl_offers(thief)) && !sbl_stack_is_low() &&
                 steal_from_thief(self, record, thief)) {
                 until = 0;
                 i     = -1;
@@ -281,9 +287,7 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
     }
     wait_for(self, record);
     /* All below is stolen, all above is gone: tail and split meet at this record, where the next spawn will
-     * be. */
-    shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
-    atomic_store_explicit(&self->shared, word_of(shared, i, i), memory_order_release);
+     * be. The word is set right when that is published. */
     place->split = record;
     return record;
 }
@@ -311,6 +315,16 @@ static sbl_overflow *next_block(sbl_slot *self)
     return block;
 }
 
+/* While every sync has to go through sabal_job_sync(), the word alone knows it. */
+static void keep_split(sbl_slot *self)
+{
+    uint64_t shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
+    uint32_t split  = split_of_owner(self);
+
+    if (sbl_tail_of(shared) == sbl_split_of(shared))
+        atomic_store_explicit(&self->shared, word_of(shared, split, split), memory_order_relaxed);
+}
+
 void sabal_job_overflow(struct sabal_place *place, struct sabal_record *head, struct sabal_record *record)
 {
     sbl_slot *self = (sbl_slot *)place;
@@ -323,7 +337,8 @@ void sabal_job_overflow(struct sabal_place *place, struct sabal_record *head, st
     if (!self->overflow || (i == 0 && self->n_overflow))
         self->overflow = next_block(self);
     memcpy(&self->overflow->records[i], record, sizeof *record);
-    self->n_overflow++;
+    if (!self->n_overflow++)
+        keep_split(self);
     place->split = NO_SPLIT; /* so that every sync goes through sabal_job_sync() */
 }
 

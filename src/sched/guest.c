@@ -85,9 +85,6 @@ static sbl_slot *lend_nested(sbl_slot *outer)
 {
     if (!outer->nested)
         outer->nested = lend_slot(outer->pool);
-    else if (!__atomic_load_n(&outer->nested->place.request, __ATOMIC_RELAXED))
-        /* Many such loops are so short that it would be too late for who is idle to ask first. */
-        __atomic_store_n(&outer->nested->place.request, 1, __ATOMIC_RELAXED);
     return outer->nested;
 }
 
@@ -167,6 +164,12 @@ __attribute__((noinline)) static void run_alone(struct sabal_record *root)
     sbl_overflow_free(&slot);
 }
 
+static void run_in(sbl_entry *entry, struct sabal_record *root)
+{
+    root->run(&entry->slot->place, entry->slot->base, root);
+    leave(entry);
+}
+
 void sbl_job_run(sbl_pool *pool, struct sabal_record *root)
 {
     sbl_entry entry;
@@ -175,6 +178,18 @@ void sbl_job_run(sbl_pool *pool, struct sabal_record *root)
         run_alone(root);
         return;
     }
-    root->run(&entry.slot->place, entry.slot->base, root);
-    leave(&entry);
+    /* As a slot that is just lent: what runs nested is often so short that it would be too late for who is idle to ask. */
+    if (entry.kept && !__atomic_load_n(&entry.slot->place.request, __ATOMIC_RELAXED))
+        __atomic_store_n(&entry.slot->place.request, 1, __ATOMIC_RELAXED);
+    run_in(&entry, root);
+}
+
+void sbl_job_run_offered(sbl_pool *pool, struct sabal_record *root)
+{
+    sbl_entry entry;
+
+    if (pool && enter(&entry, pool))
+        run_in(&entry, root);
+    else
+        run_alone(root);
 }

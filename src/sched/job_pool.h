@@ -10,6 +10,8 @@
 
 /** Runs a job and all it spawns. root is the caller's, filled by a SABAL_JOB's start. */
 void sbl_job_run(sbl_pool *pool, struct sabal_record *root);
+/** The same for a root that offers the first that it spawns without being asked: it is too short to wait for that. */
+void sbl_job_run_offered(sbl_pool *pool, struct sabal_record *root);
 /** NULL options: the defaults (not for tiles). */
 sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *fn, void *context,
                      const sabal_for_options *options);

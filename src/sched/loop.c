@@ -28,12 +28,20 @@ static inline uint64_t longer(uint64_t grain, uint64_t left)
     return left / 16 >= grain ? 4 * grain : left / 8 >= grain ? 2 * grain : grain;
 }
 
+/* In a register of its own: two neighbours that are fetched together wait until what was just written is in the cache. */
+static inline int64_t alone(int64_t word)
+{
+    __asm__("" : "+r"(word));
+    return word;
+}
+
 /*
  * Loops are short: what is read here was often written just before, word by word, and a copy of whole structures by wide
  * registers would wait until these words are in the cache, behind those that a thief has in his.
  */
 __attribute__((always_inline)) static inline void run(struct sabal_place *place, struct sabal_record *head,
-                                                      struct sabal_record *self, sabal_job_fn *again, int is_free)
+                                                      struct sabal_record *self, sabal_job_fn *again, int is_free,
+                                                      int is_root)
 {
     const struct piece  *whole   = (struct piece *)self;
     sbl_loop            *loop    = whole->loop;
@@ -42,6 +50,8 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
     int64_t              begin = whole->begin, end = whole->end;
     const uint64_t       grain = (uint64_t)whole->grain;
     struct sabal_record *top   = head;
+    /* The whole offers its half at once: often it is so short that it would be too late for who is idle to ask first. */
+    int offer = is_root && ((sbl_slot *)place)->pool;
 
     ((sbl_slot *)place)->context = context;
     while (begin < end && begin <= sbl_first_at(&loop->failed)) {
@@ -49,8 +59,9 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
         int64_t        stop;
         sabal_status   status;
 
-        if (__builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0) && left > grain &&
-            top < place->end) {
+        const int asked = __builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0);
+
+        if ((asked || offer) && left > grain && top < place->end) {
             struct piece *half = (struct piece *)top++;
 
             half->run     = again;
@@ -60,10 +71,11 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
             half->end     = end;
             half->grain   = (int64_t)grain;
             half->begin = end = (int64_t)((uint64_t)begin + ((left - 1) / grain + 1) / 2 * grain);
-            if (sbl_distance(begin, end) > grain)
+            if (asked && sbl_distance(begin, end) > grain)
                 sabal_job_share(place, top);
             else
                 sbl_job_share_unasked(place, top); /* there is no more to ask for: the flag need not change hands */
+            offer = 0;
             continue;
         }
         stop   = left > step ? (int64_t)((uint64_t)begin + step) : end;
@@ -74,20 +86,35 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
     }
     while (top > head) {
         top--;
-        if (top >= place->split || !sabal_job_sync(place, top))
+        if (top >= place->split || !sabal_job_sync(place, top)) {
             again(place, top, top);
+            continue;
+        }
+        /* Its thief has read them; who calls one loop after another writes the next one's there. */
+        __builtin_prefetch(context, 1);
+        __builtin_prefetch(&loop->failed, 1);
     }
 }
 
 static void run_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_piece, 0);
+    run(place, head, self, run_piece, 0, 0);
 }
 
 /* Pieces may be of several grains. */
 static void run_free(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_free, 1);
+    run(place, head, self, run_free, 1, 0);
+}
+
+static void run_whole(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    run(place, head, self, run_piece, 0, 1);
+}
+
+static void run_free_whole(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    run(place, head, self, run_free, 1, 1);
 }
 
 int64_t sbl_loop_pieces(const sbl_pool *pool)
@@ -97,12 +124,12 @@ int64_t sbl_loop_pieces(const sbl_pool *pool)
 
 static void run_lazily(sbl_loop *l, sbl_pool *pool)
 {
-    struct piece root = {.run     = l->grain ? run_piece : run_free,
+    struct piece root = {.run     = l->grain ? run_whole : run_free_whole,
                          .loop    = l,
                          .fn      = l->fn,
                          .context = l->context,
-                         .begin   = l->begin,
-                         .end     = l->end};
+                         .begin   = alone(l->begin),
+                         .end     = alone(l->end)};
     uint64_t     n = sbl_distance(l->begin, l->end), pieces = (uint64_t)sbl_loop_pieces(pool), grain;
 
     if (!l->grain) {
@@ -110,12 +137,12 @@ static void run_lazily(sbl_loop *l, sbl_pool *pool)
         l->grain = grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
     }
     root.grain = l->grain;
-    sbl_job_run(pool, (struct sabal_record *)&root);
+    sbl_job_run_offered(pool, (struct sabal_record *)&root);
 }
 
 sabal_status sbl_loop_run(sbl_loop *loop, sbl_pool *pool, enum sabal_schedule schedule)
 {
-    loop->failed = (sbl_first)SBL_FIRST_INIT;
+    sbl_first_init(&loop->failed);
     if (schedule == SABAL_STATIC)
         sbl_loop_run_static(loop, pool);
     else
@@ -135,9 +162,14 @@ sabal_status sbl_for(sbl_pool *pool, int64_t begin, int64_t end, sabal_for_fn *f
 {
     const int64_t             grain    = options ? options->grain : 0;
     const enum sabal_schedule schedule = options ? options->schedule : SABAL_LAZY;
-    sbl_loop                  l        = {.fn = fn, .context = context, .begin = begin, .end = end, .grain = grain};
+    sbl_loop                  l; /* `failed` is not written twice */
 
     if (grain < 0 || (schedule != SABAL_LAZY && schedule != SABAL_STATIC))
         return SABAL_EINVAL;
+    l.fn      = fn;
+    l.context = context;
+    l.begin   = begin;
+    l.end     = end;
+    l.grain   = grain;
     return begin < end ? sbl_loop_run(&l, pool, schedule) : SABAL_OK;
 }

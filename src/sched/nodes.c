@@ -165,7 +165,7 @@ sabal_status sbl_nodes_run(sbl_nodes *nodes, sbl_pool *pool, int64_t *failed)
 
     if (!nodes->n)
         return SABAL_OK;
-    nodes->failed = (sbl_first)SBL_FIRST_INIT;
+    sbl_first_init(&nodes->failed);
     sbl_job_run(pool, (struct sabal_record *)&root);
     *failed = sbl_first_at(&nodes->failed);
     status  = nodes->failed.status;

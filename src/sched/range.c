@@ -22,15 +22,18 @@ static int64_t choose_grain(uint64_t n)
     return (int64_t)(grain < least ? least : grain);
 }
 
-sbl_leaves sbl_leaves_cut(int64_t begin, int64_t end, int64_t grain)
+void sbl_leaves_cut(sbl_leaves *leaves, int64_t begin, int64_t end, int64_t grain)
 {
-    uint64_t   n = sbl_distance(begin, end);
-    sbl_leaves l = {.begin = begin, .end = n ? end : begin, .grain = 1, .n = 1};
+    uint64_t n = sbl_distance(begin, end), pieces = 1;
 
-    if (n) {
-        l.grain = grain ? grain : choose_grain(n);
-        n       = (n - 1) / (uint64_t)l.grain + 1;
-        l.n     = n > INT64_MAX ? INT64_MAX : (int64_t)n;
-    }
-    return l;
+    if (!n)
+        grain = 1;
+    else if (!grain)
+        grain = choose_grain(n);
+    if (n)
+        pieces = (n - 1) / (uint64_t)grain + 1;
+    leaves->begin = begin;
+    leaves->end   = n ? end : begin;
+    leaves->grain = grain;
+    leaves->n     = pieces > INT64_MAX ? INT64_MAX : (int64_t)pieces;
 }

@@ -17,6 +17,14 @@ typedef struct sbl_first {
         .at = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER                                                             \
     }
 
+/** Word by word: what is read again at once must not have been written in larger parts, nor with them. */
+static inline void sbl_first_init(sbl_first *first)
+{
+    atomic_init(&first->at, INT64_MAX);
+    first->status = SABAL_OK;
+    first->lock   = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
 static inline int64_t sbl_first_at(sbl_first *first)
 {
     return atomic_load_explicit(&first->at, memory_order_relaxed);
@@ -37,8 +45,9 @@ typedef struct sbl_leaves {
     int64_t n; /* leaves; 1 for an empty range */
 } sbl_leaves;
 
-/** grain 0: a sixteenth of the range, at most 4096, but no more than 65,536 leaves. */
-sbl_leaves sbl_leaves_cut(int64_t begin, int64_t end, int64_t grain);
+/** grain 0: a sixteenth of the range, at most 4096, but no more than 65,536 leaves. Written in place: a copy of what was
+    written just before would wait for the cache. */
+void sbl_leaves_cut(sbl_leaves *leaves, int64_t begin, int64_t end, int64_t grain);
 
 static inline int64_t sbl_leaf_begin(const sbl_leaves *l, int64_t leaf)
 {

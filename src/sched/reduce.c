@@ -40,23 +40,30 @@ static void run_leaf(reduction *r, void *partial, int64_t leaf)
 }
 
 static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
-                     int64_t last);
+                     int64_t last, int offer);
 
 static void run_record(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     struct node *n = (struct node *)self;
 
-    run_node(place, head, n->reduction, n->partial, n->first, n->last);
+    run_node(place, head, n->reduction, n->partial, n->first, n->last, 0);
+}
+
+static void run_root(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    struct node *n = (struct node *)self;
+
+    run_node(place, head, n->reduction, n->partial, n->first, n->last, ((sbl_slot *)place)->pool != NULL);
 }
 
 static void run_both(struct sabal_place *place, struct sabal_record *head, reduction *r, void *left, void *right,
-                     int64_t first, int64_t middle, int64_t last)
+                     int64_t first, int64_t middle, int64_t last, int offer)
 {
     struct node *n = (struct node *)head;
 
     if (head >= place->end) { /* as deep as that, one thread will do */
-        run_node(place, head, r, left, first, middle);
-        run_node(place, head, r, right, middle, last);
+        run_node(place, head, r, left, first, middle, 0);
+        run_node(place, head, r, right, middle, last, 0);
         return;
     }
     n->run       = run_record;
@@ -66,13 +73,15 @@ static void run_both(struct sabal_place *place, struct sabal_record *head, reduc
     n->last      = last;
     if (__builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0))
         sabal_job_share(place, head + 1);
-    run_node(place, head + 1, r, left, first, middle);
+    else if (offer) /* reductions are short: it would be too late for who is idle to ask first */
+        sbl_job_share_unasked(place, head + 1);
+    run_node(place, head + 1, r, left, first, middle, 0);
     if (head >= place->split || !sabal_job_sync(place, head))
-        run_node(place, head, r, right, middle, last);
+        run_node(place, head, r, right, middle, last, 0);
 }
 
 static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
-                     int64_t last)
+                     int64_t last, int offer)
 {
     _Alignas(16) unsigned char local[SMALL];
     int64_t                    middle;
@@ -86,7 +95,7 @@ static void run_node(struct sabal_place *place, struct sabal_record *head, reduc
     }
     middle = sbl_leaves_middle(first, last);
     right  = r->slots ? r->slots + (size_t)middle * r->stride : local;
-    run_both(place, head, r, partial, right, first, middle, last);
+    run_both(place, head, r, partial, right, first, middle, last, offer);
     if (sbl_first_at(&r->failed) == INT64_MAX)
         r->combine(partial, right, r->context);
 }
@@ -101,14 +110,19 @@ sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begi
                         sabal_combine_fn *combine, void *context, const sabal_reduce_options *options)
 {
     _Alignas(16) unsigned char local[SMALL];
-    reduction                  r    = {.fn = fn, .combine = combine, .context = context, .failed = SBL_FIRST_INIT};
-    struct node                root = {.run = run_record, .reduction = &r};
+    reduction                  r;
+    struct node                root = {.run = run_root, .reduction = &r};
     size_t                     bytes;
 
     if (options && options->grain < 0)
         return SABAL_EINVAL;
-    r.leaves = sbl_leaves_cut(begin, end, options ? options->grain : 0);
-    r.stride = (out_size + 15) & ~(size_t)15;
+    r.fn      = fn;
+    r.combine = combine;
+    r.context = context;
+    r.slots   = NULL;
+    r.stride  = (out_size + 15) & ~(size_t)15;
+    sbl_leaves_cut(&r.leaves, begin, end, options ? options->grain : 0);
+    sbl_first_init(&r.failed);
     if (out_size > SMALL) {
         if (__builtin_mul_overflow((uint64_t)r.leaves.n, r.stride, &bytes))
             return SABAL_ENOMEM;
@@ -118,7 +132,7 @@ sabal_status sbl_reduce(void *out, size_t out_size, sbl_pool *pool, int64_t begi
     }
     root.partial = r.slots ? r.slots : local;
     root.last    = r.leaves.n;
-    sbl_job_run(pool, (struct sabal_record *)&root);
+    sbl_job_run_offered(pool, (struct sabal_record *)&root);
     if (!r.failed.status)
         memcpy(out, root.partial, out_size);
     sbl_free(r.slots);

@@ -273,7 +273,7 @@ sabal_status sbl_scan(void *total, size_t size, sbl_pool *pool, int64_t begin, i
 
     if (options && options->grain < 0)
         return SABAL_EINVAL;
-    s.leaves = sbl_leaves_cut(begin, end, options ? options->grain : 0);
+    sbl_leaves_cut(&s.leaves, begin, end, options ? options->grain : 0);
     if (s.stride < size || __builtin_mul_overflow((uint64_t)s.leaves.n, s.stride, &bytes) ||
         __builtin_mul_overflow(bytes, 2, &bytes))
         return SABAL_ENOMEM;

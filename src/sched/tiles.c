@@ -53,7 +53,7 @@ static int64_t cut(sbl_leaves *axis, int64_t begin, int64_t end, int64_t grain, 
 
         grain = most > INT64_MAX ? INT64_MAX : (int64_t)most;
     }
-    *axis = sbl_leaves_cut(begin, end, grain);
+    sbl_leaves_cut(axis, begin, end, grain);
     return (wanted - 1) / axis->n + 1;
 }
 

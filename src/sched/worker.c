@@ -64,6 +64,31 @@ static int may_help(sbl_pool *pool)
     return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) <= pool->threads;
 }
 
+/* Keeps an eye on the deque from which it stole last, as long as some pauses last. 1: it stole again. */
+static int watch_victim(sbl_slot *self)
+{
+    sbl_slot *victim = self->victim;
+
+    for (int i = 0; i < SBL_WATCHES; i++) {
+        sbl_pause_at(i);
+        if (victim && sbl_offers(victim) && may_help(self->pool) && sbl_steal(self, self->base, victim))
+            return 1;
+    }
+    return 0;
+}
+
+/* Who gave something often has the next soon, as in a row of short loops: no look at others comes between, and no request,
+   which would take lines from him just then. */
+static int steal_again(sbl_slot *self)
+{
+    int32_t n = self->in_a_row;
+
+    if (n && n < SBL_IN_A_ROW && watch_victim(self))
+        return 1;
+    self->in_a_row = 0;
+    return 0;
+}
+
 static int find_and_run(sbl_slot *self)
 {
     sbl_work *work;
@@ -73,6 +98,8 @@ static int find_and_run(sbl_slot *self)
     if (sbl_mail_run(self))
         return 1;
     work = take_posted(self);
+    if (!work && steal_again(self))
+        return 1;
     if (!work)
         work = sbl_take_from_others(self);
     if (work) {
@@ -94,19 +121,6 @@ static void count_as_searching(sbl_slot *self, int round)
         return;
     sbl_note_searching(self);
     atomic_fetch_add_explicit(&pool->state, SBL_SEARCHING, memory_order_seq_cst);
-}
-
-/* Keeps an eye on the deque from which it stole last, as long as some pauses last. 1: it stole again. */
-static int watch_victim(sbl_slot *self)
-{
-    sbl_slot *victim = self->victim;
-
-    for (int i = 0; i < SBL_WATCHES; i++) {
-        sbl_pause_at(i);
-        if (victim && sbl_offers(victim) && may_help(self->pool) && sbl_steal(self, self->base, victim))
-            return 1;
-    }
-    return 0;
 }
 
 /* Looks for work for a bounded time; 0 if there was none. */

@@ -31,13 +31,15 @@
 #define SBL_RECORDS       (1 << 17) /* of a deque; address space, touched as used */
 #define SBL_PER_BLOCK     255       /* results of jobs that found the deque full */
 #define SBL_MAX_THREADS   1024
-#define SBL_SPARES        64     /* beyond the pool's size */
-#define SBL_GUESTS        256    /* slots for guests and nested entries, beyond one for each thread */
-#define SBL_SEARCH_ROUNDS 8      /* between two looks at the clock */
-#define SBL_SEARCH_NS     50000  /* about what a sleep and a wake cost */
-#define SBL_WATCHES       128    /* looks at the last victim between two at everybody */
-#define SBL_UNCOUNTED     3      /* rounds of a search that are not counted as one if all threads are awake */
-#define SBL_SYNC_ROUNDS   512    /* between two looks at the clock */
+#define SBL_SPARES        64    /* beyond the pool's size */
+#define SBL_GUESTS        256   /* slots for guests and nested entries, beyond one for each thread */
+#define SBL_SEARCH_ROUNDS 8     /* between two looks at the clock */
+#define SBL_SEARCH_NS     50000 /* about what a sleep and a wake cost */
+#define SBL_WATCHES       128   /* looks at the last victim between two at everybody */
+#define SBL_UNCOUNTED     3     /* rounds of a search that are not counted as one if all threads are awake */
+#define SBL_IN_A_ROW      16    /* steals from one victim before others are looked at again */
+#define SBL_SYNC_ROUNDS   512   /* between two looks at the clock */
+#define SBL_ASK_AFTER     128 /* looks at a job that is waited for: if it ends soon there is nothing to gain by a part */
 #define SBL_SYNC_NS       100000 /* about what a wake costs: a sync without anything to steal sleeps after that */
 #define SBL_EVENT_ROUNDS  200    /* some microseconds */
 #define SBL_HOME_PATIENCE 4096   /* so many pieces may overtake one of their priority whose home is elsewhere */
@@ -73,6 +75,7 @@ typedef struct sbl_slot {
 
     _Alignas(SBL_LINE) struct sbl_slot *nested; /* lent to the loops of this one's jobs; kept for the next such loop */
     struct sbl_slot *victim;                    /* whom it stole from last */
+    int32_t          in_a_row;                  /* how often, without a look at others */
     const void      *context;  /* of the last loop it had a piece of: the next one's is often there, too */
     sbl_overflow    *overflow; /* results of jobs that ran at once because the deque was full */
     int64_t          n_overflow;

@@ -221,6 +221,32 @@ void deque_overflow(void)
     add_thief("thief", 1, 0, 2);
 }
 
+/* After one that was stolen the word stands behind where the next ones are; then the deque gets full. */
+SABAL_JOB(int, one_then_eight)
+{
+    int sum;
+
+    SABAL_SPAWN(leaf, 0);
+    sum = SABAL_SYNC(leaf) == 100;
+    for (int i = 1; i < 9; i++)
+        SABAL_SPAWN(leaf, i);
+    for (int i = 9; i-- > 1;)
+        sum += SABAL_SYNC(leaf) == 100 + i;
+    return sum;
+}
+
+static void run_one_then_eight(void *argument)
+{
+    EXPECT(RUN_ON(slot_at(0), one_then_eight) == 9);
+}
+
+void deque_overflow_again(void)
+{
+    pool_of_slots(2, 6);
+    explore_thread("owner", run_one_then_eight, NULL, 0);
+    add_thief("thief", 1, 0, 2);
+}
+
 void expect_nine(void)
 {
     expect_marks(9);

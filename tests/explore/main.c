@@ -19,6 +19,7 @@ const explore_scenario explore_scenarios[] = {
     {"leapfrog", deque_leapfrog, expect_three, 2, -1, 3, -1, -1},
     {"leapfrog_and_thief", deque_leapfrog_and_thief, expect_three, 2, 3, 2, 5, -1},
     {"overflow", deque_overflow, expect_nine, 2, -1, 3, -1, -1},
+    {"overflow_again", deque_overflow_again, expect_nine, 2, -1, 3, -1, -1},
     {"post_one", post_one_to_one, idle_after_one, 2, -1, 3, -1, -1},
     {"post_two", post_two_to_one, idle_after_two, 2, -1, 3, -1, -1},
     {"two_post", two_post_to_one, idle_after_two, 2, -1, 3, -1, -1},

@@ -13,8 +13,8 @@ from pathlib import Path
 MISTAKES = {
     # --- the deque
     'publish_without_release': (
-        'deque.c', 'shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_release);',
-        'shared + ((uint64_t)n << SBL_INDEX_BITS), memory_order_relaxed);',
+        'deque.c', 'word_of(shared + SBL_AGE, split, split + n), memory_order_release);',
+        'word_of(shared + SBL_AGE, split, split + n), memory_order_relaxed);',
         ['two'], 'a race: reads records of slot 0'),
     'publish_before_the_word_is_cleared': (
         'deque.c', '''    for (uint32_t i = split; i < split + n; i++)
@@ -82,7 +82,7 @@ MISTAKES = {
         'atomic_store_explicit(&victim->joined, 1, memory_order_release);',
         ['again_two_thieves'], 'owner sleeps for ever'),
     'age_does_not_grow': (
-        'deque.c', '    atomic_fetch_add_explicit(&self->shared, SBL_AGE, memory_order_acq_rel);\n', '',
+        'deque.c', 'word_of(shared + SBL_AGE, split, split + n)', 'word_of(shared, split, split + n)',
         ['leapfrog'], "runs a stranger's job"),
     'leapfrog_without_a_look_at_the_record': (
         'deque.c', '''    if (is_done(record))
@@ -97,6 +97,12 @@ MISTAKES = {
     'overflow_leaves_the_split': (
         'deque.c', '    place->split = NO_SPLIT; /* so that every sync goes through sabal_job_sync() */\n', '',
         ['overflow'], 'does not hold|runs a second time|a race: '),
+    'publish_where_the_word_was_left': (
+        'deque.c', 'empty && !self->n_overflow ? split_of_owner(self) : sbl_split_of(shared);', 'sbl_split_of(shared);',
+        ['overflow_again'], 'for ever|does not hold|a race: |a second time'),
+    'split_is_forgotten_when_the_deque_is_full': (
+        'deque.c', 'word_of(shared, split, split), memory_order_relaxed);', 'shared, memory_order_relaxed);\n    (void)split;',
+        ['overflow_again'], 'for ever|does not hold|a race: |a second time'),
     # --- sleeping and waking
     'sleep_without_a_look_at_what_was_posted': (
         'wake.c', '''    sbl_request_all(pool);

@@ -13,6 +13,7 @@ void deque_three(void);
 void deque_leapfrog(void);
 void deque_leapfrog_and_thief(void);
 void deque_overflow(void);
+void deque_overflow_again(void);
 void expect_nine(void);
 void expect_one(void);
 void expect_two(void);

@@ -11,6 +11,8 @@
 #define SBL_WATCHES       1
 #define SBL_UNCOUNTED     1
 #define SBL_SEARCH_NS     0
+#define SBL_IN_A_ROW      2
+#define SBL_ASK_AFTER     1
 #define SBL_SYNC_ROUNDS   2
 #define SBL_SYNC_NS       0
 #define SBL_EVENT_ROUNDS  1
