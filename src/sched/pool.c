@@ -39,6 +39,7 @@ static void pool_free(sbl_pool *pool)
     sbl_free(pool->slots);
     sbl_free(pool->active);
     sbl_free(pool->sleeping);
+    sbl_free(pool->roomy);
     sbl_queue_destroy(&pool->queue);
     pthread_mutex_destroy(&pool->lock);
     sbl_free(pool);
@@ -85,7 +86,9 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
     p->slots       = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
     p->active      = sbl_calloc((size_t)n_words, sizeof *p->active);
     p->sleeping    = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
-    if (!p->slots || !p->active || !p->sleeping) {
+    p->roomy       = sbl_calloc((size_t)n_words, sizeof *p->roomy);
+    p->room        = sbl_stack_room(p->max_threads);
+    if (!p->slots || !p->active || !p->sleeping || !p->roomy) {
         st = sbl_error_memory(err, (size_t)p->max_slots * sizeof *p->slots, "a pool");
         goto done;
     }

@@ -83,6 +83,20 @@ int sbl_stack_is_low(void)
     return 0;
 }
 
+size_t sbl_stack_room(int32_t threads)
+{
+    return 0;
+}
+
+size_t sbl_stack_bytes(int32_t threads)
+{
+    return 1 << 20;
+}
+
+void sbl_stack_trim(void)
+{
+}
+
 void sbl_steer_away(sbl_slot *slot)
 {
 }
