@@ -45,6 +45,7 @@ typedef struct sbl_worker {
 
 struct sbl_hub {
     int32_t          n_workers, threads; /* of each */
+    int32_t          all_threads;        /* of those that are started yet and will be */
     pthread_mutex_t  lock;
     _Atomic uint64_t ids; /* of calls, of segments and of processes */
     pid_t            pid; /* of the hub's own process: a forked child has no part in it */

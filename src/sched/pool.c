@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "sched/futex.h"
+#include "sched/openmp.h"
 #include "sched/topology.h"
 #include "sched/worker.h"
 
@@ -93,6 +94,8 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
         goto done;
     }
     sbl_topology_load();
+    sbl_openmp_find();
+    p->openmp = sbl_openmp_share(threads);
     pthread_mutex_lock(&p->lock);
     atomic_store_explicit(&p->state, (uint64_t)threads * (SBL_AWAKE + SBL_SEARCHING), memory_order_relaxed);
     for (int32_t i = 0; i < threads && !st; i++)

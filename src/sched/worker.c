@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sched/futex.h"
+#include "sched/openmp.h"
 #include "sched/topology.h"
 #include "sched/worker.h"
 
@@ -30,9 +31,22 @@ static int too_many(sbl_pool *pool)
     return SBL_COUNT(sbl_state(pool), SBL_AWAKE) > pool->threads;
 }
 
+/* A runtime may come with what a worker process loads for a task. */
+static void limit_openmp(const sbl_pool *pool)
+{
+    int32_t found = atomic_load_explicit(&sbl_openmp_found, memory_order_relaxed);
+
+    if (__builtin_expect(found == sbl_me.openmp, 1))
+        return;
+    sbl_openmp_limit(pool->openmp);
+    sbl_me.openmp = found;
+}
+
 static void run_work(sbl_slot *self, sbl_work *work)
 {
     sbl_regions before = sbl_me.regions;
+
+    limit_openmp(self->pool);
 
     sbl_stop_searching(self);
     sbl_add(&self->runs, 1);
@@ -213,6 +227,7 @@ void *sbl_worker_main(void *arg)
     atomic_store_explicit(&self->tid, gettid(), memory_order_relaxed);
     sbl_me.worker = self;
     sbl_note_searching(self); /* so it was counted by who started it */
+    limit_openmp(pool);
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
         if (too_many(pool) || (!find_and_run(self) && !search(self))) {

@@ -113,6 +113,7 @@ struct sbl_pool {
     _Atomic uint64_t    *sleeping;  /* a bit for each thread that sleeps and was not woken yet */
     _Atomic uint64_t    *roomy;     /* a bit for each that naps in a wait, and has room on its stack */
     size_t               room;      /* of a thread's stack that waits may use */
+    int32_t              openmp;    /* threads that a region inside of its tasks may have */
     _Atomic(sbl_slot *) *slots;     /* max_slots; NULL until needed */
 };
 
@@ -142,6 +143,7 @@ typedef struct sbl_self {
     uintptr_t   stack_end;  /* lowest of all */
     uintptr_t   stack_deep; /* who waits below this has used much of it */
     int32_t     was_deep;   /* so somebody did */
+    int32_t     openmp;     /* runtimes that know of this thread's share of the cores */
 } sbl_self;
 /* It is small enough for the room that a program keeps for libraries it loads late. */
 extern __thread sbl_self sbl_me __attribute__((tls_model("initial-exec")));

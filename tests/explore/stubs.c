@@ -78,6 +78,21 @@ int32_t sbl_domain_here(void)
     return 0;
 }
 
+_Atomic int32_t sbl_openmp_found;
+
+void sbl_openmp_find(void)
+{
+}
+
+void sbl_openmp_limit(int32_t share)
+{
+}
+
+int32_t sbl_openmp_share(int32_t threads)
+{
+    return 1;
+}
+
 int sbl_stack_is_low(void)
 {
     return 0;
