@@ -139,8 +139,8 @@ SABAL_API void sabal_wait_options_init(sabal_wait_options *options);
  * out changes nothing.
  *
  * Errors: SABAL_ETIMEDOUT; the future's own. In a task, of this and of all calls that wait: SABAL_EINVAL (for its own
- *         future, or one that waits for that), SABAL_ENOMEM (waits nested so deep that all threads are blocked and no
- *         stack is left: let the task return the future instead)
+ *         future, or one that waits for that), SABAL_ENOMEM (waits nested so deep, a million or so, that all threads
+ *         are blocked and no stack is left: let the task return the future instead)
  */
 #ifndef __cplusplus
 #define sabal_future_wait(future, err, ...)                                                                            \

@@ -93,7 +93,7 @@ sabal_status sbl_worker_start_process(sbl_worker *w, sabal_error *err)
         return sbl_error_errno(err, errno, "the channel to a worker");
     pair[1] = above_lowest(pair[1]);
     st      = pair[1] < 0 ? sbl_error_errno(err, errno, "the channel to a worker")
-                          : sbl_process_start(&w->pid, pair[1], w->fault_fd, w->hub->threads, err);
+                          : sbl_process_start(&w->pid, pair[1], w->fault_fd, w->hub->threads, w->hub->all_threads, err);
     if (pair[1] >= 0)
         close(pair[1]);
     if (st) {
@@ -181,8 +181,9 @@ sabal_status sbl_hub_create(sbl_hub **hub, int32_t n_workers, int32_t threads, s
 
     if (!h)
         return sbl_error_memory(err, sizeof *h, "the record of worker processes");
-    h->pid     = getpid();
-    h->threads = threads;
+    h->pid         = getpid();
+    h->threads     = threads;
+    h->all_threads = n_workers * threads;
     pthread_mutex_init(&h->lock, NULL);
     atomic_init(&h->ids, 1);
     h->segments = sbl_segments_create(n_workers, segment_ended, h);

@@ -56,6 +56,7 @@ typedef struct sbl_worker {
 
 struct sbl_hub {
     int32_t          n_workers, threads; /* of each */
+    int32_t          all_threads;        /* of those that are started yet and will be */
     pthread_mutex_t  lock;
     int32_t          n_lent; /* under lock, as paces */
     sbl_pace         paces[SBL_PACES];

@@ -61,20 +61,20 @@ static sabal_status find_program(char *path, size_t size, sabal_error *err)
         folder, folder);
 }
 
-sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, sabal_error *err)
+sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, int32_t all, sabal_error *err)
 {
     enum { AT = 3 }; /* where the worker finds its descriptors */
     posix_spawn_file_actions_t files;
     posix_spawnattr_t          attributes;
     sigset_t                   none, usual;
-    char                       path[PATH_MAX], number[16];
+    char                       path[PATH_MAX], number[32];
     char        *args[] = {(char *)"sabal-worker", (char *)"--rehearse", (char *)"3", (char *)"4", number, NULL};
     int          error;
     sabal_status st = find_program(path, sizeof path, err);
 
     if (st)
         return st;
-    snprintf(number, sizeof number, "%d", (int)threads);
+    snprintf(number, sizeof number, "%d,%d", (int)threads, (int)all);
     sigemptyset(&none);
     sigfillset(&usual);
     posix_spawn_file_actions_init(&files);

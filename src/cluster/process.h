@@ -10,10 +10,10 @@
 void sbl_process_is_own_worker(void);
 /**
  * Starts a worker: the program itself if it is its own worker, else sabal-worker beside libsabal. fd: its end of the
- * channel; fault: the shared page; both stay the caller's.
+ * channel; fault: the shared page; both stay the caller's. all: threads of it and of those that are to run beside it.
  * Errors: SABAL_ENOENT (no such program), SABAL_EPEER (it can't be started)
  */
-sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, sabal_error *err);
+sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, int32_t all, sabal_error *err);
 /** Waits until it has ended; kills it if that takes more than patience_ms. Returns its status as waitpid() has it, or -1 if
     the host has taken that away. */
 int sbl_process_end(pid_t pid, int patience_ms);

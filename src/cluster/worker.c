@@ -25,6 +25,7 @@
 #include "graph/local.h"
 #include "graph/task.h"
 #include "graph/watch.h"
+#include "sched/openmp.h"
 
 /* A call that runs here. */
 typedef struct running {
@@ -458,6 +459,7 @@ static void take_object(sbl_frame *frame)
         if (fd >= 0)
             close(fd);
     }
+    sbl_openmp_find(); /* of what came with it */
     if (!err.status)
         sbl_error_set(&err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
     tell_those_who_want(&object, &err);
@@ -634,9 +636,14 @@ static int32_t serve(int fd, int fault, int32_t threads)
 
 int32_t sabal_worker_main(int argc, char **argv)
 {
+    const char *threads, *all;
+
     if (argc != 5 || strcmp(argv[0], "sabal-worker") != 0 || strcmp(argv[1], "--rehearse") != 0) {
         sbl_process_is_own_worker();
         return -1;
     }
-    return serve(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+    threads = argv[4];
+    all     = strchr(threads, ',');
+    sbl_openmp_share_cores(all ? atoi(all + 1) : 0);
+    return serve(atoi(argv[2]), atoi(argv[3]), atoi(threads));
 }

@@ -198,13 +198,15 @@ sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
 /* With the lock held. 0: the time ran out. */
-static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
+static int sleep_until(sabal_as_completed *it, int64_t deadline_ns, int *called)
 {
     int woken;
 
+    sbl_nap_begin(NULL);
     sbl_blocking_begin();
     woken = sbl_cond_wait(&it->ended_one, &it->lock, deadline_ns);
     sbl_blocking_end();
+    *called = sbl_nap_end();
     return woken;
 }
 
@@ -213,7 +215,7 @@ static int sleep_until(sabal_as_completed *it, int64_t deadline_ns)
  * nothing, a failure of the wait, or, *helped, that something was run. The only one is run here, as in a wait for it;
  * of several it is not known which ends first.
  */
-static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, int32_t round, int *helped,
+static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, int32_t round, int called, int *helped,
                                  sabal_error *err)
 {
     sabal_future *f    = sbl_handle_retain(it->pending.first->future);
@@ -225,7 +227,7 @@ static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, in
     if (!*helped && only && !sbl_future_has_ended(f))
         st = sbl_stuck_check(f, err);
     if (!*helped && !st && round)
-        st = sbl_stuck_rescue(&f, 1, round - 1, err);
+        st = sbl_stuck_rescue(&f, 1, round - 1, called, err);
     sbl_handle_release(f);
     pthread_mutex_lock(&it->lock);
     return st;
@@ -234,10 +236,12 @@ static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, in
 /* With the lock held. Until one has ended or none is pending any more. */
 static sabal_status wait_in_rounds(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
 {
+    int called = 0;
+
     for (int32_t round = 0; !it->ended.first && it->pending.first; round++) {
         int64_t      now, nap, wake;
         int          helped;
-        sabal_status st = before_sleep(it, deadline_ns, round, &helped, err);
+        sabal_status st = before_sleep(it, deadline_ns, round, called, &helped, err);
 
         if (st)
             return st;
@@ -246,7 +250,7 @@ static sabal_status wait_in_rounds(sabal_as_completed *it, int64_t deadline_ns, 
         now  = sbl_clock_ns();
         nap  = sbl_stuck_nap(deadline_ns == INT64_MAX ? -1 : deadline_ns > now ? deadline_ns - now : 0, round);
         wake = nap < 0 ? deadline_ns : now + nap;
-        if (!sleep_until(it, wake) && wake >= deadline_ns && !it->ended.first)
+        if (!sleep_until(it, wake, &called) && wake >= deadline_ns && !it->ended.first)
             return SABAL_ETIMEDOUT;
     }
     return SABAL_OK;

@@ -14,6 +14,7 @@
 #define LONG_PATIENCE 9 /* and in which what blocks otherwise may come to its end */
 
 static __thread struct sabal_task *innermost;
+static __thread uint64_t           tasks_begun; /* by this thread */
 
 sbl_grant *sbl_task_grant(void)
 {
@@ -25,6 +26,7 @@ struct sabal_task *sbl_task_swap(struct sabal_task *task)
     struct sabal_task *former = innermost;
 
     innermost = task;
+    tasks_begun++;
     return former;
 }
 
@@ -52,27 +54,63 @@ int64_t sbl_stuck_nap(int64_t left_ns, int32_t round)
     return nap < 0 || (left_ns >= 0 && left_ns < nap) ? left_ns : nap;
 }
 
-sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t round, sabal_error *err)
+/* Runs what one of them needs; 0: that is nowhere to be had. */
+static int help_one(sabal_future *const *futures, int64_t n)
 {
-    if (!sbl_pool_is_stuck())
+    for (int64_t i = 0; i < n; i++)
+        if (!sbl_future_has_ended(futures[i]) && futures[i]->client->engine->help(futures[i]))
+            return 1;
+    return 0;
+}
+
+static int has_one_ended(sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (sbl_future_has_ended(futures[i]))
+            return 1;
+    return 0;
+}
+
+/* Much of it may be places of tasks that somebody ran who waited for them. */
+static void run_what_is_posted(sabal_future *const *futures, int64_t n)
+{
+    uint64_t before = tasks_begun;
+
+    while (sbl_pool_run_one() && !has_one_ended(futures, n) && (tasks_begun == before || sbl_pool_is_stuck(0)))
+        ;
+}
+
+static sabal_status rescue_here(sabal_future *const *futures, int64_t n, int32_t round, int called, sabal_error *err)
+{
+    if (help_one(futures, n))
         return SABAL_OK;
-    if (!sbl_stack_is_low()) {
-        for (int64_t i = 0; i < n; i++)
-            if (!sbl_future_has_ended(futures[i]) && futures[i]->client->engine->help(futures[i]))
-                return SABAL_OK;
-        if (!sbl_anybody_is_isolated()) {
-            if (round >= PATIENCE)
-                sbl_pool_run_one();
-        } else if (round >= LONG_PATIENCE) {
-            return sbl_error_set(
-                err, SABAL_ENOMEM,
-                "all threads are blocked in waits, and one of them is isolated, so that none may run anything "
-                "else: a task that would wait under a lock can return the future instead");
-        }
-    } else if (round >= PATIENCE) {
-        return sbl_error_set(err, SABAL_ENOMEM,
-                             "all threads are blocked in waits, and this one has no stack left to run what they wait "
-                             "for: a task that would wait so deep can return the future instead");
+    if (!sbl_anybody_is_isolated()) {
+        if (called || round >= PATIENCE)
+            run_what_is_posted(futures, n);
+    } else if (round >= LONG_PATIENCE) {
+        return sbl_error_set(
+            err, SABAL_ENOMEM,
+            "all threads are blocked in waits, and one of them is isolated, so that none may run anything "
+            "else: a task that would wait under a lock can return the future instead");
     }
     return SABAL_OK;
+}
+
+static sabal_status rescue_elsewhere(int32_t round, sabal_error *err)
+{
+    if (!sbl_anybody_is_isolated() && sbl_pool_call())
+        return SABAL_OK;
+    if (round < PATIENCE)
+        return SABAL_OK;
+    return sbl_error_set(
+        err, SABAL_ENOMEM,
+        "all threads are blocked in waits, and no stack is left to run what they wait for: a task that "
+        "would wait so deep can return the future instead");
+}
+
+sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t round, int called, sabal_error *err)
+{
+    if (!sbl_pool_is_stuck(called))
+        return SABAL_OK;
+    return sbl_stack_is_low() ? rescue_elsewhere(round, err) : rescue_here(futures, n, round, called, err);
 }

@@ -17,8 +17,9 @@ sabal_status sbl_stuck_check(sabal_future *f, sabal_error *err);
 int64_t sbl_stuck_nap(int64_t left_ns, int32_t round);
 /**
  * After such a sleep: if no thread of this one's pool is left to run what was posted, runs something here; what one of
- * the futures needs first, after some rounds anything. SABAL_ENOMEM: the stack is too full for that.
+ * the futures needs first, after some rounds, or if it was called (sbl_nap_end()), anything. If the stack is too full for
+ * that, calls another thread. SABAL_ENOMEM: that of each that may be called is.
  */
-sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t round, sabal_error *err);
+sabal_status sbl_stuck_rescue(sabal_future *const *futures, int64_t n, int32_t round, int called, sabal_error *err);
 
 #endif

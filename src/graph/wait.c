@@ -63,9 +63,21 @@ static void help(sabal_future *f, int64_t deadline_ns)
         ;
 }
 
+/* Sleeps for the round-th time. 1: the event is set. *called: another thread asked this one to go on. */
+static int nap(sbl_event *event, int64_t deadline_ns, int32_t round, int *called)
+{
+    int set;
+
+    sbl_nap_begin(event);
+    set     = sbl_event_wait(event, sbl_stuck_nap(left_until(deadline_ns), round));
+    *called = sbl_nap_end();
+    return set;
+}
+
 static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
+    int          called;
 
     for (int32_t round = 0; !st; round++) {
         help(f, deadline_ns);
@@ -74,11 +86,11 @@ static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t
         st = sbl_stuck_check(f, err);
         if (st)
             return st;
-        if (sbl_event_wait(&f->ended, sbl_stuck_nap(left_until(deadline_ns), round)) || sbl_future_has_ended(f))
+        if (nap(&f->ended, deadline_ns, round, &called) || sbl_future_has_ended(f))
             return SABAL_OK;
         if (!left_until(deadline_ns))
             return timed_out(f, timeout_ns, err);
-        st = sbl_stuck_rescue(&f, 1, round, err);
+        st = sbl_stuck_rescue(&f, 1, round, called, err);
     }
     return st;
 }
@@ -221,13 +233,14 @@ static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *future
                                   sabal_error *err)
 {
     sabal_status st = check_any(futures, n, err);
+    int          called;
 
     for (int32_t round = 0; !st; round++) {
-        if (sbl_event_wait(&gate->opened, sbl_stuck_nap(left_until(deadline_ns), round)) || !left_until(deadline_ns))
+        if (nap(&gate->opened, deadline_ns, round, &called) || !left_until(deadline_ns))
             return SABAL_OK;
         st = check_any(futures, n, err);
         if (!st)
-            st = sbl_stuck_rescue(futures, n, round, err);
+            st = sbl_stuck_rescue(futures, n, round, called, err);
     }
     return st;
 }

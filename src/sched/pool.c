@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "sched/futex.h"
+#include "sched/openmp.h"
 #include "sched/topology.h"
 #include "sched/worker.h"
 
@@ -39,6 +40,7 @@ static void pool_free(sbl_pool *pool)
     sbl_free(pool->slots);
     sbl_free(pool->active);
     sbl_free(pool->sleeping);
+    sbl_free(pool->roomy);
     sbl_queue_destroy(&pool->queue);
     sbl_homes_end(pool);
     pthread_mutex_destroy(&pool->lock);
@@ -86,11 +88,15 @@ sabal_status sbl_pool_create(sbl_pool **pool, const sbl_pool_options *options, s
     p->slots       = sbl_calloc((size_t)p->max_slots, sizeof *p->slots);
     p->active      = sbl_calloc((size_t)n_words, sizeof *p->active);
     p->sleeping    = sbl_calloc((size_t)n_words, sizeof *p->sleeping);
+    p->roomy       = sbl_calloc((size_t)n_words, sizeof *p->roomy);
+    p->room        = sbl_stack_room(p->max_threads);
     sbl_topology_load();
-    if (!p->slots || !p->active || !p->sleeping || !sbl_homes_make(p)) {
+    if (!p->slots || !p->active || !p->sleeping || !p->roomy || !sbl_homes_make(p)) {
         st = sbl_error_memory(err, (size_t)p->max_slots * sizeof *p->slots, "a pool");
         goto done;
     }
+    sbl_openmp_find();
+    p->openmp = sbl_openmp_share(threads);
     pthread_mutex_lock(&p->lock);
     atomic_store_explicit(&p->state, (uint64_t)threads * (SBL_AWAKE + SBL_SEARCHING), memory_order_relaxed);
     for (int32_t i = 0; i < threads && !st; i++)

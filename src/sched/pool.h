@@ -60,20 +60,6 @@ void sbl_blocking_end(void);
 /** 1 while any thread is inside sabal_isolate_begin(): a wait runs nothing but what it waits for, even if it is stuck. */
 int sbl_anybody_is_isolated(void);
 
-/*
- * A pool can be stuck: all its threads are blocked, as many spares as there may be are started (or no more can be), and
- * posted work waits. Who blocks last would wait for ever if that work is what he waits for. So a pool thread naps
- * instead of sleeping, and when it is stuck runs something on top of its wait.
- */
-/** How long a nap of the calling thread may be, the round-th (from 0) of one wait; negative: no pool thread, no limit. */
-int64_t sbl_pool_nap_ns(int32_t round);
-/** 1 if the calling thread is the only one of its pool that is awake, and the pool is stuck but for that. */
-int sbl_pool_is_stuck(void);
-/** Runs a piece of posted work of the calling thread's pool. 0: there is none. */
-int sbl_pool_run_one(void);
-/** 1 if half of the calling thread's stack is used: it runs nothing more on top of a wait. */
-int sbl_stack_is_low(void);
-
 /** A word to wait on: 0 until it is set, once. */
 typedef struct sbl_event {
     _Atomic uint32_t word; /* 0: not set; 1: set; 2: not set, somebody sleeps */
@@ -82,6 +68,28 @@ void sbl_event_set(sbl_event *event);
 int  sbl_event_is_set(const sbl_event *event);
 /** Spins a little, then sleeps, lending the place if on a pool thread. 0 if the time ran out (negative: never). */
 int sbl_event_wait(sbl_event *event, int64_t timeout_ns);
+
+/*
+ * A pool can be stuck: all its threads are blocked, as many spares as there may be are started (or no more can be), and
+ * posted work waits. Who blocks last would wait for ever if that work is what he waits for. So a pool thread naps
+ * instead of sleeping, and when it is stuck runs something on top of its wait; if its stack has no room for that, it calls
+ * another that naps and has.
+ */
+/** How long a nap of the calling thread may be, the round-th (from 0) of one wait; negative: no pool thread, no limit. */
+int64_t sbl_pool_nap_ns(int32_t round);
+/** Around a nap. `at`, where it sleeps with sbl_event_wait(), which returns when it is called; NULL: elsewhere, and it
+    finds that it was called when its nap is over. 1: it was. */
+void sbl_nap_begin(sbl_event *at);
+int  sbl_nap_end(void);
+/** 1 if the calling thread is the only one of its pool that is awake, and the pool is stuck but for that; who was called
+    need not be the only one. */
+int sbl_pool_is_stuck(int called);
+/** Calls one that naps and has room on its stack. 0: there is none. */
+int sbl_pool_call(void);
+/** Runs a piece of posted work of the calling thread's pool. 0: there is none. */
+int sbl_pool_run_one(void);
+/** 1 if the calling thread's stack is used as far as it may be: it runs nothing more on top of a wait. */
+int sbl_stack_is_low(void);
 
 /** Counters since the pool was made. */
 typedef struct sbl_pool_counters {

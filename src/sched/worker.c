@@ -10,15 +10,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sched/futex.h"
+#include "sched/openmp.h"
 #include "sched/worker.h"
-
-/* Large, as a wait inside a task may run what it waits for on the same stack; touched as used. The sanitizers
-   touch a part of it for each thread that starts. */
-#if defined(__SANITIZE_ADDRESS__) || defined(SBL_TSAN)
-#define STACK_BYTES ((size_t)16 << 20)
-#else
-#define STACK_BYTES ((size_t)64 << 20)
-#endif
 
 __thread sbl_self sbl_me;
 
@@ -27,9 +20,22 @@ static int too_many(sbl_pool *pool)
     return SBL_COUNT(sbl_state(pool), SBL_AWAKE) > pool->threads;
 }
 
+/* A runtime may come with what a worker process loads for a task. */
+static void limit_openmp(const sbl_pool *pool)
+{
+    int32_t found = atomic_load_explicit(&sbl_openmp_found, memory_order_relaxed);
+
+    if (__builtin_expect(found == sbl_me.openmp, 1))
+        return;
+    sbl_openmp_limit(pool->openmp);
+    sbl_me.openmp = found;
+}
+
 static void run_work(sbl_slot *self, sbl_work *work)
 {
     sbl_regions before = sbl_me.regions;
+
+    limit_openmp(self->pool);
 
     sbl_stop_searching(self);
     sbl_add(&self->runs, 1);
@@ -156,33 +162,14 @@ void *sbl_worker_main(void *arg)
     sbl_me.worker = self;
     sbl_slot_settle(self);
     sbl_note_searching(self); /* so it was counted by who started it */
+    limit_openmp(pool);
     /* relaxed: nothing to see at the end but the end */
     while (!atomic_load_explicit(&pool->quit, memory_order_relaxed))
-        if (too_many(pool) || (!find_and_run(self) && !search(self)))
+        if (too_many(pool) || (!find_and_run(self) && !search(self))) {
+            sbl_stack_trim();
             sbl_park(self);
+        }
     return NULL;
-}
-
-/* --- waiting threads --------------------------------------------------------------------------------------- */
-
-#define NAP_NS     INT64_C(5000000) /* the first; each is twice as long as the one before */
-#define LONGEST_NS INT64_C(1000000000)
-
-int64_t sbl_pool_nap_ns(int32_t round)
-{
-    if (!sbl_me.worker)
-        return -1;
-    return round < 8 ? NAP_NS << round : LONGEST_NS;
-}
-
-int sbl_pool_is_stuck(void)
-{
-    sbl_pool *pool = sbl_me.worker ? sbl_me.worker->pool : NULL;
-
-    return pool && SBL_COUNT(sbl_state(pool), SBL_AWAKE) <= 1 &&
-           (atomic_load_explicit(&pool->no_more, memory_order_relaxed) ||
-            atomic_load_explicit(&pool->n_threads, memory_order_relaxed) >= pool->max_threads) &&
-           sbl_posted_visible(pool) && !sbl_anybody_sleeps(pool);
 }
 
 int sbl_pool_run_one(void)
@@ -220,7 +207,7 @@ sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err)
     atomic_fetch_or_explicit(&pool->active[index / 64], (uint64_t)1 << (index % 64), memory_order_seq_cst);
     atomic_store_explicit(&pool->n_threads, index + 1, memory_order_release);
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, sbl_stack_bytes(pool->max_threads));
     sigfillset(&all); /* signals are the host's: its threads get them, not ours */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&slot->thread, &attributes, sbl_worker_main, slot);

@@ -96,9 +96,11 @@ typedef struct sbl_slot {
     _Atomic uint32_t steered;   /* guards changes of the thread's mask, see steer.c */
 
     _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
-    _Atomic uint32_t           joined;         /* 1: a job that the owner sleeps for is done */
-    _Atomic(struct sbl_mail *) mail;           /* something for this thread alone, see mail.c; NULL: nothing */
-    sbl_queue                  queue;
+    _Atomic uint32_t            joined;        /* 1: a job that the owner sleeps for is done */
+    _Atomic(struct sbl_mail *)  mail;          /* something for this thread alone, see mail.c; NULL: nothing */
+    _Atomic uint32_t            called;  /* 1: a thread without room on its stack asks this one to go on, see nap.c */
+    _Atomic(_Atomic uint32_t *) naps_at; /* where it can be woken from the nap that its bit in `roomy` tells of */
+    sbl_queue                   queue;
 } sbl_slot;
 
 struct sbl_pool {
@@ -119,6 +121,9 @@ struct sbl_pool {
     pthread_mutex_t      lock;                /* guards starting threads and making slots */
     _Atomic uint64_t    *active;              /* a bit for each slot that may hold work: started threads, lent slots */
     _Atomic uint64_t    *sleeping;            /* a bit for each thread that sleeps and was not woken yet */
+    _Atomic uint64_t    *roomy;               /* a bit for each that naps in a wait, and has room on its stack */
+    size_t               room;                /* of a thread's stack that waits may use */
+    int32_t              openmp;              /* threads that a region inside of its tasks may have */
     _Atomic(sbl_slot *) *slots;               /* max_slots; NULL until needed */
 };
 
@@ -139,12 +144,16 @@ typedef struct sbl_entry {
 } sbl_entry;
 
 typedef struct sbl_self {
-    sbl_slot   *worker;    /* of a pool's own thread */
-    sbl_entry  *entry;     /* innermost */
-    sbl_regions regions;   /* open now */
-    int32_t     lent;      /* the worker is counted as blocked */
-    int32_t     hint;      /* slot lent last */
-    uintptr_t   stack_low; /* lowest address of the stack that waiting may use; 0: not asked yet */
+    sbl_slot   *worker;     /* of a pool's own thread */
+    sbl_entry  *entry;      /* innermost */
+    sbl_regions regions;    /* open now */
+    int32_t     lent;       /* the worker is counted as blocked */
+    int32_t     hint;       /* slot lent last */
+    uintptr_t   stack_low;  /* lowest address of the stack that waiting may use; 0: not asked yet */
+    uintptr_t   stack_end;  /* lowest of all */
+    uintptr_t   stack_deep; /* who waits below this has used much of it */
+    int32_t     was_deep;   /* so somebody did */
+    int32_t     openmp;     /* runtimes that know of this thread's share of the cores */
 } sbl_self;
 /* It is small enough for the room that a program keeps for libraries it loads late. */
 extern __thread sbl_self sbl_me __attribute__((tls_model("initial-exec")));
@@ -202,6 +211,15 @@ void sbl_nested_give_back(sbl_slot *slot);
 void *sbl_worker_main(void *slot);
 /** Starts one more thread, already counted as awake and searching. With pool->lock held. */
 sabal_status sbl_worker_start(sbl_pool *pool, sabal_error *err);
+
+/* stack.c */
+/** 1 if so many bytes are left above the watermark of sbl_stack_is_low(). */
+int sbl_stack_has_room(size_t bytes);
+/** How large that of each of so many threads is, and what of it waits may use at the most. The latter reads files. */
+size_t sbl_stack_bytes(int32_t threads);
+size_t sbl_stack_room(int32_t threads);
+/** Of a thread of the pool that runs nothing: what deep waits have touched is given back to the system. */
+void sbl_stack_trim(void);
 
 /* mail.c: what only one certain thread shall run. */
 typedef struct sbl_mail {

@@ -116,9 +116,38 @@ int32_t sbl_bring_pages_here(void *memory, int32_t n_pages)
     return 0;
 }
 
+_Atomic int32_t sbl_openmp_found;
+
+void sbl_openmp_find(void)
+{
+}
+
+void sbl_openmp_limit(int32_t share)
+{
+}
+
+int32_t sbl_openmp_share(int32_t threads)
+{
+    return 1;
+}
+
 int sbl_stack_is_low(void)
 {
     return 0;
+}
+
+size_t sbl_stack_room(int32_t threads)
+{
+    return 0;
+}
+
+size_t sbl_stack_bytes(int32_t threads)
+{
+    return 1 << 20;
+}
+
+void sbl_stack_trim(void)
+{
 }
 
 void sbl_steer_away(sbl_slot *slot)

@@ -1,4 +1,5 @@
 /* Waits inside tasks that could never end, and those that look so and must end. */
+#include "sched/worker.h"
 #include "support/engines.h"
 
 static sabal_error   err = SABAL_ERROR_INIT;
@@ -197,25 +198,64 @@ Test(stuck, waits_that_take_all_the_threads_there_may_be_still_end)
         SABAL_OK);
 }
 
-/* Waits for the next, which it runs on its own stack, of which each takes a good deal. */
+#define FRAME (1 << 20)
+
+/* Waits for the next, which it runs on its own stack, of which each takes a good deal; so many times (-1: without end). */
 static sabal_status wide(sabal_task *t)
 {
-    volatile char room[1 << 20]; /* address space: only its first page is touched */
+    volatile char room[FRAME]; /* address space: only its first page is touched */
+    const int     left = *(const int *)sabal_task_arg(t), less = left > 0 ? left - 1 : left;
     sabal_error   own = SABAL_ERROR_INIT;
-    sabal_status  st;
+    sabal_status  st  = SABAL_OK;
 
     room[0] = 1;
-    st      = sabal_future_wait(sabal_submit(sabal_task_client(t), wide, NULL, 0), &own);
+    if (left)
+        st = sabal_future_wait(sabal_submit(sabal_task_client(t), wide, &less, sizeof less), &own);
     return st ? sabal_task_fail(t, st, "%s", own.message) : (sabal_status)(room[0] - 1);
 }
 
 Test(stuck, waits_deeper_than_all_stacks_together_fail)
 {
-    for_engines_here(client, 1)
-    {
-        sabal_future *f = sabal_submit(client, wide, NULL, 0);
+    for (int32_t threads = 1; threads <= 4; threads *= 2)
+        for_each_engine(client, threads)
+        {
+            int           endless = -1;
+            sabal_future *f       = sabal_submit(client, wide, &endless, sizeof endless);
 
-        cr_expect_eq(sabal_future_wait(f, NULL), SABAL_ENOMEM);
-        cr_expect(strstr(sabal_future_error(f)->message, "return the future instead") != NULL);
-    }
+            cr_expect_eq(sabal_future_wait(f, NULL), SABAL_ENOMEM);
+            cr_expect(strstr(sabal_future_error(f)->message, "return the future instead") != NULL, "%s",
+                      sabal_future_error(f)->message);
+        }
+}
+
+/* When the others' naps have become long. */
+static sabal_status wide_after_a_while(sabal_task *t)
+{
+    sleep_ms(2600);
+    return wide(t);
+}
+
+/* Waits without running anything, as there is a limit. */
+static sabal_status wait_long(sabal_task *t)
+{
+    const int  *left = sabal_task_arg(t);
+    sabal_error own  = SABAL_ERROR_INIT;
+
+    return sabal_future_wait(sabal_submit(sabal_task_client(t), wide_after_a_while, left, sizeof *left), &own,
+                             .timeout_ns = 600000000000)
+               ? sabal_task_fail(t, own.status, "%s", own.message)
+               : SABAL_OK;
+}
+
+/* The stacks of all other threads are full, and the only one that is not sleeps deeply. */
+Test(stuck, a_thread_that_has_room_is_called_when_the_last_one_has_none)
+{
+    size_t room = sbl_stack_room(1 + SBL_SPARES), half = sbl_stack_bytes(1 + SBL_SPARES) / 2;
+    size_t each = FRAME + 4096; /* and on each stack one more is begun as long as that is not used up */
+    int    deep = (int)(((room < half ? room : half) + each - 1) / each), left = SBL_SPARES * deep + deep / 2;
+
+    client = sabal_open("local:", &err, .threads = 1);
+    cr_expect_eq(sabal_future_wait(sabal_submit(client, wait_long, &left, sizeof left), &err), SABAL_OK, "%s",
+                 err.message);
+    sabal_close(client);
 }
