@@ -242,6 +242,9 @@ SABAL_API void sabal_job_run(const sabal_client *client, struct sabal_record *ro
                 SABAL_JOB_GIVE_##kind(sabal_done_->u.result);                                                          \
         }                                                                                                              \
         (void)sabal_record_;                                                                                           \
+        if (__builtin_expect(__atomic_load_n(&sabal_place_->request, __ATOMIC_RELAXED), 0) &&                          \
+            sabal_head_ > sabal_place_->split)                                                                         \
+            sabal_job_share(sabal_place_, sabal_head_);                                                                \
         SABAL_JOB_TAIL_##kind(name(sabal_place_, sabal_head_ SABAL_UNWRAP get));                                       \
     }                                                                                                                  \
     __attribute__((unused)) static type sabal_start_##name(const sabal_client *sabal_client_ SABAL_UNWRAP params)      \
