@@ -25,7 +25,7 @@ typedef void sabal_combine_fn(void *left, const void *right, void *context);
 
 /** Who runs what of a loop. */
 enum sabal_schedule {
-    SABAL_LAZY   = 0, /* half of what is left is given away whenever an idle thread asks                              */
+    SABAL_LAZY   = 0, /* half is offered to idle threads at once, then half of what is left whenever one asks         */
     SABAL_STATIC = 1  /* a block for each thread of the pool, in order, and the same block for the same thread each
                          time: memory that a block touches first is near its thread afterwards. The caller takes part:
                          if it is no thread of the pool, in place of the first one. It waits for no thread that has not
