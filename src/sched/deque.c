@@ -129,6 +129,11 @@ static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *vict
     }
 }
 
+static int is_of_loop(const struct sabal_record *record)
+{
+    return record->run == sbl_piece_job || record->run == sbl_free_piece_job || record->run == sbl_sum_job;
+}
+
 /* Steals the record that `shared`, as it was read, has at its tail. 0: it is another's. */
 static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, uint64_t shared)
 {
@@ -143,8 +148,9 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
         return 0;
     self->victim = victim;
     self->in_a_row++;
-    /* It will be back soon, or go on from here while others come: the next node shall be on offer by then. */
-    if (tail + 1 == sbl_split_of(shared) && record->run == sbl_node_job)
+    /* It was the last on offer: there shall be more when we come back. Who runs a loop looks by himself, and an idle thread
+       may not come back for a row of loops of a microsecond. */
+    if (tail + 1 == sbl_split_of(shared) && !is_of_loop(record))
         request(victim);
     /* More hands are free: whoever spawns next, the victim or we, shall offer jobs and wake one. */
     if (can_wake(self->pool)) {

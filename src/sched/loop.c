@@ -96,25 +96,25 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
     }
 }
 
-static void run_piece(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+void sbl_piece_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_piece, 0, 0);
+    run(place, head, self, sbl_piece_job, 0, 0);
 }
 
 /* Pieces may be of several grains. */
-static void run_free(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+void sbl_free_piece_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_free, 1, 0);
+    run(place, head, self, sbl_free_piece_job, 1, 0);
 }
 
 static void run_whole(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_piece, 0, 1);
+    run(place, head, self, sbl_piece_job, 0, 1);
 }
 
 static void run_free_whole(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
-    run(place, head, self, run_free, 1, 1);
+    run(place, head, self, sbl_free_piece_job, 1, 1);
 }
 
 int64_t sbl_loop_pieces(const sbl_pool *pool)

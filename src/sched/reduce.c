@@ -42,7 +42,7 @@ static void run_leaf(reduction *r, void *partial, int64_t leaf)
 static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
                      int64_t last, int offer);
 
-static void run_record(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+void sbl_sum_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     struct node *n = (struct node *)self;
 
@@ -66,7 +66,7 @@ static void run_both(struct sabal_place *place, struct sabal_record *head, reduc
         run_node(place, head, r, right, middle, last, 0);
         return;
     }
-    n->run       = run_record;
+    n->run       = sbl_sum_job;
     n->reduction = r;
     n->partial   = right;
     n->first     = middle;

@@ -261,6 +261,8 @@ int       sbl_home_has_any(sbl_pool *pool, int32_t node);
 
 /* nodes.c: the job that begins with a node of a graph. */
 sabal_job_fn sbl_node_job;
+/* loop.c, reduce.c: jobs that are parts of loops and sums, which look for who asks between their own pieces. */
+sabal_job_fn sbl_piece_job, sbl_free_piece_job, sbl_sum_job;
 
 /* deque.c */
 /** Offers half of what is private though nobody may have asked; a request that stands goes on standing. */
