@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "cluster/hub.h"
 #include "cluster/load.h"
@@ -31,90 +30,12 @@ static size_t bytes_known(const sbl_worker *w, sbl_segment *const *segments, int
 
 enum { LOOKED_AT = 16, MOST_LOSSES = 10 }; /* inputs; workers that a task may lose without its own fault */
 
-/* --- pace --------------------------------------------------------------------------------------------------------- */
-
-/*
- * A worker that has ended a call would be idle until the next one has come, so of short calls some more than it has threads
- * are sent to each: while such a call is waited for, the thread's place is lent to another. A long one could keep what is
- * sent behind it from a worker that has time; so none is sent ahead to where one runs, or one that is not known.
- */
-#define SHORT_NS ((int64_t)20000000)
-enum { AHEAD = 2 }; /* a thread; with one, half of the ends find nothing there */
-
-static sbl_pace *pace_of(sbl_hub *hub, sabal_task_fn *fn)
+static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
 {
-    uintptr_t hash = (uintptr_t)fn * (uintptr_t)0x9e3779b97f4a7c15u;
-
-    return &hub->paces[hash >> (8 * sizeof hash - 6)];
-}
-_Static_assert(SBL_PACES == 1 << 6, "the hash has as many bits");
-
-/* With hub->lock held. */
-static int is_short(sbl_hub *hub, const struct sabal_task *task)
-{
-    const sbl_pace *p = pace_of(hub, task->future->site->fn);
-
-    return p->fn == task->future->site->fn && p->ns < SHORT_NS;
-}
-
-/* With hub->lock held. A longer one counts at once, a shorter one slowly. */
-static void learn(sbl_hub *hub, const struct sabal_task *task, int64_t ns)
-{
-    sbl_pace *p = pace_of(hub, task->future->site->fn);
-
-    if (p->fn != task->future->site->fn)
-        *p = (sbl_pace){.fn = task->future->site->fn, .ns = ns};
-    else
-        p->ns = ns > p->ns ? ns : p->ns - (p->ns - ns) / 8;
-}
-
-static void lend_place(sbl_worker *w, sbl_call *call)
-{
-    sbl_hub *hub = w->hub;
-
-    pthread_mutex_lock(&hub->lock);
-    call->is_lent =
-        !w->n_long && w->n_calls <= AHEAD * hub->threads && hub->n_lent < (AHEAD + 1) * hub->n_workers * hub->threads;
-    hub->n_lent += call->is_lent;
-    pthread_mutex_unlock(&hub->lock);
-    if (call->is_lent)
-        sbl_blocking_begin();
-}
-
-static void take_place_back(sbl_worker *w, sbl_call *call)
-{
-    if (!call->is_lent)
-        return;
-    sbl_blocking_end();
-    pthread_mutex_lock(&w->hub->lock);
-    w->hub->n_lent--;
-    pthread_mutex_unlock(&w->hub->lock);
-}
-
-/* --- which worker ------------------------------------------------------------------------------------------------- */
-
-/* One that has a thread free before one that has none, then one where nothing takes long; of those with about as much to do
-   one that has the inputs. */
-static int is_better(const sbl_worker *a, size_t a_bytes, const sbl_worker *b, size_t b_bytes, int32_t threads)
-{
-    int a_free = a->n_calls < threads, b_free = b->n_calls < threads;
-
-    if (a_free != b_free)
-        return a_free;
-    if (!a_free && !a->n_long != !b->n_long)
-        return !a->n_long;
-    if (!a_free && (a->n_calls - b->n_calls > 1 || b->n_calls - a->n_calls > 1))
-        return a->n_calls < b->n_calls;
-    return a_bytes != b_bytes ? a_bytes > b_bytes : a->n_calls < b->n_calls;
-}
-
-static sbl_worker *take_worker(sbl_hub *hub, sbl_call *call)
-{
-    const struct sabal_task *task = call->task;
-    sbl_segment             *segments[LOOKED_AT];
-    sbl_worker              *best       = NULL;
-    size_t                   best_bytes = 0;
-    int32_t                  n          = task->future->n_inputs < LOOKED_AT ? task->future->n_inputs : LOOKED_AT;
+    sbl_segment *segments[LOOKED_AT];
+    sbl_worker  *best       = NULL;
+    size_t       best_bytes = 0;
+    int32_t      n          = task->future->n_inputs < LOOKED_AT ? task->future->n_inputs : LOOKED_AT;
 
     for (int32_t i = 0; i < n; i++) {
         const sabal_future *input = task->future->edges[i].input;
@@ -128,14 +49,15 @@ static sbl_worker *take_worker(sbl_hub *hub, sbl_call *call)
         sbl_worker *w     = &hub->workers[i];
         size_t      bytes = bytes_known(w, segments, n);
 
-        if (!best || is_better(w, bytes, best, best_bytes, hub->threads)) {
+        if (w->n_calls >= hub->threads && best)
+            continue;
+        if (!best || best->n_calls >= hub->threads || bytes > best_bytes ||
+            (bytes == best_bytes && w->n_calls < best->n_calls)) {
             best       = w;
             best_bytes = bytes;
         }
     }
-    call->is_short = is_short(hub, task);
     best->n_calls++;
-    best->n_long += !call->is_short;
     pthread_mutex_unlock(&hub->lock);
     for (int32_t i = 0; i < n; i++)
         if (segments[i])
@@ -143,13 +65,10 @@ static sbl_worker *take_worker(sbl_hub *hub, sbl_call *call)
     return best;
 }
 
-static void give_worker(sbl_worker *w, const sbl_call *call)
+static void give_worker(sbl_worker *w)
 {
     pthread_mutex_lock(&w->hub->lock);
     w->n_calls--;
-    w->n_long -= !call->is_short;
-    if (call->sent_ns)
-        learn(w->hub, call->task, sbl_clock_ns() - call->sent_ns);
     pthread_mutex_unlock(&w->hub->lock);
 }
 
@@ -423,14 +342,10 @@ static sabal_status call_at(sbl_worker *w, sbl_call *call, sabal_error *err)
     /* It is in the list, so that who asks from now on finds it; who asked before is found here. */
     if (is_asked_to_end(call->task->future))
         send_cancel(w, call->id);
-    call->sent_ns = sbl_clock_ns();
-    if (call->is_short)
-        lend_place(w, call);
     pthread_mutex_lock(&w->lock);
     while (!call->done)
         read_or_wait(w);
     pthread_mutex_unlock(&w->lock);
-    take_place_back(w, call);
     return call->st;
 }
 
@@ -465,11 +380,11 @@ sabal_status sbl_hub_call(struct sabal_task *task)
 
     for (;;) {
         sbl_call     call = {.id = atomic_fetch_add_explicit(&hub->ids, 1, memory_order_relaxed), .task = task};
-        sbl_worker  *w    = take_worker(hub, &call);
+        sbl_worker  *w    = take_worker(hub, task);
         sabal_error  own  = SABAL_ERROR_INIT;
         sabal_status st   = call_at(w, &call, &own);
 
-        give_worker(w, &call);
+        give_worker(w);
         if (call.lost && call.guilty)
             return ended_its_worker(task, &call);
         if (call.lost && !is_asked_to_end(task->future) && ++losses < MOST_LOSSES)

@@ -24,23 +24,12 @@ typedef struct sbl_call {
     int                guilty;
     uint64_t           process;        /* the worker's, to which it is to be sent */
     int                signal, status; /* what ended it */
-    int64_t            sent_ns;
-    int                is_short; /* under hub->lock, as what follows: its function is known to take little time */
-    int                is_lent;  /* its thread's place was lent, so that another call can be sent ahead */
 } sbl_call;
-
-/* How long calls of a function take. */
-typedef struct sbl_pace {
-    sabal_task_fn *fn;
-    int64_t        ns; /* a mean that forgets */
-} sbl_pace;
-enum { SBL_PACES = 64 };
 
 typedef struct sbl_worker {
     sbl_hub        *hub;
     int32_t         index;
     int32_t         n_calls; /* under hub->lock: sent there, or about to be */
-    int32_t         n_long;  /* of these, those that may take long */
     pthread_mutex_t lock;    /* of what follows */
     pthread_cond_t  changed;
     int             is_there, is_read; /* is_read: by one of the threads that wait for answers */
@@ -58,8 +47,6 @@ struct sbl_hub {
     int32_t          n_workers, threads; /* of each */
     int32_t          all_threads;        /* of those that are started yet and will be */
     pthread_mutex_t  lock;
-    int32_t          n_lent; /* under lock, as paces */
-    sbl_pace         paces[SBL_PACES];
     _Atomic uint64_t ids; /* of calls, of segments and of processes */
     pid_t            pid; /* of the hub's own process: a forked child has no part in it */
     sbl_segments    *segments;

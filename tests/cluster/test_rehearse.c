@@ -213,51 +213,6 @@ Test(rehearse, who_runs_beside_a_crash_is_run_once_more_and_not_charged)
 /* --- what can't go there ------------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
-static sabal_status process_of(sabal_task *t)
-{
-    const int pid = (int)getpid();
-
-    sleep_ms(1);
-    return sabal_task_return(t, &pid, sizeof pid);
-}
-
-/* Short ones are sent ahead to a worker, but not behind one that takes long, and not a long one behind them for ever. */
-Test(rehearse, short_tasks_pass_by_a_long_one)
-{
-    enum { N = 300 };
-    static sabal_future *f[N];
-    static int           pids[N];
-
-    for (int round = 0; round < 3; round++) {
-        marks         m     = marks_make();
-        sabal_future *hold  = NULL;
-        double        held  = 0;
-        int           first = 0;
-
-        m.value = 5;
-        sabal_map(f, client, process_of, NULL, 0, N); /* their pace gets known, and some are under way */
-        if (round < 2)
-            sabal_wait_all(list_of(f, N), &err);
-        hold = sabal_submit(client, task_hold, &m, sizeof m, .priority = 1);
-        marks_wait(&m, 1);
-        for (int i = 0; i < N; i++)
-            sabal_release(f[i]);
-        sabal_map(f, client, process_of, NULL, 0, N);
-        cr_assert_eq(sabal_wait_all(list_of(f, N), &err, .timeout_ns = 20000000000), SABAL_OK, "%s", err.message);
-        sabal_gather(pids, sizeof *pids, list_of(f, N), &err);
-        for (int i = 0; i < N; i++)
-            first += pids[i] == pids[0];
-        cr_expect_eq(first, N); /* all by the one that is not held */
-        marks_add(&m, 'g');
-        cr_expect_eq(sabal_future_get(&held, sizeof held, hold, &err), SABAL_OK);
-        cr_expect_eq(held, 5);
-        sabal_release(hold);
-        for (int i = 0; i < N; i++)
-            sabal_release(f[i]);
-        marks_end(&m);
-    }
-}
-
 Test(rehearse, a_function_in_memory_made_at_run_time_is_refused)
 {
     unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
