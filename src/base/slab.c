@@ -52,9 +52,12 @@ typedef struct stock {
 static class classes[CLASSES] = {[0 ... CLASSES - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 static pthread_once_t once    = PTHREAD_ONCE_INIT;
 static pthread_key_t  key; /* for the end of a thread */
+static int            has_key;
 
+/* A thread keeps a stock only if that will be given back at its end. */
+enum { NEW, KEEPS, ENDED };
 static __thread stock stocks[CLASSES];
-static __thread int   is_known; /* the key is set: what this thread has will be given back */
+static __thread int   state;
 
 /* --- chunks ------------------------------------------------------------------------------------------------------ */
 
@@ -96,7 +99,7 @@ static void unlist(class *s, chunk *k)
         k->next->previous = k->previous;
 }
 
-/* Few records are not worth a huge page: the first chunk of a class does without. */
+/* Few records are not worth a huge page: the first chunk of a class does without, whatever the system's usage is. */
 static chunk *map_chunk(int is_first)
 {
     char  *memory = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -110,8 +113,7 @@ static chunk *map_chunk(int is_first)
     if (before)
         munmap(memory, before);
     munmap(at + CHUNK, CHUNK - before);
-    if (!is_first)
-        madvise(at, CHUNK, MADV_HUGEPAGE);
+    madvise(at, CHUNK, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     return (chunk *)(void *)at;
 }
 
@@ -132,10 +134,10 @@ static void chunk_is_empty(class *s, chunk *k)
 
 /* --- taking and giving back, with the lock held -------------------------------------------------------------------- */
 
-static void take_free(class *s, stock *t, chunk *k)
+static void take_free(class *s, stock *t, chunk *k, uint32_t many)
 {
     s->n_empty -= !k->n_out;
-    while (k->free && t->n < MANY) {
+    while (k->free && (uint32_t)t->n < many) {
         record *r = k->free;
 
         k->free  = r->next;
@@ -148,7 +150,7 @@ static void take_free(class *s, stock *t, chunk *k)
         unlist(s, k);
 }
 
-static int take_fresh(class *s, stock *t, int c)
+static int take_fresh(class *s, stock *t, int c, uint32_t many)
 {
     chunk   *k    = s->fresh;
     uint32_t most = records_in_chunk(c), n;
@@ -162,7 +164,7 @@ static int take_fresh(class *s, stock *t, int c)
     } else {
         s->n_empty -= !k->n_out;
     }
-    n            = most - k->n_made < MANY ? most - k->n_made : MANY;
+    n            = most - k->n_made < many ? most - k->n_made : many;
     t->fresh     = record_at(k, c, k->n_made);
     t->fresh_end = t->fresh + n * size_of_class(c);
     k->n_made += n;
@@ -214,7 +216,7 @@ static void end_thread(void *unused)
         }
         give_back_some(t, c, t->n);
     }
-    is_known = 0;
+    state = ENDED;
 }
 
 static void lock_all(void)
@@ -231,28 +233,30 @@ static void unlock_all(void)
 
 static void begin(void)
 {
-    pthread_key_create(&key, end_thread);
+    has_key = !pthread_key_create(&key, end_thread);
     pthread_atfork(lock_all, unlock_all, unlock_all);
 }
 
-static void know_thread(void)
+static int keeps_a_stock(void)
 {
-    pthread_once(&once, begin);
-    is_known = !pthread_setspecific(key, stocks);
+    if (state == NEW) {
+        pthread_once(&once, begin);
+        state = has_key && !pthread_setspecific(key, stocks) ? KEEPS : ENDED;
+    }
+    return state == KEEPS;
 }
 
 static int fill(stock *t, int c)
 {
-    class *s  = &classes[c];
-    int    ok = 1;
+    const uint32_t many = keeps_a_stock() ? MANY : 1;
+    class         *s    = &classes[c];
+    int            ok   = 1;
 
-    if (!is_known)
-        know_thread();
     pthread_mutex_lock(&s->lock);
     if (s->first)
-        take_free(s, t, s->first);
+        take_free(s, t, s->first, many);
     else
-        ok = take_fresh(s, t, c);
+        ok = take_fresh(s, t, c, many);
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
@@ -299,11 +303,9 @@ void sbl_slab_free(void *memory, size_t size)
         sbl_free(r);
         return;
     }
-    if (!is_known)
-        know_thread();
     t        = &stocks[c];
     r->next  = t->first;
     t->first = r;
-    if (++t->n > MOST)
-        give_back_some(t, c, MOST / 2);
+    if (++t->n > MOST || !keeps_a_stock())
+        give_back_some(t, c, state == KEEPS ? MOST / 2 : t->n);
 }

@@ -1,6 +1,7 @@
 /*
  * Records that come and go by the million: of one size or another, made by one thread and freed by another. Each begins
- * a cache line. Their memory lies in huge pages, and goes back to the system when what lies there is free.
+ * a cache line. Their memory lies in huge pages, and goes back to the system when all that lies in such a page is free;
+ * a thread keeps up to 256 of each size for itself.
  */
 #ifndef SBL_BASE_SLAB_H
 #define SBL_BASE_SLAB_H

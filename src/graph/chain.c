@@ -84,7 +84,7 @@ static int leads_to(struct found *found, sabal_future *target, sabal_future *f)
     /* nobody waits for f: then target doesn't either */
     if (!atomic_load_explicit(&f->dependents, memory_order_acquire) || !target->client || !may_lead_to(target, f))
         return NO;
-    f->client->chain_mark++;
+    f->client->chain_mark += f->client->chain_mark == UINT32_MAX ? 2 : 1; /* 0 is the mark of those never seen */
     enough = add(found, target);
     while (enough && found->next < found->n) {
         sabal_future *x = found->items[found->next++];

@@ -35,7 +35,7 @@ void sbl_queue_destroy(sbl_queue *queue);
 void sbl_queue_push(sbl_queue *queue, sbl_work *first, int64_t n, uint32_t order);
 /** The best one; NULL if there is none. */
 sbl_work *sbl_queue_pop(sbl_queue *queue);
-/** 1 if the best of a is better than that of b, as far as can be told without waiting. */
+/** 1 if the best of a is better than that of b. A guess, as others take from both. */
 int sbl_queue_is_better(sbl_queue *a, sbl_queue *b);
 /** The same, as if each had been posted so many pieces later. */
 int sbl_queue_is_ahead(sbl_queue *a, uint32_t a_late, sbl_queue *b, uint32_t b_late);

@@ -172,6 +172,12 @@ void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct s
     explore_fail("a node of a graph that nobody made");
 }
 
+/* Nor sums. */
+void sbl_sum_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
+{
+    explore_fail("a part of a sum that nobody made");
+}
+
 _Atomic uint32_t sbl_chaos_level;
 
 void sbl_chaos_now(void)
