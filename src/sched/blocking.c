@@ -171,7 +171,7 @@ int sbl_event_wait(sbl_event *event, int64_t timeout_ns)
             break;
         sbl_chaos();
         sbl_futex_wait(&event->word, 2, deadline);
-        if (sbl_me.worker && atomic_load_explicit(&sbl_me.worker->called, memory_order_relaxed))
+        if (sbl_is_called_at(&event->word))
             break;
     }
     sbl_blocking_end();

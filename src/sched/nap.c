@@ -51,6 +51,7 @@ int sbl_nap_end(void)
     if (!self || !(atomic_load_explicit(&self->pool->roomy[self->index / 64], memory_order_relaxed) & bit))
         return 0;
     atomic_fetch_and_explicit(&self->pool->roomy[self->index / 64], ~bit, memory_order_relaxed);
+    atomic_store_explicit(&self->naps_at, NULL, memory_order_relaxed);
     return atomic_exchange_explicit(&self->called, 0, memory_order_relaxed) != 0;
 }
 

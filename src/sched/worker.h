@@ -259,6 +259,15 @@ sbl_work *sbl_home_take_far(sbl_slot *self);
 int       sbl_home_visible(sbl_pool *pool);
 int       sbl_home_has_any(sbl_pool *pool, int32_t node);
 
+/* nap.c: the calling thread naps at this word, and was called. A call that came late, after the nap, ends no other wait. */
+static inline int sbl_is_called_at(const _Atomic uint32_t *word)
+{
+    sbl_slot *self = sbl_me.worker;
+
+    return self && atomic_load_explicit(&self->naps_at, memory_order_relaxed) == word &&
+           atomic_load_explicit(&self->called, memory_order_relaxed);
+}
+
 /* nodes.c: the job that begins with a node of a graph. */
 sabal_job_fn sbl_node_job;
 /* loop.c, reduce.c: jobs that are parts of loops and sums, which look for who asks between their own pieces. */

@@ -298,3 +298,44 @@ Test(regions, a_sync_runs_nothing_but_what_it_waits_for)
     atomic_store(&sbl_chaos_level, 0);
     sbl_pool_destroy(pool);
 }
+
+/* --- calls --- */
+
+typedef struct napper {
+    sbl_work        work;
+    sbl_event       event, done;
+    _Atomic int32_t waits;
+    int             woken;
+} napper;
+
+/* A thread that lacked room on its stack called this one when its nap had just ended. */
+static void wait_after_a_late_call(sbl_work *work)
+{
+    napper *n = (napper *)work;
+
+    sbl_nap_begin(&n->done);
+    sbl_nap_end();
+    atomic_store(&sbl_me.worker->called, 1);
+    atomic_store(&n->waits, 1);
+    n->woken = sbl_event_wait(&n->event, -1);
+    sbl_event_set(&n->done);
+}
+
+Test(regions, a_late_call_ends_no_other_wait)
+{
+    sbl_pool *pool = pool_of(1);
+    napper    n    = {.work.run = wait_after_a_late_call, .woken = -1};
+
+    sbl_pool_post(pool, &n.work);
+    while (!atomic_load(&n.waits) || atomic_load(&n.event.word) != 2)
+        sched_yield();
+    for (int i = 0; i < 20; i++) {
+        sbl_futex_wake(&n.event.word, 1);
+        usleep(1000);
+    }
+    cr_expect(!sbl_event_is_set(&n.done));
+    sbl_event_set(&n.event);
+    sbl_event_wait(&n.done, -1);
+    cr_expect_eq(n.woken, 1);
+    sbl_pool_destroy(pool);
+}
