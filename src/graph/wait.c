@@ -339,7 +339,8 @@ static sabal_status copy_out(void *out, const sabal_future *future, sabal_error 
     sabal_status st;
 
     if (future->small) {
-        memcpy(out, future->result.small.bytes, (size_t)future->small - 1);
+        if (future->small > 1) /* out may be NULL for nothing */
+            memcpy(out, future->result.small.bytes, (size_t)future->small - 1);
         return SABAL_OK;
     }
     st = sbl_engine_fetch(&value, (sabal_future *)future, err);

@@ -228,6 +228,8 @@ SABAL_JOB(int, one_then_eight)
 
     SABAL_SPAWN(leaf, 0);
     sum = SABAL_SYNC(leaf) == 100;
+    /* As after a piece of a loop, whose thief does not ask for the next at once. */
+    __atomic_store_n(&sabal_place_->request, 0, __ATOMIC_RELAXED);
     for (int i = 1; i < 9; i++)
         SABAL_SPAWN(leaf, i);
     for (int i = 9; i-- > 1;)

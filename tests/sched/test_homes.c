@@ -103,7 +103,9 @@ Test(homes, when_all_are_busy_each_piece_runs_at_home)
     pretend("node:2 l3:1 core:2 pu:1", THREADS);
     close_gate(gates, THREADS);
     for (int32_t i = 0; i < MOST; i++)
-        pieces[i] = (piece){.work = {.run = run_in_step, .home = 1 + i % 2, .next = &pieces[i + 1].work}, .ran_on = -1};
+        pieces[i] =
+            (piece){.work = {.run = run_in_step, .home = 1 + i % 2, .next = i + 1 < MOST ? &pieces[i + 1].work : NULL},
+                    .ran_on = -1};
     sbl_pool_post_batch(pool, &pieces[0].work, MOST);
     atomic_store(&open_, 1);
     wait_until_done(MOST + THREADS);

@@ -134,7 +134,7 @@ static void steal_all(const sbl_topology *t, sbl_pool *pool, int32_t thief)
         last = level;
         n_far += sbl_node_of_domain(t->domain_of_core[thief]) != sbl_node_of_domain(t->domain_of_core[stolen_from]);
         cr_expect_eq(pool->slots[thief]->steals, n);
-        cr_expect_eq(pool->slots[thief]->far_takes, n_far);
+        cr_expect_eq((int32_t)pool->slots[thief]->far_takes, n_far);
     }
     cr_expect_not(sbl_steal_from_others(pool->slots[thief]));
 }
