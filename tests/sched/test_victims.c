@@ -22,11 +22,12 @@ static sbl_pool *full_pool(const sbl_topology *t)
     sbl_pool *pool = sbl_alloc_aligned(SBL_LINE, sizeof *pool);
 
     memset(pool, 0, sizeof *pool);
-    pool->threads = pool->max_threads = pool->n_threads = t->n_cores;
-    pool->max_slots                                     = MOST_SLOTS;
-    pool->slots                                         = calloc(MOST_SLOTS, sizeof *pool->slots);
-    pool->active                                        = calloc(MOST_SLOTS / 64, sizeof *pool->active);
-    pool->sleeping                                      = calloc(MOST_SLOTS / 64, sizeof *pool->sleeping);
+    pool->threads = pool->max_threads = t->n_cores;
+    atomic_init(&pool->n_threads, t->n_cores);
+    pool->max_slots = MOST_SLOTS;
+    pool->slots     = calloc(MOST_SLOTS, sizeof *pool->slots);
+    pool->active    = calloc(MOST_SLOTS / 64, sizeof *pool->active);
+    pool->sleeping  = calloc(MOST_SLOTS / 64, sizeof *pool->sleeping);
     cr_assert(sbl_homes_make(pool));
     for (int32_t i = 0; i < t->n_cores; i++) {
         sbl_slot *slot = NULL;
@@ -133,7 +134,7 @@ static void steal_all(const sbl_topology *t, sbl_pool *pool, int32_t thief)
         cr_expect_geq(level, last, "thief %d stole from %d, though a nearer one had something", thief, stolen_from);
         last = level;
         n_far += sbl_node_of_domain(t->domain_of_core[thief]) != sbl_node_of_domain(t->domain_of_core[stolen_from]);
-        cr_expect_eq(pool->slots[thief]->steals, n);
+        cr_expect_eq((int32_t)pool->slots[thief]->steals, n);
         cr_expect_eq((int32_t)pool->slots[thief]->far_takes, n_far);
     }
     cr_expect_not(sbl_steal_from_others(pool->slots[thief]));
