@@ -210,7 +210,7 @@ Test(cancel, a_timeout_is_tried_again_a_cancellation_is_not)
     for_each_engine(client, 1)
     {
         marks         m = marks_make(), n = marks_make();
-        sabal_future *f = sabal_submit(client, task_hold, &m, sizeof m, .timeout_ns = 5000000, .retries = 3);
+        sabal_future *f = sabal_submit(client, task_hold, &m, sizeof m, .timeout_ns = 300000000, .retries = 3);
 
         cr_expect_eq(sabal_future_wait(f, NULL), SABAL_OK); /* the mark of the first run lets the second go on */
         cr_expect_eq(marks_count(&m), 2);
