@@ -23,6 +23,7 @@ void sbl_handle_init(void *handle, const sbl_handle_class *class_)
 /* With owner->lock held. */
 static void link_to(sbl_handle *h, sbl_owner *owner, sbl_handle **head)
 {
+    assert(!h->home);
     h->home = (uintptr_t)owner | (head == &owner->first ? SBL_HOME_IS_OWNER : 0);
     h->link = head;
     h->next = *head;
@@ -51,14 +52,8 @@ static sbl_handle **list_of(sbl_owner *owner, int skip)
 
 void *sbl_handle_adopt(void *handle, sbl_owner *owner)
 {
-    sbl_handle *h = handle;
-
-    if (h->class->immortal)
-        return handle;
-    assert(!h->home);
-    pthread_mutex_lock(&owner->lock);
-    link_to(h, owner, list_of(owner, 0));
-    pthread_mutex_unlock(&owner->lock);
+    if (!((sbl_handle *)handle)->class->immortal)
+        sbl_handle_adopt_all(&handle, 1, owner);
     return handle;
 }
 

@@ -291,8 +291,7 @@ static int is_static(const sabal_client *client)
 
 void sbl_client_retain(sabal_client *client)
 {
-    if (!is_static(client))
-        atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
+    sbl_client_retain_many(client, 1);
 }
 
 void sbl_client_retain_many(sabal_client *client, int64_t n)

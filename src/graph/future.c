@@ -110,23 +110,32 @@ static size_t at_least(size_t size)
 }
 
 /* 0: more than there can be. */
-static size_t size_of(const sbl_task_spec *spec, const sbl_site *site)
+static size_t record_size(size_t at, size_t arg_size, const char *name)
 {
-    size_t at = arg_offset(spec->n_inputs, spec->arg_size, needs_rare(spec, site)), size;
+    size_t size;
 
-    if (__builtin_add_overflow(at + (spec->name ? strlen(spec->name) + 1 : 0), spec->arg_size, &size))
+    if (__builtin_add_overflow(at + (name ? strlen(name) + 1 : 0), arg_size, &size))
         return 0;
     return at_least(size);
 }
 
-/* The same, of one that was made. */
+static size_t size_of(const sbl_task_spec *spec, const sbl_site *site)
+{
+    const size_t at = arg_offset(spec->n_inputs, spec->arg_size, needs_rare(spec, site));
+
+    return record_size(at, spec->arg_size, spec->name);
+}
+
+/* The name that it was given; NULL: none. */
+static const char *own_name(const sabal_future *f)
+{
+    return f->named ? (const char *)f + arg_offset_of(f) + f->arg_size : NULL;
+}
+
+/* As it was when room was made for it. */
 static size_t size_of_future(const sabal_future *f)
 {
-    size_t size = arg_offset_of(f) + f->arg_size;
-
-    if (f->named)
-        size += strlen((const char *)f + size) + 1;
-    return at_least(size);
+    return record_size(arg_offset_of(f), f->arg_size, own_name(f));
 }
 
 sabal_future *sbl_future_room(const sbl_task_spec *spec, const sbl_site *site)
@@ -389,7 +398,7 @@ const char *sbl_future_name(const sabal_future *f, char *text, size_t size)
     void       *code;
 
     if (f->named)
-        return (const char *)f + arg_offset_of(f) + f->arg_size;
+        return own_name(f);
     if (!f->site->fn && f->site->function)
         return f->site->function;
     memcpy(&code, &f->site->fn, sizeof code);

@@ -20,7 +20,7 @@ int32_t sbl_value_home(const sbl_value *value)
 {
     size_t n_bytes;
 
-    return sbl_nodes() < 2 ? 0 : home_of_data(value, &n_bytes);
+    return sbl_numa_nodes() < 2 ? 0 : home_of_data(value, &n_bytes);
 }
 
 /* A value in a record may leave memory at any moment: so the record remembers. */
@@ -55,7 +55,7 @@ int32_t sbl_task_home(sabal_future *f)
 {
     int32_t home = 0;
 
-    if (sbl_nodes() < 2 || !f->n_inputs || !sbl_edges_lock(f))
+    if (sbl_numa_nodes() < 2 || !f->n_inputs || !sbl_edges_lock(f))
         return 0;
     if (!f->chained) /* else its edges lead elsewhere by now */
         home = largest_home(f);

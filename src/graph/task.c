@@ -93,17 +93,18 @@ static sabal_status check_first(sabal_task *task)
 
 sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value)
 {
-    sabal_status st = check_first(task);
+    sabal_status st;
 
-    if (!st && (value->kind != SBL_BYTES || value->n_bytes > SBL_SMALL_BYTES)) {
+    if (value->kind == SBL_BYTES && value->n_bytes <= SBL_SMALL_BYTES) {
+        st = sabal_task_return(task, sbl_value_data(value, NULL), value->n_bytes);
+        sbl_value_release(value);
+        return st;
+    }
+    st = check_first(task);
+    if (st)
+        sbl_value_release(value);
+    else
         task->value = value;
-        return SABAL_OK;
-    }
-    if (!st) {
-        memcpy(task->small.bytes, sbl_value_data(value, NULL), value->n_bytes);
-        task->n_small = (uint8_t)(value->n_bytes + 1);
-    }
-    sbl_value_release(value);
     return st;
 }
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sched/topology.h"
 #include "sched/worker.h"
 
 struct sbl_home {
@@ -21,7 +20,7 @@ typedef struct choice {
 
 int sbl_homes_make(sbl_pool *pool)
 {
-    int32_t n = sbl_nodes();
+    int32_t n = sbl_numa_nodes();
 
     pool->n_domains = sbl_domains();
     pool->n_levels  = sbl_levels();
@@ -42,11 +41,6 @@ void sbl_homes_end(sbl_pool *pool)
     for (int32_t i = 0; i < pool->n_homes; i++)
         sbl_queue_destroy(&pool->homes[i].queue);
     sbl_free(pool->homes);
-}
-
-static int32_t node_of(const sbl_slot *slot)
-{
-    return sbl_node_of_domain(atomic_load_explicit(&((sbl_slot *)slot)->domain, memory_order_relaxed));
 }
 
 /* --- posting ---------------------------------------------------------------------------------------------------- */
@@ -88,7 +82,7 @@ static void consider(choice *best, sbl_queue *queue, uint32_t late)
 static choice choose(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
-    int32_t   here = node_of(self);
+    int32_t   here = sbl_node_of_slot(self);
     choice    best = {0};
 
     consider(&best, &self->queue, 0);
@@ -133,7 +127,7 @@ sbl_work *sbl_home_take_far(sbl_slot *self)
             if (sbl_level_of_node(domain, node) == level)
                 work = sbl_queue_pop(&pool->homes[node].queue);
             if (work)
-                return node == node_of(self) ? work : count_far(self, work);
+                return node == sbl_node_of_slot(self) ? work : count_far(self, work);
         }
     return NULL;
 }

@@ -15,11 +15,11 @@ typedef struct sbl_work {
     void (*run)(struct sbl_work *work);
     int32_t priority; /* higher first among what waits in one queue; the queues: each thread's, and that
                                   of all other threads; a thread takes from its own and the latter the better */
+    /* home, until it is posted: the NUMA node on which most of its memory lies, from 1 on (0: none); threads there take it
+       first. From here on all is the pool's own. order: among equals the one posted first. */
     union {
-        uint32_t
-            home; /* until it is posted: the NUMA node on which most of its memory lies, from 1 on; threads there take
-                           it first. 0: none */
-        uint32_t order; /* from here on the pool's own: among equals the one posted first */
+        uint32_t home;
+        uint32_t order;
     };
     struct sbl_work *child, *sibling;
 } sbl_work;
@@ -93,14 +93,13 @@ int sbl_stack_is_low(void);
 
 /** Counters since the pool was made. */
 typedef struct sbl_pool_counters {
-    uint64_t runs;   /* posted work that was run                                                */
-    uint64_t shares; /* spawned jobs that were offered to thieves (the rest costs no counting)   */
-    uint64_t steals; /* jobs, and posted work taken from another thread's queue                  */
-    uint64_t
-        far_takes;   /* of these, from threads last seen on another NUMA node; and posted work whose home is another */
-    uint64_t parks;  /* a thread that found nothing, or waited, went to sleep                     */
-    uint64_t wakes;  /* a sleeper was woken, or a spare thread started, for work                 */
-    uint64_t spares; /* threads started in the place of blocked ones                             */
+    uint64_t runs;      /* posted work that was run                                                */
+    uint64_t shares;    /* spawned jobs that were offered to thieves (the rest costs no counting)   */
+    uint64_t steals;    /* jobs, and posted work taken from another thread's queue                  */
+    uint64_t far_takes; /* of these, from threads last seen on another NUMA node; and work at home there */
+    uint64_t parks;     /* a thread that found nothing, or waited, went to sleep                     */
+    uint64_t wakes;     /* a sleeper was woken, or a spare thread started, for work                 */
+    uint64_t spares;    /* threads started in the place of blocked ones                             */
     uint64_t search_ns; /* time in which a thread was awake and looked for work, up to its last end; what
                            ended within a microsecond does not count                                       */
 } sbl_pool_counters;

@@ -20,7 +20,7 @@ static int (*core_here)(void) = sched_getcpu;
 static void use(const sbl_topology *topology)
 {
     current = topology;
-    /* release: the tables; pairs with the acquires in sbl_domains() and sbl_nodes() */
+    /* release: the tables; pairs with the acquires in sbl_domains() and sbl_numa_nodes() */
     atomic_store_explicit(&n_nodes, topology ? topology->n_nodes : 1, memory_order_release);
     atomic_store_explicit(&n_domains, topology ? topology->n_domains : 1, memory_order_release);
     sbl_buffer_nodes(topology ? topology->n_nodes : 1, sbl_node_here);
@@ -50,7 +50,7 @@ int32_t sbl_domains(void)
     return atomic_load_explicit(&n_domains, memory_order_acquire);
 }
 
-int32_t sbl_nodes(void)
+int32_t sbl_numa_nodes(void)
 {
     return atomic_load_explicit(&n_nodes, memory_order_acquire); /* likewise */
 }
@@ -69,7 +69,7 @@ int32_t sbl_domain_here(void)
 
 int32_t sbl_node_here(void)
 {
-    return sbl_nodes() > 1 ? sbl_node_of_domain(sbl_domain_here()) : 0;
+    return sbl_numa_nodes() > 1 ? sbl_node_of_domain(sbl_domain_here()) : 0;
 }
 
 int32_t sbl_node_of_domain(int32_t domain)
@@ -95,7 +95,7 @@ int32_t sbl_bring_pages_here(void *memory, int32_t n_pages)
     int     nodes[MOST_PAGES], status[MOST_PAGES];
     int32_t there = 0;
 
-    if (sbl_nodes() < 2 || n_pages > MOST_PAGES)
+    if (sbl_numa_nodes() < 2 || n_pages > MOST_PAGES)
         return 0;
     for (int32_t i = 0; i < n_pages; i++) {
         pages[i]  = (char *)memory + i * sysconf(_SC_PAGESIZE);

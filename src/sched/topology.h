@@ -39,7 +39,7 @@ void sbl_topology_use(const sbl_topology *topology, int (*core_here)(void));
 
 /** Of the topology that counts; 1 until it is loaded. */
 int32_t sbl_domains(void);
-int32_t sbl_nodes(void);
+int32_t sbl_numa_nodes(void);
 int32_t sbl_levels(void);
 /** The domain, or the node, of the core that this thread is on now. */
 int32_t sbl_domain_here(void);

@@ -2,7 +2,6 @@
  * To whom a thread goes for work: to those who were last seen near, level by level; among the equally near from a random one
  * on, so that each is as likely to be the first, and thieves who come at once don't come to one.
  */
-#include "sched/topology.h"
 #include "sched/worker.h"
 
 static uint32_t next_random(sbl_slot *self)
@@ -48,8 +47,7 @@ void sbl_victims_at(sbl_victims *victims, sbl_slot *self, int32_t level)
 
 int sbl_is_far(const sbl_slot *self, const sbl_slot *other)
 {
-    return sbl_node_of_domain(atomic_load_explicit(&((sbl_slot *)self)->domain, memory_order_relaxed)) !=
-           sbl_node_of_domain(atomic_load_explicit(&((sbl_slot *)other)->domain, memory_order_relaxed));
+    return sbl_node_of_slot(self) != sbl_node_of_slot(other);
 }
 
 /* --- where all are near: without a list --------------------------------------------------------------------------- */

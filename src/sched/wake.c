@@ -14,7 +14,6 @@
 #include <sched.h>
 
 #include "sched/futex.h"
-#include "sched/topology.h"
 #include "sched/worker.h"
 
 static void send_token(sbl_slot *slot)
@@ -28,39 +27,30 @@ static void send_token(sbl_slot *slot)
     sbl_steer_end(slot);
 }
 
-static int wake_sleeper(sbl_pool *pool)
+#define ANY_NODE (-1)
+
+/* One that was last seen on that node. */
+static int wake_sleeper(sbl_pool *pool, int32_t node)
 {
     for (int32_t w = 0; w * 64 < pool->max_threads; w++) {
-        uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed);
+        uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed), elsewhere = 0, left;
 
-        while (bits) {
-            uint64_t bit = bits & -bits;
+        while ((left = bits & ~elsewhere)) {
+            uint64_t  bit  = left & -left;
+            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit));
 
+            if (node != ANY_NODE && sbl_node_of_slot(slot) != node) {
+                elsewhere |= bit;
+                continue;
+            }
             /* acquire: its mask, as its owner left it */
             bits = atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_acquire);
             if (!(bits & bit))
                 continue; /* somebody else was faster: look at what is left */
-            send_token(sbl_slot_at(pool, w * 64 + __builtin_ctzll(bit)));
+            send_token(slot);
             return 1;
         }
     }
-    return 0;
-}
-
-/* One that was last seen on that node. */
-static int wake_sleeper_on(sbl_pool *pool, int32_t node)
-{
-    for (int32_t w = 0; w * 64 < pool->max_threads; w++)
-        for (uint64_t bits = atomic_load_explicit(&pool->sleeping[w], memory_order_relaxed); bits; bits &= bits - 1) {
-            uint64_t  bit  = bits & -bits;
-            sbl_slot *slot = sbl_slot_at(pool, w * 64 + __builtin_ctzll(bits));
-
-            if (sbl_node_of_domain(atomic_load_explicit(&slot->domain, memory_order_relaxed)) == node &&
-                atomic_fetch_and_explicit(&pool->sleeping[w], ~bit, memory_order_acquire) & bit) { /* as above */
-                send_token(slot);
-                return 1;
-            }
-        }
     return 0;
 }
 
@@ -68,9 +58,9 @@ static int wake_sleeper_on(sbl_pool *pool, int32_t node)
 static int wake_sleeper_near(sbl_pool *pool)
 {
     for (int32_t i = 0; i < pool->n_homes; i++)
-        if (sbl_home_has_any(pool, i) && wake_sleeper_on(pool, i))
+        if (sbl_home_has_any(pool, i) && wake_sleeper(pool, i))
             return 1;
-    return pool->n_homes && wake_sleeper_on(pool, sbl_node_here());
+    return pool->n_homes && wake_sleeper(pool, sbl_node_here());
 }
 
 int sbl_anybody_sleeps(sbl_pool *pool)
@@ -106,7 +96,7 @@ static int try_wake(sbl_pool *pool, int for_records)
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
     atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
-    if (wake_sleeper_near(pool) || wake_sleeper(pool) || start_spare(pool))
+    if (wake_sleeper_near(pool) || wake_sleeper(pool, ANY_NODE) || start_spare(pool))
         return 1;
     atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);

@@ -36,7 +36,6 @@ static void run_work(sbl_slot *self, sbl_work *work)
     sbl_regions before = sbl_me.regions;
 
     limit_openmp(self->pool);
-
     sbl_stop_searching(self);
     sbl_add(&self->runs, 1);
     work->run(work);

@@ -24,6 +24,7 @@
 #include "sched/chaos.h"
 #include "sched/pool.h"
 #include "sched/queue.h"
+#include "sched/topology.h"
 
 #define SBL_LINE 128 /* two lines: the neighbour is prefetched with it */
 
@@ -45,7 +46,7 @@
 #define SBL_HOME_PATIENCE 4096   /* so many pieces may overtake one of their priority whose home is elsewhere */
 #endif
 
-/* The shared word of a deque: two indexes of records, then what counts the stolen jobs that its owner has ended. */
+/* The shared word of a deque: two indexes of records, then what counts how often it offered something anew. */
 #define SBL_INDEX_BITS 18
 #define SBL_AGE        ((uint64_t)1 << (2 * SBL_INDEX_BITS))
 #define SBL_INDEX      (((uint64_t)1 << SBL_INDEX_BITS) - 1)
@@ -321,6 +322,12 @@ static inline uint64_t sbl_state(sbl_pool *pool)
 static inline void sbl_add(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/** The NUMA node of the core that it was last seen on. */
+static inline int32_t sbl_node_of_slot(const sbl_slot *slot)
+{
+    return sbl_node_of_domain(atomic_load_explicit(&((sbl_slot *)slot)->domain, memory_order_relaxed));
 }
 
 /** It takes something of another's. */

@@ -4,17 +4,9 @@
 #include <string.h>
 
 #include <sabal/sabal.h>
+#include "support/fib.h"
 
 enum { MANY = 300, DEEP = 1000, ROUNDS = 20 };
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
 
 static sabal_status add_up(void *partial, int64_t begin, int64_t end, void *context)
 {

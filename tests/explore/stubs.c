@@ -71,7 +71,7 @@ void sbl_topology_load(void)
 /* Each thread of the pool is on a node of its own if there are several; all others are on the first. */
 int32_t explore_nodes;
 
-int32_t sbl_nodes(void)
+int32_t sbl_numa_nodes(void)
 {
     return explore_nodes;
 }

@@ -11,6 +11,7 @@
 #include "sched/chaos.h"
 #include "support/engines.h"
 #include "support/watchdog.h"
+#include "support/fib.h"
 
 #define SECONDS 120 /* a round takes milliseconds; a sanitizer on a machine at work may need a hundred times that */
 
@@ -41,15 +42,6 @@ static void open_pool(int32_t threads)
 }
 
 /* --- what a round does -------------------------------------------------------------------------------------------- */
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
 
 static int fork_join(void)
 {

@@ -7,6 +7,7 @@
 #include "sched/chaos.h"
 #include "support/engines.h"
 #include "support/watchdog.h"
+#include "support/fib.h"
 
 #define SECONDS 120 /* a round takes milliseconds; as in test_hang.c */
 
@@ -24,15 +25,6 @@ static sabal_client *client;
 static atomic_int inside; /* tasks that run now; of the local engine */
 
 /* --- what there is to do ------------------------------------------------------------------------------------------ */
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
 
 static sabal_status nap_a_little(int64_t begin, int64_t end, void *context)
 {

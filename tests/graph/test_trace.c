@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "support/engines.h"
+#include "support/fib.h"
 
 static sabal_client *client;
 static sabal_error   err;
@@ -176,15 +177,6 @@ Test(trace, two_clients_have_two_traces)
 }
 
 /* --- what the threads have done --- */
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
 
 static int64_t sum_of(const sabal_client *c, size_t field)
 {

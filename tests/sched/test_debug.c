@@ -10,15 +10,7 @@
 #include <unistd.h>
 
 #include "sched/pools.h"
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
+#include "support/fib.h"
 
 SABAL_JOB(int64_t, same, int64_t, i)
 {

@@ -7,15 +7,7 @@
 
 #include "base/alloc.h"
 #include "sched/pools.h"
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
+#include "support/fib.h"
 
 /* Solutions of n queens with bits for taken columns and diagonals. */
 SABAL_JOB(long, queens, int, n, unsigned, columns, unsigned, left, unsigned, right)

@@ -6,6 +6,7 @@
 
 #include "sched/pool.h"
 #include "support/engines.h"
+#include "support/fib.h"
 
 enum { TEAM = 4, REPEAT = 50 };
 
@@ -144,15 +145,6 @@ Test(openmp, regions_inside_of_a_reductions_pieces_add_up)
 }
 
 /* --- inside of regions ------------------------------------------------------------------------------------------------ */
-
-SABAL_JOB(long, fib, int, n)
-{
-    if (n < 2)
-        return n;
-    SABAL_SPAWN(fib, n - 1);
-    long y = SABAL_CALL(fib, n - 2);
-    return y + SABAL_SYNC(fib);
-}
 
 static sabal_status twice(sabal_task *t)
 {
