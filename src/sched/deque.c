@@ -282,7 +282,8 @@ struct sabal_record *sabal_job_sync(struct sabal_place *place, struct sabal_reco
         return pop_overflow(self);
     shared = atomic_load_explicit(&self->shared, memory_order_relaxed);
     while ((tail = sbl_tail_of(shared)) <= i) {
-        uint32_t split = tail + (i - tail) / 2; /* half of what lies below stays offered */
+        uint32_t split =
+            tail + (i - tail + 1) / 2; /* half of what lies below stays offered; of a single one, that one */
 
         sbl_chaos();
         if (atomic_compare_exchange_weak_explicit(&self->shared, &shared, word_of(shared, tail, split),
