@@ -15,7 +15,8 @@
     X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                    \
     X("spill_folder", "SABAL_SPILL_FOLDER", "",                                                                        \
       "folder on a disk for values that don't fit in memory; empty: the first of $TMPDIR, /var/tmp, /tmp on a disk")   \
-    X("huge_pages", "SABAL_HUGE_PAGES", "1", "1: large buffers on huge pages; 0: on pages of the usual size")          \
+    X("huge_pages", "SABAL_HUGE_PAGES", "1",                                                                           \
+      "1: large buffers and many futures on huge pages; 0: pages of usual size")                                       \
     X("fsync", "SABAL_FSYNC", "1",                                                                                     \
       "1: a stored file is on the disk before it gets its name; 0: that is not waited for")                            \
     X("memory_limit", "SABAL_MEMORY_LIMIT", "auto",                                                                    \
