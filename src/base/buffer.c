@@ -22,6 +22,7 @@
 #include "base/config.h"
 #include "base/home.h"
 #include "base/limits.h"
+#include "base/pages.h"
 #include "base/sanitized.h"
 #include "base/struct.h"
 
@@ -40,8 +41,7 @@ extern int   mallctl(const char *name, void *old, size_t *old_size, void *new_, 
 #define ALIGN_64   6      /* jemalloc's MALLOCX_LG_ALIGN(6) */
 #define ALL_ARENAS "4096" /* its MALLCTL_ARENAS_ALL */
 
-#define HUGE_PAGE  ((size_t)2 << 20)
-#define LARGE      (HUGE_PAGE / 2)
+#define LARGE      (SBL_HUGE_PAGE / 2)
 #define N_BINS     512
 #define SMALL_BINS 16
 
@@ -59,7 +59,7 @@ static struct spare   *first_bins[N_BINS], **bins = first_bins; /* N_BINS for ea
 static int32_t         bin_nodes = 1;
 static struct spare   *oldest, *newest;
 static size_t          cached, cache_limit;
-static int             configured, huge_pages;
+static int             configured;
 
 static _Atomic size_t in_use, peak, n_buffers;
 
@@ -83,17 +83,17 @@ void sbl_buffer_uncount(size_t size)
 /* The bin of a large size, and the size that buffers of that bin have. SIZE_MAX if it is beyond all bins. */
 static uint32_t bin_of(size_t size, size_t *rounded)
 {
-    size_t   pages = (size + HUGE_PAGE - 1) / HUGE_PAGE, step;
+    size_t   pages = (size + SBL_HUGE_PAGE - 1) / SBL_HUGE_PAGE, step;
     uint32_t power;
 
     if (pages <= SMALL_BINS) {
-        *rounded = pages * HUGE_PAGE;
+        *rounded = pages * SBL_HUGE_PAGE;
         return (uint32_t)pages - 1;
     }
     power    = 63 - (uint32_t)__builtin_clzll(pages - 1); /* 2^power < pages <= 2^(power + 1) */
     step     = (size_t)1 << (power - 3);
     pages    = (pages + step - 1) / step * step;
-    *rounded = pages * HUGE_PAGE;
+    *rounded = pages * SBL_HUGE_PAGE;
     return SMALL_BINS + (power - 4) * 8 + (uint32_t)(pages / step) - 9;
 }
 
@@ -182,28 +182,15 @@ static void configure(void)
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
     sbl_config_int(&n, "buffer_cache", -1, INT64_MAX, NULL);
     cache_limit = n < 0 ? (size_t)sbl_limits_memory(NULL, 0) / 4 : (size_t)n;
-    n           = 1;
-    sbl_config_int(&n, "huge_pages", 0, 1, NULL);
-    huge_pages = (int)n;
 }
 
-/* Fresh memory aligned to a huge page, so that the first touch takes one fault for 2 MiB. */
 static void *map(size_t size)
 {
-    size_t    room  = size + HUGE_PAGE;
-    char     *start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *aligned;
-    uintptr_t at    = (uintptr_t)start;
+    void *memory = sbl_pages_map(size);
 
-    if (start == MAP_FAILED)
-        return NULL;
-    aligned = start + ((at + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - at);
-    if (aligned > start)
-        munmap(start, (size_t)(aligned - start));
-    if (start + room > aligned + size)
-        munmap(aligned + size, (size_t)(start + room - (aligned + size)));
-    if (huge_pages)
-        madvise(aligned, size, MADV_HUGEPAGE); /* without it the memory is only slower */
-    return aligned;
+    if (memory)
+        sbl_pages_advise(memory, size); /* without it the memory is only slower */
+    return memory;
 }
 
 static void *large_alloc(size_t size)

@@ -11,8 +11,7 @@
 #include <sys/mman.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "base/config.h"
+#include "base/pages.h"
 #include "base/sanitized.h"
 
 enum {
@@ -20,11 +19,9 @@ enum {
     CLASSES  = 8,   /* of 1 to 8 lines; what is larger is rare, and malloc's */
     MANY     = 64,  /* records that a thread takes at once */
     MOST     = 256, /* that it keeps; beyond, half of them go back */
-    MOST_OLD = 4,   /* empty chunks that a class keeps */
-    SMALL    = 31   /* chunks on small pages after a dear huge one */
+    MOST_OLD = 4    /* empty chunks that a class keeps */
 };
-#define CHUNK ((size_t)2 << 20) /* a huge page */
-#define DEAR  1000000           /* ns of a huge page's first touch: what the small ones of a chunk take together */
+#define CHUNK SBL_HUGE_PAGE
 
 typedef struct record {
     struct record *next;
@@ -45,7 +42,6 @@ typedef struct class
     chunk *first; /* of the list */
     chunk *fresh; /* has records that were never given out */
     int    n_chunks, n_empty;
-    int    n_small; /* chunks that are still to be on small pages */
 } class;
 
 typedef struct stock {
@@ -58,7 +54,6 @@ static class classes[CLASSES] = {[0 ... CLASSES - 1] = {.lock = PTHREAD_MUTEX_IN
 static pthread_once_t once    = PTHREAD_ONCE_INIT;
 static pthread_key_t  key; /* for the end of a thread */
 static int            has_key;
-static int64_t        huge_pages = 1; /* the setting */
 
 /* A thread keeps a stock only if that will be given back at its end. */
 enum { NEW, KEEPS, ENDED };
@@ -105,42 +100,15 @@ static void unlist(class *s, chunk *k)
         k->next->previous = k->previous;
 }
 
-static chunk *map_chunk(int advice)
+/* Few records are not worth a huge page: the first chunk of a class does without, whatever the system's usage is. */
+static chunk *map_chunk(int is_first)
 {
-    char  *memory = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    char  *at;
-    size_t before;
+    chunk *k = sbl_pages_map(CHUNK);
 
-    if (memory == MAP_FAILED)
-        return NULL;
-    at     = (char *)(((uintptr_t)memory + CHUNK - 1) & ~(uintptr_t)(CHUNK - 1));
-    before = (size_t)(at - memory);
-    if (before)
-        munmap(memory, before);
-    munmap(at + CHUNK, CHUNK - before);
-    madvise(at, CHUNK, advice);
-    return (chunk *)(void *)at;
-}
-
-/*
- * Few records are not worth a huge page: the first chunk of a class does without, whatever the system's usage is. Nor
- * is a dear one. In a virtual machine the host may have taken free memory back, and a huge page takes 2 to 5 ms until
- * it is there again, against 0.2 ms; memory that is in pieces takes as long. So the first touch is timed.
- */
-static chunk *new_chunk(class *s)
-{
-    const int small = !s->n_chunks || s->n_small > 0 || !huge_pages;
-    int64_t   before;
-    chunk    *k = map_chunk(small ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
-
-    if (!k)
-        return NULL;
-    s->n_small -= s->n_small > 0;
-    before    = sbl_clock_ns();
-    k->n_made = 0;
-    if (!small && sbl_clock_ns() - before > DEAR)
-        s->n_small = SMALL;
-    s->n_chunks++;
+    if (k && is_first)
+        madvise(k, CHUNK, MADV_NOHUGEPAGE);
+    else if (k)
+        sbl_pages_advise(k, CHUNK);
     return k;
 }
 
@@ -183,10 +151,11 @@ static int take_fresh(class *s, stock *t, int c, uint32_t many)
     uint32_t most = records_in_chunk(c), n;
 
     if (!k) {
-        k = new_chunk(s);
+        k = map_chunk(!s->n_chunks);
         if (!k)
             return 0;
         s->fresh = k;
+        s->n_chunks++;
     } else {
         s->n_empty -= !k->n_out;
     }
@@ -260,7 +229,6 @@ static void unlock_all(void)
 static void begin(void)
 {
     has_key = !pthread_key_create(&key, end_thread);
-    sbl_config_int(&huge_pages, "huge_pages", 0, 1, NULL); /* what can't be read is reported by sabal_open() */
     pthread_atfork(lock_all, unlock_all, unlock_all);
 }
 

@@ -1,0 +1,17 @@
+/* On pages of which size fresh memory lies. */
+#ifndef SBL_BASE_PAGES_H
+#define SBL_BASE_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SBL_HUGE_PAGE ((size_t)2 << 20)
+
+/** Maps fresh memory that begins at a huge page; size is in whole ones. NULL: there is none. */
+void *sbl_pages_map(size_t size);
+/** It is to lie on huge pages, as long as they are cheap and the setting allows. Touches the first. */
+void sbl_pages_advise(void *memory, size_t size);
+/** The first touch of a huge page took so long. 1: that was dear, and what comes next is to lie on small ones. */
+int sbl_pages_took(int64_t ns);
+
+#endif

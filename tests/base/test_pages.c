@@ -1,0 +1,88 @@
+/* On which pages memory lies, as the system tells it. */
+#include "base/pages.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/test.h"
+
+enum { USUAL, HUGE, SMALL };
+
+/* How the mapping that holds an address was advised. */
+static int advice_of(const void *memory)
+{
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    char  line[4096];
+    int   is_it = 0, advice = -1;
+
+    cr_assert(maps);
+    while (advice < 0 && fgets(line, sizeof line, maps)) {
+        unsigned long from, to;
+
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            is_it = from <= (uintptr_t)memory && (uintptr_t)memory < to;
+        if (is_it && !strncmp(line, "VmFlags:", 8))
+            advice = strstr(line, " hg") ? HUGE : strstr(line, " nh") ? SMALL : USUAL;
+    }
+    fclose(maps);
+    return advice;
+}
+
+static char *fresh(size_t n)
+{
+    char *memory = sbl_pages_map(n * SBL_HUGE_PAGE);
+
+    cr_assert(memory);
+    cr_expect_eq((uintptr_t)memory % SBL_HUGE_PAGE, 0);
+    sbl_pages_advise(memory, n * SBL_HUGE_PAGE);
+    memory[n * SBL_HUGE_PAGE - 1] = 1;
+    return memory;
+}
+
+/* The setting is read once a process. */
+static int in_a_child(int (*look)(void))
+{
+    pid_t child = fork();
+    int   status;
+
+    if (!child)
+        _exit(look());
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int look_at_fresh(void)
+{
+    return advice_of(fresh(3) + SBL_HUGE_PAGE);
+}
+
+Test(pages, are_small_where_the_setting_says_so)
+{
+    setenv("SABAL_HUGE_PAGES", "0", 1);
+    cr_expect_eq(in_a_child(look_at_fresh), SMALL);
+}
+
+static int look_after_dear(void)
+{
+    size_t mapped = 0;
+
+    if (!sbl_pages_took(5000000))
+        return 1;
+    for (; mapped < (size_t)256 << 20; mapped += 8 * SBL_HUGE_PAGE)
+        if (advice_of(fresh(8)) != SMALL)
+            return 2;
+    return advice_of(fresh(8)) == HUGE ? 0 : 3; /* the first page of it, whatever that takes */
+}
+
+Test(pages, are_small_for_a_while_after_a_dear_one)
+{
+    unsetenv("SABAL_HUGE_PAGES");
+    cr_expect_eq(in_a_child(look_after_dear), 0);
+    cr_expect_eq(sbl_pages_took(100000), 0);
+}
