@@ -142,6 +142,15 @@ static sabal_status map_to_read(sbl_segment *s, sabal_error *err)
     return sbl_error_memory(err, s->size, "shared memory");
 }
 
+static sabal_status map_to_fill(void **room, const sbl_segment *s, sabal_error *err)
+{
+    *room = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+    if (*room == MAP_FAILED)
+        return sbl_error_memory(err, s->size, "shared memory for a value");
+    madvise(*room, s->size, MADV_HUGEPAGE); /* a wish */
+    return SABAL_OK;
+}
+
 sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments *table, uint64_t id, size_t size,
                                 sabal_error *err)
 {
@@ -155,27 +164,43 @@ sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments
         segment_free(s);
         return sbl_error_errno(err, errno, "%zu bytes of shared memory for a value", size);
     }
-    *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-    if (*room == MAP_FAILED) {
-        segment_free(s);
-        return sbl_error_memory(err, size, "shared memory for a value");
-    }
-    madvise(*room, size, MADV_HUGEPAGE); /* a wish */
     st = map_to_read(s, err);
-    if (!st)
+    if (!st && room)
+        st = map_to_fill(room, s, err);
+    if (!st) {
         st = insert(table, s, err);
-    if (st) {
-        munmap(*room, size);
-        segment_free(s);
-        return st;
+        if (st && room)
+            munmap(*room, size);
     }
-    *segment = s;
+    if (st)
+        segment_free(s);
+    else
+        *segment = s;
+    return st;
+}
+
+sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *data, size_t size, sabal_error *err)
+{
+    const char *at = data;
+
+    while (size > 0) {
+        ssize_t n = pwrite(segment->fd, at, size, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return sbl_error_errno(err, n ? errno : ENOSPC, "%zu bytes of shared memory for a value", segment->size);
+        at += n;
+        offset += (size_t)n;
+        size -= (size_t)n;
+    }
     return SABAL_OK;
 }
 
 void sbl_segment_seal(sbl_segment *segment, void *room)
 {
-    munmap(room, segment->size);
+    if (room)
+        munmap(room, segment->size);
     fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 }
 

@@ -27,9 +27,13 @@ sbl_segments *sbl_segments_create(int32_t n_holders, void (*ended)(void *arg, sb
 /** Segments that are still referred to stay until their values end, and are told to nobody. */
 void sbl_segments_destroy(sbl_segments *table);
 
-/** A new one of this size, with one reference; *room is to be filled, then sbl_segment_seal() is called. */
+/** A new one of this size, with one reference; *room is to be filled, or (room NULL) all of it written, then
+    sbl_segment_seal() is called. */
 sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments *table, uint64_t id, size_t size,
                                 sabal_error *err);
+/** Copies bytes there: at half the price of storing them through a fresh map, whose pages are zeroed first and come with a
+    fault each. */
+sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *data, size_t size, sabal_error *err);
 void         sbl_segment_seal(sbl_segment *segment, void *room);
 /** One that another process has made, with one reference. Takes fd over, on failure too. If the number is known, that. */
 sabal_status sbl_segment_map(sbl_segment **segment, sbl_segments *table, uint64_t id, size_t size, int fd,

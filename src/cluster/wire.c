@@ -109,19 +109,20 @@ static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_err
 static sabal_status copy_shared(sbl_value **twin, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
 {
     sbl_segment *segment;
-    void        *room;
-    char        *at;
-    sabal_status st =
-        sbl_segment_create(&segment, &room, route->segments, route->next_id(route->arg), room_for(e), err);
+    size_t       at = 0;
+    sabal_status st = sbl_segment_create(&segment, NULL, route->segments, route->next_id(route->arg), room_for(e), err);
 
     if (st)
         return st;
-    at = room;
-    for (int32_t i = 1; i < e->n_pieces; i++) {
-        memcpy(at, e->pieces[i].data, e->pieces[i].size);
+    for (int32_t i = 1; i < e->n_pieces && !st; i++) {
+        st = sbl_segment_write(segment, at, e->pieces[i].data, e->pieces[i].size, err);
         at += aligned(e->pieces[i].size);
     }
-    sbl_segment_seal(segment, room);
+    if (st) {
+        sbl_segment_release(segment);
+        return st;
+    }
+    sbl_segment_seal(segment, NULL);
     return sbl_bytes_wrap(twin, segment->base, segment->size, sbl_segment_release, segment, err);
 }
 
