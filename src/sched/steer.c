@@ -20,6 +20,8 @@ enum {
     CHANGING
 }; /* of `steered`: the mask is as the thread has it; one core is taken out; a waker is at it */
 
+static __thread int rests; /* this thread does, once it has woken another */
+
 /* acq_rel: the mask; pairs with those of others */
 static int swap(sbl_slot *slot, uint32_t from, uint32_t to)
 {
@@ -57,10 +59,30 @@ void sbl_steer_early(sbl_slot *self)
     set(self, self->away >= 0 ? TAKEN : WHOLE);
 }
 
+/* It may run on any core, the caller's first of all. */
+static void leave_whole(sbl_slot *slot)
+{
+    slot->waker_cpu = -1;
+    if (slot->away < 0 || !swap(slot, TAKEN, CHANGING))
+        return;
+    put_back(slot);
+    slot->away = -1;
+    set(slot, WHOLE);
+}
+
+void sbl_rest_after_wakes(void)
+{
+    rests = 1;
+}
+
 void sbl_steer_away(sbl_slot *slot)
 {
     const int cpu = sched_getcpu();
 
+    if (rests) {
+        leave_whole(slot);
+        return;
+    }
     slot->waker_cpu = cpu;
     if (slot->away == cpu || !swap(slot, slot->away >= 0 ? TAKEN : WHOLE, CHANGING))
         return;

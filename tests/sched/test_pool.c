@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -270,6 +270,7 @@ Test(pool, an_idle_pool_sleeps)
 
 struct look {
     sbl_work        work;
+    pid_t           tid;
     cpu_set_t       mask;
     _Atomic int32_t done;
 };
@@ -279,7 +280,38 @@ static void look_at_mask(sbl_work *work)
     struct look *look = (struct look *)(void *)work;
 
     sched_getaffinity(0, sizeof look->mask, &look->mask);
+    look->tid = gettid();
     atomic_store(&look->done, 1);
+}
+
+/* Wakes a thread that sleeps, and gives the mask with which that has gone to sleep again. */
+static cpu_set_t mask_after_a_wake(sbl_pool *pool, const cpu_set_t *all)
+{
+    struct look look = {.work.run = look_at_mask};
+    cpu_set_t   asleep;
+
+    nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL); /* it sleeps by then */
+    sbl_pool_post(pool, &look.work);
+    while (!atomic_load(&look.done))
+        sched_yield();
+    cr_assert(CPU_EQUAL(&look.mask, all));
+    nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+    cr_assert_eq(sched_getaffinity(look.tid, sizeof asleep, &asleep), 0);
+    return asleep;
+}
+
+static void *wake_and_rest(void *pool)
+{
+    cpu_set_t all;
+
+    sched_getaffinity(0, sizeof all, &all);
+    sbl_rest_after_wakes();
+    for (int i = 0; i < 50; i++) {
+        const cpu_set_t asleep = mask_after_a_wake(pool, &all);
+
+        cr_expect(CPU_EQUAL(&asleep, &all));
+    }
+    return NULL;
 }
 
 /* Waking changes a thread's mask for a moment: nothing of that is to be seen by what it runs. */
@@ -297,6 +329,22 @@ Test(pool, a_woken_thread_may_run_on_every_core_again)
         while (!atomic_load(&look.done))
             sched_yield();
         cr_assert(CPU_EQUAL(&look.mask, &all));
+    }
+    sbl_pool_destroy(pool);
+}
+
+/* Who rests may be followed on its own core, also after one who did not. */
+Test(pool, who_rests_after_a_wake_leaves_the_sleeper_all_cores)
+{
+    sbl_pool *pool = pool_of(1);
+    cpu_set_t all;
+    pthread_t thread;
+
+    sched_getaffinity(0, sizeof all, &all);
+    for (int i = 0; i < 3; i++) {
+        mask_after_a_wake(pool, &all);
+        pthread_create(&thread, NULL, wake_and_rest, pool);
+        pthread_join(thread, NULL);
     }
     sbl_pool_destroy(pool);
 }
