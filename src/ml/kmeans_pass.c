@@ -195,6 +195,8 @@ sabal_status sbl_kmeans_blocks_take(sbl_kmeans_blocks *blocks, const sbl_kmeans_
     blocks->totals = sbl_calloc((size_t)n, sizeof *blocks->totals);
     if (!blocks->sums || !blocks->totals)
         st = sbl_error_memory(err, (size_t)n * 2 * sizeof *blocks->totals, "sums over the chunks");
+    if (!st) /* for all at once: to wake this thread for each costs as much as a small task */
+        st = sbl_engine_wait(data->x->client, futures, n, -1, err);
     for (int64_t i = 0; i < n; i++) {
         sbl_value    *value = NULL;
         const double *from;
