@@ -28,11 +28,23 @@ static inline uint64_t longer(uint64_t grain, uint64_t left)
     return left / 16 >= grain ? 4 * grain : left / 8 >= grain ? 2 * grain : grain;
 }
 
-/* In a register of its own: two neighbours that are fetched together wait until what was just written is in the cache. */
+/*
+ * In a register of its own. Two neighbours that are fetched together wait until what was just written is in the cache; and what
+ * is computed anew from one that outlives a call need not come back from the stack.
+ */
 static inline int64_t alone(int64_t word)
 {
     __asm__("" : "+r"(word));
     return word;
+}
+
+/* A thief has these lines. Who calls one loop after another writes them for the next one: what it is told, the loop's own, and
+   its word. */
+static inline void expect_next(struct sabal_place *place, sbl_loop *loop)
+{
+    __builtin_prefetch(loop->context, 1);
+    __builtin_prefetch(&loop->failed, 1);
+    __builtin_prefetch((void *)&((sbl_slot *)place)->shared, 1);
 }
 
 /*
@@ -54,7 +66,7 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
     int offer = is_root && ((sbl_slot *)place)->pool;
 
     ((sbl_slot *)place)->context = context;
-    while (begin < end && begin <= sbl_first_at(&loop->failed)) {
+    while (begin <= sbl_first_at(&loop->failed)) { /* something is left as long as this goes round */
         const uint64_t left = sbl_distance(begin, end), step = is_free ? longer(grain, left) : grain;
         int64_t        stop;
         sabal_status   status;
@@ -82,17 +94,16 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
         status = fn(begin, stop, context);
         if (__builtin_expect(status != SABAL_OK, 0))
             sbl_first_note(&loop->failed, begin, status);
-        begin = stop;
+        if (left <= step)
+            break;
+        begin = (int64_t)((uint64_t)alone(begin) + step);
     }
     while (top > head) {
         top--;
-        if (top >= place->split || !sabal_job_sync(place, top)) {
+        if (top < place->split && sabal_job_sync(place, top))
+            expect_next(place, loop);
+        else
             again(place, top, top);
-            continue;
-        }
-        /* Its thief has read them; who calls one loop after another writes the next one's there. */
-        __builtin_prefetch(context, 1);
-        __builtin_prefetch(&loop->failed, 1);
     }
 }
 
