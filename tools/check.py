@@ -20,12 +20,13 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.join(ROOT, 'build-check')
 SANITIZED = ['-Dplain_tests=true', '-Db_lundef=false', '-Dbuildtype=debugoptimized', '-Ddocs=disabled']
-NO_RECOVERY = '-Dc_args=-fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+LINES = '-Dc_args=-g1'  # a report names lines; where variables are is not worth the time of compiler and linker
+NO_RECOVERY = LINES + ' -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 TREES = {  # compiler, options of meson
     'gcc': ('gcc', ['-Dwerror=true']),
     'clang': ('clang', ['-Dwerror=true', '-Ddocs=disabled']),
     'asan': ('gcc', SANITIZED + ['-Db_sanitize=address,undefined', NO_RECOVERY]),
-    'tsan': ('gcc', SANITIZED + ['-Db_sanitize=thread']),
+    'tsan': ('gcc', SANITIZED + ['-Db_sanitize=thread', LINES]),
     'arm': ('gcc', ['--cross-file', os.path.join(OUT, 'arm-root', 'cross.ini'), '-Dplain_tests=true', '-Dwerror=true',
                     '-Ddocs=disabled']),
     'fuzz': ('clang', SANITIZED + ['-Db_sanitize=address,undefined', '-Dfuzz=true',
