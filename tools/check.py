@@ -8,6 +8,7 @@ each test in a child process whose reports it swallows, so these builds make pla
 because a check that can't fail is worth nothing, tests/planted/ holds one defect of each kind, and each must be caught.
 """
 import argparse
+import concurrent.futures
 import glob
 import json
 import os
@@ -312,33 +313,39 @@ def stage_planted(options):
     return result
 
 
+def fuzz(program, seconds):
+    """One fuzzer, from its seeds and what it found before; a part of the stage's result."""
+    result, name, env = Result(), os.path.basename(program), environment()
+    del env['LOCPATH']  # glibc leaks a copy of it, and a fuzzer takes no suppressions of the test runs
+    work = os.path.join(OUT, 'corpus', name)
+    seeds = os.path.join(ROOT, 'tests/fuzz/seeds', name[len('fuzz_'):])
+    os.makedirs(work, exist_ok=True)
+    command = [program, f'-max_total_time={seconds}', '-timeout=25', '-rss_limit_mb=3000', '-print_final_stats=1',
+               f'-artifact_prefix={OUT}/logs/{name}-', work] + ([seeds] if os.path.isdir(seeds) else [])
+    status, text = run(command, log_path(name), env=env)
+    runs = re.search(r'stat::number_of_executed_units:\s*(\d+)', text)
+    if status:
+        result.fail(f'{name}: status {status}', tail(text, 60))
+    elif not runs or int(runs[1]) < 100:
+        result.fail(name, 'it ran almost nothing\n' + tail(text))
+    else:
+        result.passed += 1
+        result.note = f', {name[5:]} {int(runs[1])} runs'
+    return result
+
+
 def stage_fuzz(options):
-    """libFuzzer on every tests/fuzz/fuzz_*.c, from its seeds, the time shared between them."""
+    """libFuzzer on every tests/fuzz/fuzz_*.c, from its seeds, the time shared between them; as many at once as there are cores."""
     result = Result(f'fuzzing readers and decoders, {options.fuzz_seconds} s in all')
     if not build('fuzz', result, 'fuzzers'):
         return result
     programs = sorted(p for p in glob.glob(os.path.join(OUT, 'fuzz/tests/fuzz/fuzz_*')) if os.path.isfile(p))
     if not programs:
         result.fail('fuzz', 'there is nothing to fuzz')
-    env = environment()
-    del env['LOCPATH']  # glibc leaks a copy of it, and a fuzzer takes no suppressions of the test runs
-    for program in programs:
-        name = os.path.basename(program)
-        work = os.path.join(OUT, 'corpus', name)
-        seeds = os.path.join(ROOT, 'tests/fuzz/seeds', name[len('fuzz_'):])
-        os.makedirs(work, exist_ok=True)
-        command = [program, f'-max_total_time={max(options.fuzz_seconds // len(programs), 1)}', '-timeout=25',
-                   '-rss_limit_mb=3000', '-print_final_stats=1', f'-artifact_prefix={OUT}/logs/{name}-', work]
-        command += [seeds] if os.path.isdir(seeds) else []
-        status, text = run(command, log_path(name), env=env)
-        runs = re.search(r'stat::number_of_executed_units:\s*(\d+)', text)
-        if status:
-            result.fail(f'{name}: status {status}', tail(text, 60))
-        elif not runs or int(runs[1]) < 100:
-            result.fail(name, 'it ran almost nothing\n' + tail(text))
-        else:
-            result.passed += 1
-            result.note += f', {name[5:]} {int(runs[1])} runs'
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part in pool.map(lambda program: fuzz(program, max(options.fuzz_seconds // len(programs), 1)), programs):
+            result.add(part)
+            result.note += part.note
     return result
 
 
@@ -352,7 +359,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog='tools/check', description='Builds sabal in every way and runs all tests.')
     parser.add_argument('stages', nargs='*', metavar='STAGE', help='only these: ' + ' '.join(STAGES))
     parser.add_argument('--quick', action='store_true', help='for the desk: only ' + ' '.join(QUICK))
-    parser.add_argument('--long', action='store_true', help='all tests under every sanitizer and for armv8, an hour of fuzzing')
+    parser.add_argument('--long', action='store_true', help='all tests, in their longest form, under every sanitizer and for armv8, an hour of fuzzing')
     parser.add_argument('--fuzz-seconds', type=int, help='time for fuzzing in all; default 60, with --long 3600')
     options = parser.parse_intermixed_args()
     unknown = [s for s in options.stages if s not in STAGES]
@@ -366,6 +373,9 @@ def arguments():
 
 def main():
     options, total, start = arguments(), Result(), time.time()
+    os.environ.pop('TEST_LONG', None)
+    if options.long:
+        os.environ['TEST_LONG'] = '1'  # tests whose sizes are for every day take those they had at first
     make_locale()
     for name in options.stages:
         began = time.time()

@@ -35,14 +35,17 @@ static sabal_future *chain(sabal_future *first, int n)
     return last;
 }
 
+/* On workers a link is a trip there and back, which takes 30 us; a handler of trips that recursed would have used up its stack
+   after a tenth of the links. What submits, fails and closes does so with all of them below. */
 Test(graphs, a_long_chain_runs)
 {
     for_each_engine(client, 2)
     {
+        int    n = walk_.next == 1 || getenv("TEST_LONG") ? LONG : LONG / 10;
         double out;
 
-        cr_expect_eq(sabal_future_get(&out, sizeof out, chain(submit_double(client, 0), LONG), &err), SABAL_OK);
-        cr_expect_eq(out, LONG);
+        cr_expect_eq(sabal_future_get(&out, sizeof out, chain(submit_double(client, 0), n), &err), SABAL_OK);
+        cr_expect_eq(out, n);
     }
 }
 

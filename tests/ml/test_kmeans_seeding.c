@@ -6,6 +6,17 @@
 
 enum { RUNS = 15 };
 
+/* Seeds to compare means by. The bits are the same under a sanitizer, which is there to see the code run; the bound of
+   not_worse() follows the number. */
+static int n_seeds(void)
+{
+#ifdef SBL_PLAIN
+    return getenv("TEST_LONG") ? RUNS : 3;
+#else
+    return RUNS;
+#endif
+}
+
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -34,23 +45,24 @@ static void not_worse(const char *name, const char *init, int32_t n_init)
     double                      *x      = npy_doubles("kmeans", name, q->n * q->d);
     sabal_array                 *rows   = matrix(client, x, SABAL_FLOAT64, q->n, q->d, 0);
     double                       inertia[RUNS], mean = 0;
+    const int                    runs = n_seeds();
 
-    for (int i = 0; i < RUNS; i++) {
+    for (int i = 0; i < runs; i++) {
         SABAL_SCOPE(client);
         sabal_kmeans *km =
             sabal_kmeans_fit(rows, .n_clusters = q->k, .init = init, .n_init = n_init, .seed = (uint64_t)i);
 
         cr_assert_null(sabal_kmeans_error(km));
         inertia[i] = sabal_kmeans_inertia(km);
-        mean += inertia[i] / RUNS;
+        mean += inertia[i] / runs;
         cr_expect_geq(inertia[i], q->min * (1 - 1e-2));
     }
-    qsort(inertia, RUNS, sizeof *inertia, ascending);
-    if (mean > q->mean + 3 * q->std * sqrt(1.0 / RUNS + 1.0 / 40))
+    qsort(inertia, (size_t)runs, sizeof *inertia, ascending);
+    if (mean > q->mean + 3 * q->std * sqrt(1.0 / runs + 1.0 / 40))
         fprintf(stderr, "%s by %s: mean %g, median %g; scikit-learn %g and %g, standard deviation %g\n", name, init,
-                mean, inertia[RUNS / 2], q->mean, q->median, q->std);
-    cr_expect_leq(mean, q->mean + 3 * q->std * sqrt(1.0 / RUNS + 1.0 / 40));
-    cr_expect_neq(inertia[0], inertia[RUNS - 1]); /* seeds matter */
+                mean, inertia[runs / 2], q->mean, q->median, q->std);
+    cr_expect_leq(mean, q->mean + 3 * q->std * sqrt(1.0 / runs + 1.0 / 40));
+    cr_expect(runs < RUNS || inertia[0] < inertia[runs - 1]); /* seeds matter, but a few may find the same */
     sabal_close(client);
     free(x);
 }
