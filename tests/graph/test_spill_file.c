@@ -10,6 +10,13 @@
 
 TestSuite(spill, .init = make_folder, .fini = remove_folder);
 
+/* Values that do not lie as the disk wants them, too. To the thread sanitizer, which follows each byte, that is all the same. */
+#ifdef __SANITIZE_THREAD__
+#define MOST_SKEW (getenv("TEST_LONG") ? 16 : 0)
+#else
+#define MOST_SKEW 16
+#endif
+
 Test(spill, what_was_written_comes_back)
 {
     static const size_t sizes[] = {0,       1,           4095,         4096,    4097,       16 * 1024, 70000,  MIB - 1,
@@ -21,7 +28,7 @@ Test(spill, what_was_written_comes_back)
 
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (size_t p = 0; p < 3; p++)
-                for (size_t skew = 0; skew <= 16; skew += 16)
+                for (size_t skew = 0; skew <= MOST_SKEW; skew += 16)
                     there_and_back(file, sizes[i], skew, periods[p]);
         sbl_spill_close(file);
     }
