@@ -335,14 +335,14 @@ def fuzz(program, seconds):
 
 
 def stage_fuzz(options):
-    """libFuzzer on every tests/fuzz/fuzz_*.c, from its seeds, the time shared between them; as many at once as there are cores."""
+    """libFuzzer on every tests/fuzz/fuzz_*.c, from its seeds, the time shared between them; up to four at once."""
     result = Result(f'fuzzing readers and decoders, {options.fuzz_seconds} s in all')
     if not build('fuzz', result, 'fuzzers'):
         return result
     programs = sorted(p for p in glob.glob(os.path.join(OUT, 'fuzz/tests/fuzz/fuzz_*')) if os.path.isfile(p))
     if not programs:
         result.fail('fuzz', 'there is nothing to fuzz')
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
         for part in pool.map(lambda program: fuzz(program, max(options.fuzz_seconds // len(programs), 1)), programs):
             result.add(part)
             result.note += part.note

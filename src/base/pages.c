@@ -2,7 +2,8 @@
  * A huge page takes one fault for 2 MiB, 0.2 to 0.4 ms with its zeroing, where pages of the usual size take 1 ms
  * together; and its address is translated faster. But in a virtual machine whose host has taken free memory back, or with
  * memory in pieces, a huge page takes 2 to 5 ms, while smaller pages mostly come from memory that is still there. So the
- * first touch is timed, and when it was dear the next memory is on small pages.
+ * first touch is timed, and when it was dear the next memory is on small pages. What counts is the thread's own time: on a
+ * busy machine it may have to wait in between.
  */
 #include "base/pages.h"
 
@@ -10,8 +11,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "base/config.h"
 
 #define DEAR_NS 1000000              /* of a first touch */
@@ -44,6 +45,14 @@ void *sbl_pages_map(size_t size)
     return aligned;
 }
 
+static int64_t own_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int sbl_pages_took(int64_t ns)
 {
     if (ns < DEAR_NS)
@@ -63,8 +72,8 @@ void sbl_pages_advise(void *memory, size_t size)
         return;
     }
     madvise(memory, size, MADV_HUGEPAGE);
-    before                   = sbl_clock_ns();
+    before                   = own_ns();
     *(volatile char *)memory = 0;
-    if (sbl_pages_took(sbl_clock_ns() - before) && size > SBL_HUGE_PAGE)
+    if (sbl_pages_took(own_ns() - before) && size > SBL_HUGE_PAGE)
         madvise((char *)memory + SBL_HUGE_PAGE, size - SBL_HUGE_PAGE, MADV_NOHUGEPAGE);
 }

@@ -9,9 +9,9 @@
 
 /** Maps fresh memory that begins at a huge page; size is in whole ones. NULL: there is none. */
 void *sbl_pages_map(size_t size);
-/** It is to lie on huge pages, as long as they are cheap and the setting allows. Touches the first. */
+/** It is to lie on huge pages, as long as they are cheap and the setting allows. It may touch the first. */
 void sbl_pages_advise(void *memory, size_t size);
-/** The first touch of a huge page took so long. 1: that was dear, and what comes next is to lie on small ones. */
+/** The first touch of a huge page took so much of a thread's time. 1: that was dear, and what comes next is to lie on small ones. */
 int sbl_pages_took(int64_t ns);
 
 #endif

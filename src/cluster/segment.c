@@ -184,8 +184,11 @@ sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *
     const char *at = data;
 
     while (size > 0) {
-        ssize_t n = pwrite(segment->fd, at, size, (off_t)offset);
+        ssize_t n = -1;
 
+        errno = ENOMEM;
+        if (!sbl_alloc_must_fail())
+            n = pwrite(segment->fd, at, size, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -284,33 +284,48 @@ static void look_at_mask(sbl_work *work)
     atomic_store(&look->done, 1);
 }
 
-/* Wakes a thread that sleeps, and gives the mask with which that has gone to sleep again. */
-static cpu_set_t mask_after_a_wake(sbl_pool *pool, const cpu_set_t *all)
+static void until_all_sleep(sbl_pool *pool)
 {
-    struct look look = {.work.run = look_at_mask};
-    cpu_set_t   asleep;
-
-    nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL); /* it sleeps by then */
-    sbl_pool_post(pool, &look.work);
-    while (!atomic_load(&look.done))
-        sched_yield();
-    cr_assert(CPU_EQUAL(&look.mask, all));
-    nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
-    cr_assert_eq(sched_getaffinity(look.tid, sizeof asleep, &asleep), 0);
-    return asleep;
+    while (SBL_COUNT(sbl_state(pool), SBL_AWAKE))
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
-static void *wake_and_rest(void *pool)
+/* Wakes the thread that sleeps, and waits until it does again. */
+static void wake_once(sbl_pool *pool, struct look *look)
 {
+    *look = (struct look){.work.run = look_at_mask};
+    until_all_sleep(pool);
+    sbl_pool_post(pool, &look->work);
+    while (!atomic_load(&look->done))
+        sched_yield();
+    until_all_sleep(pool);
+}
+
+static int has_mask(pid_t tid, const cpu_set_t *expected)
+{
+    cpu_set_t mask;
+
+    return !sched_getaffinity(tid, sizeof mask, &mask) && CPU_EQUAL(&mask, expected);
+}
+
+struct rest {
+    sbl_pool *pool;
+    pid_t     tid;
     cpu_set_t all;
+    int       taken_back, whole; /* what is found */
+};
 
-    sched_getaffinity(0, sizeof all, &all);
+static void *wake_and_rest(void *arg)
+{
+    struct rest *rest = arg;
+    sbl_slot    *slot = sbl_slot_at(rest->pool, 0);
+    struct look  look;
+
     sbl_rest_after_wakes();
-    for (int i = 0; i < 50; i++) {
-        const cpu_set_t asleep = mask_after_a_wake(pool, &all);
-
-        cr_expect(CPU_EQUAL(&asleep, &all));
-    }
+    sbl_steer_away(slot); /* nobody else wakes it now */
+    rest->taken_back = slot->away == -1 && has_mask(rest->tid, &rest->all);
+    wake_once(rest->pool, &look);
+    rest->whole = CPU_EQUAL(&look.mask, &rest->all) && has_mask(rest->tid, &rest->all);
     return NULL;
 }
 
@@ -336,17 +351,22 @@ Test(pool, a_woken_thread_may_run_on_every_core_again)
 /* Who rests may be followed on its own core, also after one who did not. */
 Test(pool, who_rests_after_a_wake_leaves_the_sleeper_all_cores)
 {
-    sbl_pool *pool = pool_of(1);
-    cpu_set_t all;
-    pthread_t thread;
+    struct rest rest = {.pool = pool_of(1)};
 
-    sched_getaffinity(0, sizeof all, &all);
-    for (int i = 0; i < 3; i++) {
-        mask_after_a_wake(pool, &all);
-        pthread_create(&thread, NULL, wake_and_rest, pool);
+    sched_getaffinity(0, sizeof rest.all, &rest.all);
+    for (int i = 0; i < 20; i++) {
+        pthread_t   thread;
+        struct look look;
+
+        wake_once(rest.pool, &look);
+        rest.tid = look.tid;
+        cr_assert(CPU_COUNT(&rest.all) == 1 || !has_mask(rest.tid, &rest.all)); /* this thread does not rest */
+        pthread_create(&thread, NULL, wake_and_rest, &rest);
         pthread_join(thread, NULL);
+        cr_assert(rest.taken_back);
+        cr_assert(rest.whole);
     }
-    sbl_pool_destroy(pool);
+    sbl_pool_destroy(rest.pool);
 }
 
 Test(pool, is_made_and_ended_many_times)
