@@ -378,6 +378,7 @@ sabal_status sbl_hub_call(struct sabal_task *task)
     sbl_hub *hub    = task->future->client->elsewhere;
     int      losses = 0;
 
+    sbl_rest_after_wakes(); /* this thread of the pool waits for answers most of the time */
     for (;;) {
         sbl_call     call = {.id = atomic_fetch_add_explicit(&hub->ids, 1, memory_order_relaxed), .task = task};
         sbl_worker  *w    = take_worker(hub, task);
