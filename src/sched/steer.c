@@ -8,6 +8,9 @@
  * if that can be helped: who goes to sleep takes out the core from where it was woken last time; who wakes it puts that
  * back after the wake, while the sleeper's core is still starting. A waker may be late. So whoever changes a mask holds
  * `steered` meanwhile, and a thread that runs has seen to it that nobody can get hold of that any more.
+ *
+ * Who sleeps right after a wake does none of this: a worker process's thread that reads calls, those that send calls there.
+ * Their own core is the best one then, and another most likely belongs to another process.
  */
 #include <sched.h>
 
