@@ -322,7 +322,9 @@ static void *wake_and_rest(void *arg)
     struct look  look;
 
     sbl_rest_after_wakes();
-    sbl_steer_away(slot); /* nobody else wakes it now */
+    while (!(atomic_load(&rest->pool->sleeping[0]) & 1)) /* as who wakes it sees that it may be steered */
+        sched_yield();
+    sbl_steer_away(slot);
     rest->taken_back = slot->away == -1 && has_mask(rest->tid, &rest->all);
     wake_once(rest->pool, &look);
     rest->whole = CPU_EQUAL(&look.mask, &rest->all) && has_mask(rest->tid, &rest->all);
