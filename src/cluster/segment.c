@@ -183,12 +183,11 @@ sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *
 {
     const char *at = data;
 
+    if (sbl_alloc_must_fail())
+        return sbl_error_memory(err, size, "shared memory for a value");
     while (size > 0) {
-        ssize_t n = -1;
+        ssize_t n = pwrite(segment->fd, at, size, (off_t)offset);
 
-        errno = ENOMEM;
-        if (!sbl_alloc_must_fail())
-            n = pwrite(segment->fd, at, size, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -48,11 +48,11 @@ int32_t sbl_usable_cores(void);
 
 /** Hands in work; any thread may. From a pool thread it goes to its own queue, from where idle threads take it. */
 void sbl_pool_post(sbl_pool *pool, sbl_work *work);
+/** n at once, linked through next: one wake-up chain instead of n. */
+void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
 /** The calling thread sleeps again as soon as it has handed in something, as one that reads what others send: whoever it
     wakes may have its core. Otherwise it would be woken on another, where something else may run. */
 void sbl_rest_after_wakes(void);
-/** n at once, linked through next: one wake-up chain instead of n. */
-void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
 
 /*
  * Waiting. A pool thread that is about to block (a wait, a system call) lends its place: a spare thread runs the

@@ -80,12 +80,13 @@ void sbl_rest_after_wakes(void)
 
 void sbl_steer_away(sbl_slot *slot)
 {
-    const int cpu = sched_getcpu();
+    int cpu;
 
     if (rests) {
         leave_whole(slot);
         return;
     }
+    cpu             = sched_getcpu();
     slot->waker_cpu = cpu;
     if (slot->away == cpu || !swap(slot, slot->away >= 0 ? TAKEN : WHOLE, CHANGING))
         return;
