@@ -89,7 +89,7 @@ class Entrant:
     ask: object = None      # instead of the program: a function that gives seconds and foreign
     values: list = dataclasses.field(default_factory=list)
     out: bool = False
-
+    cpus: list = dataclasses.field(default_factory=list)          # seconds of processors that the runs used
     quiet_values: list = dataclasses.field(default_factory=list)  # of runs that nobody disturbed
 
     def median(self):
@@ -168,6 +168,7 @@ class Engine:
             answers.append(answer)
         answer = min(answers, key=lambda a: a['foreign'] / a['seconds'])
         value = answer[e.field] * e.scale
+        e.cpus.append(answer.get('cpu', 0))
         if value == 0 and e.workload.startswith('metg'):
             value = math.inf  # it is never so efficient
         if quiet(answer, e):
@@ -210,11 +211,21 @@ class Engine:
             + (f'; {self.disturbed} runs were disturbed' if self.disturbed else ''))
         return entrants
 
-    def compare(self, case, entrants, unit, bound, meaning, needs=(), hopeless=math.inf):
-        """Ours is the first; the ratio is ours / (bound * best of the others). Without a peer in needs it is null."""
-        if not self.bench.wants(case):
+    def compare(self, case, entrants, unit, bound, meaning, needs=(), hopeless=math.inf, ideal=None):
+        """Ours is the first; the ratio is ours / (bound * best of the others). Without a peer in needs it is null. An ideal
+        takes its turns too, as a case of its own."""
+        if not self.bench.wants(case, case + '-ideal'):
             return
-        entrants = self.rounds(case, entrants, hopeless)
+        entrants = self.rounds(case, entrants + ([ideal] if ideal else []), hopeless)
+        if ideal:
+            entrants.remove(ideal)
+            mine = entrants[0].median()
+            self.bench.result(case + '-ideal', mine, ideal.name, ideal.median(), unit, mine / ideal.median(), 'ours / the ideal',
+                              ideal.threads)
+        self.judge(case, entrants, unit, bound, meaning, needs)
+
+    def judge(self, case, entrants, unit, bound, meaning, needs=()):
+        """The result of entrants that have run."""
         if not entrants:
             return self.bench.result(case, None, None, None, unit, None, meaning, 2)
         mine = entrants[0].median() if entrants[0].ours and entrants[0].values else None

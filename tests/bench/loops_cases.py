@@ -17,16 +17,20 @@ def renamed(entrant, name):
 def run(bench):
     engine = Engine(bench)
 
-    def compare(case, peers, n, arg, warm, bound, meaning, needs, *more):
+    def compare(case, peers, n, arg, warm, bound, meaning, needs, *more, ideal=None):
         sides = [side(p, case, n, arg, warm, 1e9) for p in peers]
         engine.compare(case, [side('sabal', case, n, arg, warm, 1e9, True)] + sides + list(more), 'ns', bound, meaning,
-                       needs)
+                       needs, ideal=ideal)
+
+    def half(case):
+        return renamed(side('serial', case, 20_000, SHORT, 100, 1e9, scale=0.5), 'half of it on one thread')
 
     # Both bodies on one thread take twice the ideal.
     ideal = renamed(side('serial', 'for-2way', 20_000, ROUNDS, 100, 1e9, scale=1.1 / 2), '1.1 * the ideal')
     compare('for-2way', ALL, 20_000, ROUNDS, 100, 1.0, 'a launch / the lesser of theirs and 1.1 * the ideal', ['Lace'], ideal)
     compare('for-outside', ['oneTBB'], 20_000, ROUNDS, 100, 1.0, "a launch / oneTBB's", [])
-    compare('for-1000', ALL, 20_000, SHORT, 100, 0.95, 'a loop / (0.95 * theirs)', ['Lace'])
+    compare('for-1000', ALL, 20_000, SHORT, 100, 0.95, 'a loop / (0.95 * theirs)', ['Lace'], ideal=half('for-1000'))
     compare('dynamic-chunk', ALL, 10_000_000, 0, 10_000, 1.0, 'a chunk / theirs', ['Lace'])
     plain = renamed(side('sabal', 'for-1000', 20_000, SHORT, 100, 1e9, True, 1.05), '1.05 * our loop without a sum')
-    compare('reduce', ALL, 20_000, SHORT, 100, 1.0, 'a sum / the lesser of theirs and 1.05 * our plain loop', ['Lace'], plain)
+    compare('reduce', ALL, 20_000, SHORT, 100, 1.0, 'a sum / the lesser of theirs and 1.05 * our plain loop', ['Lace'], plain,
+            ideal=half('reduce'))

@@ -4,10 +4,11 @@
  *
  *     PROGRAM THREADS WORKLOAD N ARG WARM     runs it with WARM (0: not at all), then, timed, with N
  *
- *     {"seconds": S, "value": V, "foreign": F}
+ *     {"seconds": S, "value": V, "foreign": F, "cpu": C}
  *         S  by the clock, of the whole
  *         V  what the workload measured itself, in ns, µs or bytes; 0 if the seconds are all there is
  *         F  seconds of processors that others used meanwhile, on the whole machine (a tick is 10 ms)
+ *         C  seconds of processors that it used itself
  *
  * The time holds neither the making of the input nor the check of the result; a wrong one ends the program with
  * status 3. Status 4: this side has no such workload.
@@ -26,6 +27,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "leaves.h"
 
 typedef struct workload {
     const char *name;
@@ -110,16 +113,6 @@ static inline int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A unit of work that waits for itself alone: a chain of multiplications and additions. */
-static inline uint64_t burn(uint64_t x, long rounds)
-{
-    for (long k = 0; k < rounds; k++) {
-        x = x * 6364136223846793005ULL + 1442695040888963407ULL;
-        __asm__ volatile("" : "+r"(x));
-    }
-    return x;
-}
-
 static inline void sink(uint64_t x)
 {
     __asm__ volatile("" : : "r"(x));
@@ -150,7 +143,7 @@ typedef struct kernel {
 } kernel;
 
 struct timing {
-    double seconds, foreign;
+    double seconds, foreign, cpu;
 };
 
 static inline struct timing run_once(const workload *w, const kernel *k, long n, long arg)
@@ -167,7 +160,8 @@ static inline struct timing run_once(const workload *w, const kernel *k, long n,
     t.seconds = now_s();
     result    = w->run(n, arg);
     t.seconds = now_s() - t.seconds;
-    t.foreign = busy_s() - busy - (own_cpu_s() - cpu);
+    t.cpu     = own_cpu_s() - cpu;
+    t.foreign = busy_s() - busy - t.cpu;
     if (t.foreign < 0)
         t.foreign = 0;
     if (!k->check(result, n, arg)) {
@@ -205,7 +199,8 @@ static int bench_main(int argc, char **argv, const kernel *k, const workload *w,
     t = run_once(w, k, n, arg);
     if (stop)
         stop();
-    printf("{\"seconds\": %.9g, \"value\": %.9g, \"foreign\": %.3f}\n", t.seconds, g_value, t.foreign);
+    printf("{\"seconds\": %.9g, \"value\": %.9g, \"foreign\": %.3f, \"cpu\": %.3f}\n", t.seconds, g_value, t.foreign,
+           t.cpu);
     return 0;
 }
 

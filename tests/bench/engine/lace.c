@@ -192,7 +192,7 @@ VOID_TASK_5(loop_halves, long, begin, long, end, long, grain, long, launch, long
         CALL(loop_halves, begin, middle, grain, launch, rounds);
         SYNC(loop_halves);
     } else {
-        some_of_loop(begin, end, launch, rounds);
+        loop_leaf(g_out, begin, end, launch, rounds);
     }
 }
 
@@ -211,7 +211,7 @@ static uint64_t run_for_1000(long n, long arg)
 TASK_5(uint64_t, sum_halves, long, begin, long, end, long, grain, long, launch, long, rounds)
 {
     if (end - begin <= grain)
-        return some_of_sum(begin, end, launch, rounds);
+        return sum_leaf(begin, end, launch, rounds);
     const long middle = begin + (end - begin) / 2;
 
     SPAWN(sum_halves, middle, end, grain, launch, rounds);

@@ -160,3 +160,20 @@ void merge_leaf(const int *x, long nx, const int *y, long ny, int *out)
     while (y < y_end)
         *out++ = *y++;
 }
+
+/* --- short loops -------------------------------------------------------------------------------------------- */
+
+void loop_leaf(uint64_t *out, long begin, long end, long launch, long rounds)
+{
+    for (long i = begin; i < end; i++)
+        out[i] = burn((uint64_t)(i + launch), rounds);
+}
+
+uint64_t sum_leaf(long begin, long end, long launch, long rounds)
+{
+    uint64_t sum = 0;
+
+    for (long i = begin; i < end; i++)
+        sum += burn((uint64_t)(i + launch), rounds);
+    return sum;
+}

@@ -4,6 +4,16 @@
 
 #include <stdint.h>
 
+/* A unit of work that waits for itself alone: a chain of multiplications and additions. */
+static inline uint64_t burn(uint64_t x, long rounds)
+{
+    for (long k = 0; k < rounds; k++) {
+        x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+        __asm__ volatile("" : "+r"(x));
+    }
+    return x;
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -22,6 +32,10 @@ void matmul_leaf(const double *a, const double *b, double *c, int m, int n, int 
 
 void sort_leaf(int *a, long n);
 void merge_leaf(const int *x, long nx, const int *y, long ny, int *out);
+
+/* Indexes of a short loop, and of a sum. */
+void     loop_leaf(uint64_t *out, long begin, long end, long launch, long rounds);
+uint64_t sum_leaf(long begin, long end, long launch, long rounds);
 
 #ifdef __cplusplus
 }

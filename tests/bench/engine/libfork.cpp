@@ -207,7 +207,7 @@ static uint64_t run_for_2way(long n, long arg)
 static constexpr auto loop_halves = [](auto loop_halves, long begin, long end, long grain, long launch,
                                        long rounds) -> lf::task<void> {
     if (end - begin <= grain) {
-        some_of_loop(begin, end, launch, rounds);
+        loop_leaf(g_out, begin, end, launch, rounds);
         co_return;
     }
     const long middle = begin + (end - begin) / 2;
@@ -235,7 +235,7 @@ static constexpr auto sum_halves = [](auto sum_halves, long begin, long end, lon
     uint64_t x, y;
 
     if (end - begin <= grain)
-        co_return some_of_sum(begin, end, launch, rounds);
+        co_return sum_leaf(begin, end, launch, rounds);
     const long middle = begin + (end - begin) / 2;
 
     co_await lf::fork(&x, sum_halves)(begin, middle, grain, launch, rounds);

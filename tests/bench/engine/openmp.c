@@ -217,7 +217,7 @@ static uint64_t run_for_1000(long n, long arg)
     for (long l = 0; l < n; l++) {
 #pragma omp parallel for schedule(static)
         for (long i = 0; i < SHORT_LOOP; i++)
-            some_of_loop(i, i + 1, l, arg);
+            one_of_loop(i, l, arg);
     }
     return 0;
 }
@@ -231,7 +231,7 @@ static uint64_t run_reduce(long n, long arg)
 
 #pragma omp parallel for schedule(static) reduction(+ : sum)
         for (long i = 0; i < SHORT_LOOP; i++)
-            sum += some_of_sum(i, i + 1, l, arg);
+            sum += one_of_sum(i, l, arg);
         all ^= sum;
     }
     return all;

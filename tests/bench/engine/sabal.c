@@ -229,15 +229,15 @@ static sabal_status loop_piece(int64_t begin, int64_t end, void *context)
 {
     const struct launch *l = context;
 
-    some_of_loop(begin, end, l->number, l->rounds);
+    loop_leaf(g_out, begin, end, l->number, l->rounds);
     return SABAL_OK;
 }
 
-static sabal_status sum_leaf(void *partial, int64_t begin, int64_t end, void *context)
+static sabal_status sum_piece(void *partial, int64_t begin, int64_t end, void *context)
 {
     const struct launch *l = context;
 
-    *(uint64_t *)partial = some_of_sum(begin, end, l->number, l->rounds);
+    *(uint64_t *)partial = sum_leaf(begin, end, l->number, l->rounds);
     return SABAL_OK;
 }
 
@@ -292,7 +292,7 @@ SABAL_JOB(uint64_t, sums, long, n, long, rounds)
     uint64_t all = 0, sum = 0;
 
     for (long l = 0; l < n; l++) {
-        sabal_reduce(&sum, sizeof sum, client, 0, SHORT_LOOP, sum_leaf, add, (&(struct launch){l, rounds}));
+        sabal_reduce(&sum, sizeof sum, client, 0, SHORT_LOOP, sum_piece, add, (&(struct launch){l, rounds}));
         all ^= sum;
     }
     return all;

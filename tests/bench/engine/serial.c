@@ -24,7 +24,25 @@ static uint64_t run_for_2way(long n, long arg)
     return 0;
 }
 
-static const workload workloads[] = {{"fib", run_fib}, {"for-2way", run_for_2way}, {NULL, NULL}};
+static uint64_t run_for_1000(long n, long arg)
+{
+    for (long l = 0; l < n; l++)
+        loop_leaf(g_out, 0, SHORT_LOOP, l, arg);
+    return 0;
+}
+
+static uint64_t run_reduce(long n, long arg)
+{
+    uint64_t all = 0;
+
+    for (long l = 0; l < n; l++)
+        all ^= sum_leaf(0, SHORT_LOOP, l, arg);
+    return all;
+}
+
+static const workload workloads[] = {
+    {"fib", run_fib}, {"for-2way", run_for_2way}, {"for-1000", run_for_1000}, {"reduce", run_reduce}, {NULL, NULL},
+};
 
 int main(int argc, char **argv)
 {

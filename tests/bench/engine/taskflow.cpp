@@ -198,7 +198,7 @@ static uint64_t run_for_2way(long n, long rounds)
 
 static uint64_t run_for_1000(long n, long rounds)
 {
-    launch(n, SHORT_LOOP, tf::StaticPartitioner(), [=](long i, long l) { some_of_loop(i, i + 1, l, rounds); });
+    launch(n, SHORT_LOOP, tf::StaticPartitioner(), [=](long i, long l) { one_of_loop(i, l, rounds); });
     return 0;
 }
 
@@ -219,7 +219,7 @@ static uint64_t run_reduce(long n, long rounds)
         indexes[(size_t)i] = i;
     flow.transform_reduce(
         indexes.begin(), indexes.end(), sum, [](uint64_t x, uint64_t y) { return x + y; },
-        [&](long i) { return some_of_sum(i, i + 1, l, rounds); }, tf::StaticPartitioner());
+        [&](long i) { return one_of_sum(i, l, rounds); }, tf::StaticPartitioner());
     for (; l < n; l++) {
         sum = 0;
         executor->run(flow).wait();

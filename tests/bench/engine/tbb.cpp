@@ -198,7 +198,7 @@ static uint64_t run_for_1000(long n, long rounds)
     return inside([=] {
         for (long l = 0; l < n; l++)
             tbb::parallel_for(range(0, SHORT_LOOP),
-                              [=](const range &r) { some_of_loop(r.begin(), r.end(), l, rounds); });
+                              [=](const range &r) { loop_leaf(g_out, r.begin(), r.end(), l, rounds); });
         return 0;
     });
 }
@@ -211,7 +211,7 @@ static uint64_t run_reduce(long n, long rounds)
         for (long l = 0; l < n; l++)
             all ^= tbb::parallel_reduce(
                 range(0, SHORT_LOOP), (uint64_t)0,
-                [=](const range &r, uint64_t sum) { return sum + some_of_sum(r.begin(), r.end(), l, rounds); },
+                [=](const range &r, uint64_t sum) { return sum + sum_leaf(r.begin(), r.end(), l, rounds); },
                 [](uint64_t x, uint64_t y) { return x + y; });
         return all;
     });
