@@ -140,7 +140,8 @@ static int steal_at(sbl_slot *self, struct sabal_record *head, sbl_slot *victim,
     uint32_t             tail   = sbl_tail_of(shared);
     struct sabal_record *record = victim->base + tail;
 
-    __builtin_prefetch(record, 1); /* on their way while the word is swapped */
+    __builtin_prefetch(record); /* on their way while the word is swapped */
+    __builtin_prefetch(self->loop);
     __builtin_prefetch(self->context);
     /* acquire: the record; pairs with the release in publish() */
     if (!atomic_compare_exchange_strong_explicit(&victim->shared, &shared, shared + 1, memory_order_acq_rel,
@@ -239,7 +240,7 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
             if (word & DONE) {
-                __builtin_prefetch(record, 1); /* the next spawn writes there */
+                __builtin_prefetch(record); /* the next spawn writes there */
                 return;
             }
             if (thief && (i % SBL_ASK_AFTER == SBL_ASK_AFTER - 1 || sbl_offers(thief)) && !sbl_stack_is_low() &&

@@ -41,6 +41,20 @@ static inline void sbl_pause_at(int i)
         sbl_pause();
 }
 
+/*
+ * Fetches a line for writing: others lose it. For a processor that any of its kind may be, compilers make a fetch for reading of
+ * __builtin_prefetch(line, 1), and the write then takes a second trip. (Where there is no such instruction its code does
+ * nothing.)
+ */
+static inline void sbl_prefetch_write(const volatile void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const volatile char *)line));
+#else
+    __builtin_prefetch((const void *)line, 1);
+#endif
+}
+
 #if defined(SBL_EXPLORE) /* built for the sanitizer, but run by tests/explore, which knows fences */
 #elif defined(__SANITIZE_THREAD__)
 #define SBL_TSAN 1

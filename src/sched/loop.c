@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "sched/futex.h"
 #include "sched/worker.h"
 
 #define PIECES_A_THREAD 32
@@ -25,7 +26,7 @@ _Static_assert(sizeof(struct piece) <= sizeof(struct sabal_record), "a piece is 
    the end, so that all threads end together. */
 static inline uint64_t longer(uint64_t grain, uint64_t left)
 {
-    return left / 16 >= grain ? 4 * grain : left / 8 >= grain ? 2 * grain : grain;
+    return left / 8 >= grain ? 4 * grain : left / 4 >= grain ? 2 * grain : grain;
 }
 
 /*
@@ -42,9 +43,9 @@ static inline int64_t alone(int64_t word)
    its word. */
 static inline void expect_next(struct sabal_place *place, sbl_loop *loop)
 {
-    __builtin_prefetch(loop->context, 1);
-    __builtin_prefetch(&loop->failed, 1);
-    __builtin_prefetch((void *)&((sbl_slot *)place)->shared, 1);
+    sbl_prefetch_write(loop->context);
+    sbl_prefetch_write(&loop->failed);
+    sbl_prefetch_write(&((sbl_slot *)place)->shared);
 }
 
 /*
@@ -65,7 +66,7 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
     /* The whole offers its half at once: often it is so short that it would be too late for who is idle to ask first. */
     int offer = is_root && ((sbl_slot *)place)->pool;
 
-    ((sbl_slot *)place)->context = context;
+    sbl_note_loop(place, loop, context);
     while (begin <= sbl_first_at(&loop->failed)) { /* something is left as long as this goes round */
         const uint64_t left = sbl_distance(begin, end), step = is_free ? longer(grain, left) : grain;
         int64_t        stop;

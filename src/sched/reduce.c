@@ -10,24 +10,27 @@
 #include "sched/range.h"
 #include "sched/worker.h"
 
-#define SMALL 64 /* bytes of a partial result that lives on the stack */
+#define SMALL    64 /* bytes of a partial result that lives on the stack */
+#define SMALLEST 16 /* of one that a thief leaves in the record that he took */
 
+/* What a thief needs to begin comes first, on one line, and nothing that the owner writes meanwhile shares it. */
 typedef struct reduction {
     sabal_leaf_fn    *fn;
-    sabal_combine_fn *combine;
     void             *context;
     sbl_leaves        leaves;
-    size_t            stride;
-    unsigned char    *slots;  /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
     sbl_first         failed; /* by the number of leaves */
-} reduction;
+    sabal_combine_fn *combine;
+    size_t            stride;
+    unsigned char    *slots; /* one of `stride` bytes for each leaf; NULL: partial results live on the stack */
+} __attribute__((aligned(64))) reduction;
 
 struct node {
     sabal_job_fn *run;
     uintptr_t     thief;
     reduction    *reduction;
     void         *partial;
-    int64_t       first, last; /* leaves, last excluded */
+    int64_t       first, last;                   /* leaves, last excluded */
+    _Alignas(16) unsigned char result[SMALLEST]; /* of a thief: it comes with the word that it is there */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct node) <= sizeof(struct sabal_record), "a node is a record");
 
@@ -46,6 +49,7 @@ void sbl_sum_job(struct sabal_place *place, struct sabal_record *head, struct sa
 {
     struct node *n = (struct node *)self;
 
+    sbl_note_loop(place, n->reduction, n->reduction->context);
     run_node(place, head, n->reduction, n->partial, n->first, n->last, 0);
 }
 
@@ -56,19 +60,20 @@ static void run_root(struct sabal_place *place, struct sabal_record *head, struc
     run_node(place, head, n->reduction, n->partial, n->first, n->last, ((sbl_slot *)place)->pool != NULL);
 }
 
-static void run_both(struct sabal_place *place, struct sabal_record *head, reduction *r, void *left, void *right,
-                     int64_t first, int64_t middle, int64_t last, int offer)
+/* Gives where the right one's result is. */
+static void *run_both(struct sabal_place *place, struct sabal_record *head, reduction *r, void *left, void *right,
+                      int64_t first, int64_t middle, int64_t last, int offer)
 {
     struct node *n = (struct node *)head;
 
     if (head >= place->end) { /* as deep as that, one thread will do */
         run_node(place, head, r, left, first, middle, 0);
         run_node(place, head, r, right, middle, last, 0);
-        return;
+        return right;
     }
     n->run       = sbl_sum_job;
     n->reduction = r;
-    n->partial   = right;
+    n->partial   = r->stride <= SMALLEST ? n->result : right;
     n->first     = middle;
     n->last      = last;
     if (__builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0))
@@ -76,8 +81,10 @@ static void run_both(struct sabal_place *place, struct sabal_record *head, reduc
     else if (offer) /* reductions are short: it would be too late for who is idle to ask first */
         sbl_job_share_unasked(place, head + 1);
     run_node(place, head + 1, r, left, first, middle, 0);
-    if (head >= place->split || !sabal_job_sync(place, head))
-        run_node(place, head, r, right, middle, last, 0);
+    if (head < place->split && sabal_job_sync(place, head))
+        return n->partial;
+    run_node(place, head, r, right, middle, last, 0);
+    return right;
 }
 
 static void run_node(struct sabal_place *place, struct sabal_record *head, reduction *r, void *partial, int64_t first,
@@ -95,7 +102,7 @@ static void run_node(struct sabal_place *place, struct sabal_record *head, reduc
     }
     middle = sbl_leaves_middle(first, last);
     right  = r->slots ? r->slots + (size_t)middle * r->stride : local;
-    run_both(place, head, r, partial, right, first, middle, last, offer);
+    right  = run_both(place, head, r, partial, right, first, middle, last, offer);
     if (sbl_first_at(&r->failed) == INT64_MAX)
         r->combine(partial, right, r->context);
 }

@@ -77,8 +77,8 @@ typedef struct sbl_slot {
     _Alignas(SBL_LINE) struct sbl_slot *nested; /* lent to the loops of this one's jobs; kept for the next such loop */
     struct sbl_slot *victim;                    /* whom it stole from last */
     int32_t          in_a_row;                  /* how often, without a look at others */
-    const void      *context;  /* of the last loop it had a piece of: the next one's is often there, too */
-    sbl_overflow    *overflow; /* results of jobs that ran at once because the deque was full */
+    const void      *loop, *context;            /* see sbl_note_loop() */
+    sbl_overflow    *overflow;                  /* results of jobs that ran at once because the deque was full */
     int64_t          n_overflow;
     int32_t          index;
     int32_t          in_use;    /* a job runs on it, so that its head is unknown outside of that job */
@@ -328,6 +328,13 @@ static inline void sbl_add(_Atomic uint64_t *counter, uint64_t n)
 static inline int32_t sbl_node_of_slot(const sbl_slot *slot)
 {
     return sbl_node_of_domain(atomic_load_explicit(&((sbl_slot *)slot)->domain, memory_order_relaxed));
+}
+
+/** It has a part of this loop or sum: the next one's is often at the same places, and is fetched with the next part. */
+static inline void sbl_note_loop(struct sabal_place *place, const void *loop, const void *context)
+{
+    ((sbl_slot *)place)->loop    = loop;
+    ((sbl_slot *)place)->context = context;
 }
 
 /** It takes something of another's. */

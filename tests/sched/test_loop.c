@@ -97,9 +97,9 @@ Test(loop, without_a_grain_pieces_are_one_two_or_four_grains_long)
         struct lengths l = {.n = 100000, .grain = 3125};
 
         cr_expect_eq(sbl_for(NULL, 0, l.n, note_length, &l, NULL), SABAL_OK);
-        cr_expect_eq(l.of[4], 5); /* of 32, 28, 24, 20 and 16 that are left */
-        cr_expect_eq(l.of[2], 3);
-        cr_expect_eq(l.of[1], 6);
+        cr_expect_eq(l.of[4], 7); /* of 32, 28, 24, 20, 16, 12 and 8 that are left */
+        cr_expect_eq(l.of[2], 1);
+        cr_expect_eq(l.of[1], 2);
     }
 }
 
