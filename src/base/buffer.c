@@ -171,6 +171,18 @@ static void unlock_after_fork(void)
     pthread_mutex_unlock(&lock);
 }
 
+static sabal_status read_setting(int64_t *bytes, sabal_error *err)
+{
+    return sbl_config_int(bytes, "buffer_cache", -1, INT64_MAX, err);
+}
+
+sabal_status sbl_buffer_check(sabal_error *err)
+{
+    int64_t n;
+
+    return read_setting(&n, err);
+}
+
 /* Called with the lock held. A setting that can't be read is reported by sabal_open(); here it means the default. */
 static void configure(void)
 {
@@ -180,7 +192,7 @@ static void configure(void)
         return;
     configured = 1;
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
-    sbl_config_int(&n, "buffer_cache", -1, INT64_MAX, NULL);
+    read_setting(&n, NULL);
     cache_limit = n < 0 ? (size_t)sbl_limits_memory(NULL, 0) / 4 : (size_t)n;
 }
 

@@ -5,6 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sabal/status.h>
+
+/** SABAL_EINVAL: the setting of this file can't be read. */
+sabal_status sbl_buffer_check(sabal_error *err);
+
 /** size bytes aligned to 64, not zeroed; NULL if there is no memory. Size 0 gives a pointer that may be freed. */
 void *sbl_buffer_alloc(size_t size);
 /** Returns it; size as asked for. NULL is allowed. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/error.h"
 
 static pthread_mutex_t lock    = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t  guarded = PTHREAD_ONCE_INIT;
@@ -38,16 +39,33 @@ static void guard_fork(void)
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
+/* 0 for none, and for a word that is no level. */
+static int level_of(const char *word)
+{
+    for (int i = SABAL_LOG_ERROR; i <= SABAL_LOG_DEBUG; i++)
+        if (!strcmp(word, LEVELS[i]))
+            return i;
+    return 0;
+}
+
+sabal_status sbl_log_check(sabal_error *err)
+{
+    char word[64];
+
+    if (!sbl_config_text("log", word, sizeof word) || level_of(word))
+        return SABAL_OK;
+    return sbl_error_set(err, SABAL_EINVAL, "log (SABAL_LOG) is '%s': expected error, warn, info, debug or nothing",
+                         word);
+}
+
 /* Called with the lock held. */
 static void ask_environment(void)
 {
-    char text[16] = "";
-    int  level    = 0;
+    char word[64];
+    int  level;
 
-    sbl_config_text("log", text, sizeof text);
-    for (int i = SABAL_LOG_ERROR; i <= SABAL_LOG_DEBUG; i++)
-        if (!strcmp(text, LEVELS[i]))
-            level = i;
+    sbl_config_text("log", word, sizeof word);
+    level = level_of(word);
     if (level)
         sink = to_stderr;
     atomic_store_explicit(&threshold, level, memory_order_relaxed);

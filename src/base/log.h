@@ -4,6 +4,8 @@
 
 #include <sabal/status.h>
 
-void sbl_log(sabal_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** SABAL_EINVAL: the setting is no level. */
+sabal_status sbl_log_check(sabal_error *err);
+void         sbl_log(sabal_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -22,11 +22,23 @@ static pthread_once_t  once = PTHREAD_ONCE_INIT;
 static int64_t         is_allowed;
 static _Atomic int64_t small_left; /* bytes that are still to lie on small pages */
 
+static sabal_status setting(int64_t *allowed, sabal_error *err)
+{
+    return sbl_config_int(allowed, "huge_pages", 0, 1, err);
+}
+
+sabal_status sbl_pages_check(sabal_error *err)
+{
+    int64_t allowed;
+
+    return setting(&allowed, err);
+}
+
 /* A setting that can't be read is reported by sabal_open(); here it means the default. */
 static void read_setting(void)
 {
     is_allowed = 1;
-    sbl_config_int(&is_allowed, "huge_pages", 0, 1, NULL);
+    setting(&is_allowed, NULL);
 }
 
 void *sbl_pages_map(size_t size)
@@ -61,7 +73,7 @@ int sbl_pages_took(int64_t ns)
     return 1;
 }
 
-void sbl_pages_advise(void *memory, size_t size)
+int sbl_pages_advise(void *memory, size_t size)
 {
     int64_t before;
 
@@ -69,11 +81,21 @@ void sbl_pages_advise(void *memory, size_t size)
     if (!is_allowed || atomic_load_explicit(&small_left, memory_order_relaxed) > 0) {
         atomic_fetch_sub_explicit(&small_left, (int64_t)size, memory_order_relaxed);
         madvise(memory, size, MADV_NOHUGEPAGE);
-        return;
+        return 1;
     }
     madvise(memory, size, MADV_HUGEPAGE);
     before                   = own_ns();
     *(volatile char *)memory = 0;
     if (sbl_pages_took(own_ns() - before) && size > SBL_HUGE_PAGE)
         madvise((char *)memory + SBL_HUGE_PAGE, size - SBL_HUGE_PAGE, MADV_NOHUGEPAGE);
+    return 0;
+}
+
+void sbl_pages_fetch(void *memory, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    madvise(memory, size, MADV_POPULATE_WRITE); /* a kernel that knows it not: each page comes when it is touched */
+#else
+    (void)memory, (void)size;
+#endif
 }

@@ -16,10 +16,11 @@
 
 enum {
     LINE     = 64,
-    CLASSES  = 8,   /* of 1 to 8 lines; what is larger is rare, and malloc's */
-    MANY     = 64,  /* records that a thread takes at once */
-    MOST     = 256, /* that it keeps; beyond, half of them go back */
-    MOST_OLD = 4    /* empty chunks that a class keeps */
+    CLASSES  = 8,     /* of 1 to 8 lines; what is larger is rare, and malloc's */
+    MANY     = 64,    /* records that a thread takes at once */
+    MOST     = 256,   /* that it keeps; beyond, half of them go back */
+    MOST_OLD = 4,     /* empty chunks that a class keeps */
+    AHEAD = 16 * 4096 /* bytes of a chunk that are fetched at once: a page that faults alone takes half as long again */
 };
 #define CHUNK SBL_HUGE_PAGE
 
@@ -34,6 +35,7 @@ typedef struct chunk {
     uint32_t      n_out;  /* records that are with threads, used or not */
     uint32_t      n_made; /* that were ever given out */
     int32_t       is_listed;
+    uint32_t      fetched; /* bytes from its start that were asked of the system; all of them if it does so by itself */
 } chunk;
 
 typedef struct class
@@ -107,8 +109,8 @@ static chunk *map_chunk(int is_first)
 
     if (k && is_first)
         madvise(k, CHUNK, MADV_NOHUGEPAGE);
-    else if (k)
-        sbl_pages_advise(k, CHUNK);
+    if (k)
+        k->fetched = !is_first && sbl_pages_advise(k, CHUNK) ? 0 : CHUNK;
     return k;
 }
 
@@ -143,6 +145,18 @@ static void take_free(class *s, stock *t, chunk *k, uint32_t many)
     }
     if (!k->free)
         unlist(s, k);
+}
+
+/* What is to be fetched for the records up to end; 0 bytes: nothing. */
+static size_t must_fetch(chunk *k, const char *end, char **from)
+{
+    const size_t wanted = (size_t)(end - (char *)k), done = k->fetched;
+
+    if (wanted <= done)
+        return 0;
+    *from      = (char *)k + done;
+    k->fetched = (uint32_t)((wanted + AHEAD - 1) / AHEAD * AHEAD);
+    return k->fetched - done;
 }
 
 static int take_fresh(class *s, stock *t, int c, uint32_t many)
@@ -245,14 +259,18 @@ static int fill(stock *t, int c)
 {
     const uint32_t many = keeps_a_stock() ? MANY : 1;
     class         *s    = &classes[c];
+    char          *from = NULL;
+    size_t         size = 0;
     int            ok   = 1;
 
     pthread_mutex_lock(&s->lock);
     if (s->first)
         take_free(s, t, s->first, many);
-    else
-        ok = take_fresh(s, t, c, many);
+    else if ((ok = take_fresh(s, t, c, many)))
+        size = must_fetch(chunk_of(t->fresh), t->fresh_end, &from);
     pthread_mutex_unlock(&s->lock);
+    if (size)
+        sbl_pages_fetch(from, size);
     return ok;
 }
 

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/isa.h"
+#include "base/log.h"
+#include "base/pages.h"
 #include "base/struct.h"
 #include "graph/budget.h"
 #include "graph/trace.h"
@@ -204,6 +207,18 @@ static sabal_status open_trace(sabal_client *client, const char *path, sabal_err
     return *path ? sbl_trace_open(&client->trace, path, err) : SABAL_OK;
 }
 
+/* What is read once a process, where nobody could be told. */
+static sabal_status check_settings(sabal_error *err)
+{
+    sabal_status st = sbl_isa_check(err);
+
+    if (!st)
+        st = sbl_log_check(err);
+    if (!st)
+        st = sbl_pages_check(err);
+    return st ? st : sbl_buffer_check(err);
+}
+
 static sabal_status open_client(sabal_client *client, sbl_choose_fn *choose, const char *address, sabal_error *err,
                                 const sabal_open_options *options)
 {
@@ -213,7 +228,7 @@ static sabal_status open_client(sabal_client *client, sbl_choose_fn *choose, con
     if (options->threads < 0 || options->threads > 1024)
         return sbl_error_set(err, SABAL_EINVAL, "%d threads asked for: expected 1 to 1024, or 0 for all cores",
                              options->threads);
-    st = sbl_isa_check(err);
+    st = check_settings(err);
     if (st)
         return st;
     st = choose(&engine, address, options, err);

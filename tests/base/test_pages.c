@@ -99,3 +99,20 @@ Test(pages, are_small_for_a_while_after_a_dear_one)
     cr_expect_eq(in_a_child(look_after_dear), 0);
     cr_expect_eq(sbl_pages_took(100000), 0);
 }
+
+Test(pages, that_are_fetched_are_there_and_no_others)
+{
+    const size_t  page = (size_t)sysconf(_SC_PAGESIZE), some = 16;
+    unsigned char there[SBL_HUGE_PAGE / 4096];
+    char         *memory = sbl_pages_map(SBL_HUGE_PAGE);
+
+    cr_assert(memory);
+    madvise(memory, SBL_HUGE_PAGE, MADV_NOHUGEPAGE);
+    if (madvise(memory, page, MADV_POPULATE_WRITE))
+        cr_skip_test("the system fetches no pages when asked to");
+    sbl_pages_fetch(memory, some * page);
+    cr_assert_eq(mincore(memory, SBL_HUGE_PAGE, there), 0);
+    for (size_t i = 0; i < SBL_HUGE_PAGE / page; i++)
+        cr_expect_eq(there[i] & 1, i < some);
+    munmap(memory, SBL_HUGE_PAGE);
+}

@@ -146,6 +146,17 @@ Test(client, a_setting_that_cannot_be_read_is_refused)
     expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "threads is 'many' in SABAL_THREADS");
     setenv("SABAL_THREADS", "1025", 1);
     expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "SABAL_THREADS");
+    unsetenv("SABAL_THREADS");
+    setenv("SABAL_HUGE_PAGES", "maybe", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL,
+                  "huge_pages is 'maybe' in SABAL_HUGE_PAGES: expected a whole number from 0 to 1");
+    unsetenv("SABAL_HUGE_PAGES");
+    setenv("SABAL_BUFFER_CACHE", "x", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "buffer_cache is 'x' in SABAL_BUFFER_CACHE");
+    unsetenv("SABAL_BUFFER_CACHE");
+    setenv("SABAL_LOG", "loud", 1);
+    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "log (SABAL_LOG) is 'loud': expected error, warn,");
+    unsetenv("SABAL_LOG");
 }
 
 Test(client, a_trace_that_cannot_be_written_is_refused)
