@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "cluster/process.h"
 #include "cluster/wire.h"
 
@@ -156,8 +157,9 @@ static sabal_status worker_init(sbl_worker *w, sbl_hub *hub, int32_t index, saba
     sbl_channel_init(&w->channel);
     w->fault    = MAP_FAILED;
     w->fault_fd = above_lowest(sbl_alloc_must_fail() ? -1 : memfd_create("sabal-fault", MFD_CLOEXEC));
-    if (w->fault_fd < 0 || ftruncate(w->fault_fd, sizeof *w->fault))
-        return sbl_error_errno(err, errno, "memory shared with a worker");
+    if (w->fault_fd < 0 || sbl_grow_truncate(w->fault_fd, sizeof *w->fault))
+        return sbl_error_errno(err, errno, "memory shared with a worker%s",
+                               errno == EFBIG ? ", which counts as a file (ulimit -f)" : "");
     w->fault = mmap(NULL, sizeof *w->fault, PROT_READ | PROT_WRITE, MAP_SHARED, w->fault_fd, 0);
     return w->fault == MAP_FAILED ? sbl_error_memory(err, sizeof *w->fault, "memory shared with a worker") : SABAL_OK;
 }

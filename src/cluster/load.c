@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 #include "cluster/elf.h"
 
 /* --- a file's bytes --------------------------------------------------------------------------------------------- */
@@ -111,7 +112,7 @@ static void *open_copy(int fd)
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size) {
-        ssize_t n = write(fd, bytes, size);
+        ssize_t n = sbl_grow_write(fd, bytes, size);
 
         if (n < 0 && errno != EINTR)
             return 0;

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/grow.h"
 
 struct sbl_segments {
     pthread_mutex_t lock;
@@ -151,6 +152,12 @@ static sabal_status map_to_fill(void **room, const sbl_segment *s, sabal_error *
     return SABAL_OK;
 }
 
+static sabal_status no_room(int error_number, size_t size, sabal_error *err)
+{
+    return sbl_error_errno(err, error_number, "%zu bytes of shared memory for a value%s", size,
+                           error_number == EFBIG ? ", which count as a file (ulimit -f)" : "");
+}
+
 sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments *table, uint64_t id, size_t size,
                                 sabal_error *err)
 {
@@ -160,9 +167,10 @@ sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments
     if (!s)
         return sbl_error_memory(err, sizeof *s, "a record of shared memory");
     s->fd = sbl_alloc_must_fail() ? -1 : memfd_create("sabal-value", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (s->fd < 0 || ftruncate(s->fd, (off_t)size)) {
+    if (s->fd < 0 || sbl_grow_truncate(s->fd, (off_t)size)) {
+        st = no_room(errno, size, err);
         segment_free(s);
-        return sbl_error_errno(err, errno, "%zu bytes of shared memory for a value", size);
+        return st;
     }
     st = map_to_read(s, err);
     if (!st && room)
@@ -186,12 +194,12 @@ sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *
     if (sbl_alloc_must_fail())
         return sbl_error_memory(err, size, "shared memory for a value");
     while (size > 0) {
-        ssize_t n = pwrite(segment->fd, at, size, (off_t)offset);
+        ssize_t n = sbl_grow_pwrite(segment->fd, at, size, (off_t)offset);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return sbl_error_errno(err, n ? errno : ENOSPC, "%zu bytes of shared memory for a value", segment->size);
+            return no_room(n ? errno : ENOSPC, segment->size, err);
         at += n;
         offset += (size_t)n;
         size -= (size_t)n;

@@ -2,48 +2,19 @@
  * O_DIRECT where the file system knows it. Where it doesn't, each slice is written back and dropped from the page cache
  * before the next, so that a writer never has more than one slice of dirty pages. Some file systems take O_DIRECT and
  * go through the cache all the same, so the dropping is asked for in either case; without pages it costs nothing.
- *
- * A write past RLIMIT_FSIZE raises SIGXFSZ, which would end the process: it is held off and thrown away.
  */
 #include "graph/spill_disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
-
-/* What held off the signal, and whether one was waiting already, which is not ours to take. */
-struct held_off {
-    sigset_t before;
-    int      waiting;
-};
-
-static void hold_off(struct held_off *h, sigset_t *set)
-{
-    sigset_t waiting;
-
-    sigemptyset(set);
-    sigaddset(set, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, set, &h->before);
-    h->waiting = sigismember(&h->before, SIGXFSZ) && !sigpending(&waiting) && sigismember(&waiting, SIGXFSZ);
-}
-
-static void let_go(const struct held_off *h, const sigset_t *set)
-{
-    int number = errno;
-
-    if (number == EFBIG && !h->waiting)
-        sigtimedwait(set, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &h->before, NULL);
-    errno = number;
-}
+#include "base/grow.h"
 
 int64_t sbl_spill_disk_free(const sbl_spill_disk *disk)
 {
@@ -103,7 +74,7 @@ static int write_all(sbl_spill_disk *disk, const char *from, size_t size, int64_
     int direct = disk->direct;
 
     while (size) {
-        ssize_t n = pwrite(disk->fd, from, size, at);
+        ssize_t n = sbl_grow_pwrite(disk->fd, from, size, at);
 
         if (n > 0) {
             from += n;
@@ -120,13 +91,8 @@ static int write_all(sbl_spill_disk *disk, const char *from, size_t size, int64_
 
 sabal_status sbl_spill_disk_write(sbl_spill_disk *disk, const void *from, size_t size, int64_t at, sabal_error *err)
 {
-    struct held_off held;
-    sigset_t        set;
-    int             number;
+    const int number = write_all(disk, from, size, at);
 
-    hold_off(&held, &set);
-    number = errno = write_all(disk, from, size, at);
-    let_go(&held, &set);
     if (number)
         return write_error(disk, number, (int64_t)size, at, err);
     drop_behind(disk, at, size);
@@ -163,7 +129,7 @@ static int lengthen(const sbl_spill_disk *disk, int64_t end)
 
     if (fstat(disk->fd, &st))
         return errno;
-    while (st.st_size < end && ftruncate(disk->fd, end))
+    while (st.st_size < end && sbl_grow_truncate(disk->fd, end))
         if (errno != EINTR)
             return errno;
     return 0;
@@ -171,12 +137,9 @@ static int lengthen(const sbl_spill_disk *disk, int64_t end)
 
 sabal_status sbl_spill_disk_reserve(sbl_spill_disk *disk, int64_t at, int64_t size, sabal_error *err)
 {
-    struct held_off held;
-    sigset_t        set;
-    int             number = 0;
+    int number = 0;
 
-    hold_off(&held, &set);
-    while (fallocate(disk->fd, 0, at, size)) {
+    while (sbl_grow_allocate(disk->fd, at, size)) {
         number = errno;
         if (number == EOPNOTSUPP || number == ENOSYS)
             number = lengthen(disk, at + size);
@@ -184,8 +147,6 @@ sabal_status sbl_spill_disk_reserve(sbl_spill_disk *disk, int64_t at, int64_t si
             break;
         number = 0;
     }
-    errno = number;
-    let_go(&held, &set);
     return number ? write_error(disk, number, size, at, err) : SABAL_OK;
 }
 

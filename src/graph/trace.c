@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "base/log.h"
 
 #define N_SLOTS    16
@@ -61,7 +62,7 @@ static void write_out(sbl_trace *trace, const char *text, size_t n)
 {
     pthread_mutex_lock(&trace->file_lock);
     while (n && !trace->error) {
-        ssize_t written = write(trace->fd, text, n);
+        ssize_t written = sbl_grow_write(trace->fd, text, n);
 
         if (written < 0 && errno != EINTR)
             trace->error = errno;

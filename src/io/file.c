@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 
 enum { SHOWN_PATH = 200 }; /* characters of a path in a message: the end tells more */
 
@@ -151,7 +152,7 @@ sabal_status sbl_file_write_at(int fd, const void *data, size_t n, int64_t offse
     const char *at = data;
 
     for (size_t done = 0; done < n;) {
-        ssize_t put = pwrite(fd, at + done, n - done, (off_t)offset + (off_t)done);
+        ssize_t put = sbl_grow_pwrite(fd, at + done, n - done, (off_t)offset + (off_t)done);
 
         if (put < 0 && errno == EINTR)
             continue;
@@ -168,7 +169,7 @@ sabal_status sbl_file_reserve(int fd, int64_t size, sabal_error *err)
 {
     if (size == 0)
         return SABAL_OK;
-    while (fallocate(fd, 0, 0, (off_t)size)) {
+    while (sbl_grow_allocate(fd, 0, (off_t)size)) {
         if (errno == EINTR)
             continue;
         if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/grow.h"
 #include "io/hdf5_library.h"
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
@@ -150,7 +151,7 @@ static herr_t write_bytes(H5FD_t *common, H5FD_mem_t type, hid_t dxpl, haddr_t a
     size_t       done = 0;
 
     while (done < size && !file->given_up) {
-        ssize_t n = pwrite(file->fd, (const char *)data + done, size - done, (off_t)(address + done));
+        ssize_t n = sbl_grow_pwrite(file->fd, (const char *)data + done, size - done, (off_t)(address + done));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -171,7 +172,7 @@ static herr_t truncate_file(H5FD_t *common, hid_t dxpl, hbool_t closing)
 
     if (file->given_up || !file->writable || file->allocated == file->end)
         return 0;
-    if (ftruncate(file->fd, (off_t)file->allocated)) {
+    if (sbl_grow_truncate(file->fd, (off_t)file->allocated)) {
         sbl_h5_the_driver.error_number = errno;
         return -1;
     }
