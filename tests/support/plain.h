@@ -32,14 +32,14 @@ void plain_register_suite(const char *suite, const struct plain_options *options
     __attribute__((constructor)) static void suite_##_##name_##_register(void)                                         \
     {                                                                                                                  \
         static struct plain_test t = {                                                                                 \
-            .suite = #suite_, .name = #name_, .run = suite_##_##name_##_run, .options = {.timeout = 0, __VA_ARGS__}};  \
+            .suite = #suite_, .name = #name_, .run = suite_##_##name_##_run, .options = {__VA_ARGS__}};                \
         plain_register(&t);                                                                                            \
     }                                                                                                                  \
     static void suite_##_##name_##_run(void)
 #define TestSuite(suite_, ...)                                                                                         \
     __attribute__((constructor)) static void suite_##_suite_register(void)                                             \
     {                                                                                                                  \
-        static const struct plain_options o = {.timeout = 0, __VA_ARGS__};                                             \
+        static const struct plain_options o = {__VA_ARGS__};                                                           \
         plain_register_suite(#suite_, &o);                                                                             \
     }                                                                                                                  \
     struct plain_test
