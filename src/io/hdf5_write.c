@@ -7,20 +7,17 @@
  * Contiguous data: the library makes room and tells where, its file is closed, rows are written by pwrite from all
  * threads. Chunks: filtered by the calling thread, handed to the library one at a time.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <libdeflate.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buffer.h"
 #include "base/error.h"
 #include "io/file.h"
 #include "io/hdf5_data.h"
+#include "io/hdf5_target.h"
 #include "io/partial.h"
 #include "io/writer.h"
 
@@ -106,63 +103,6 @@ static sabal_status choose_layout(hdf5_writer *w, int32_t ndim, const int64_t *s
                              "which HDF5 can't store: ask for fewer rows",
                              grid->chunk[0], w->row_bytes);
     return sbl_h5_grid_finish(grid, err);
-}
-
-/* The whole of a file into an empty one; by reference or within the kernel where that works. */
-static sabal_status copy_file(int to, int from, int64_t size, sabal_error *err)
-{
-    int64_t      done = 0;
-    size_t       room = (size_t)1 << 20;
-    void        *data;
-    sabal_status st = SABAL_OK;
-
-    while (done < size) {
-        ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)(size - done), 0);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
-            return sbl_error_errno(err, errno, "copying the file, to add to the copy");
-        if (n <= 0)
-            break; /* it can't between these two */
-        done += n;
-    }
-    if (done == size)
-        return SABAL_OK;
-    data = sbl_buffer_alloc(room);
-    if (!data)
-        return sbl_error_memory(err, room, "copying a file");
-    while (done < size && !st) {
-        size_t n = (size_t)(size - done < (int64_t)room ? size - done : (int64_t)room);
-
-        st = sbl_file_read_at(from, data, n, done, err);
-        if (!st)
-            st = sbl_file_write_at(to, data, n, done, err);
-        done += (int64_t)n;
-    }
-    sbl_buffer_free(data, room);
-    return st;
-}
-
-static sabal_status take_over(hdf5_writer *w, sabal_error *err)
-{
-    int          fd = -1;
-    sabal_status st;
-
-    if (stat(w->partial.target, &w->before)) {
-        memset(&w->before, 0, sizeof w->before);
-        return errno == ENOENT ? SABAL_OK : sbl_file_failed(err, errno, w->path, 1);
-    }
-    st = sbl_file_open(&fd, &w->before, w->partial.target, err);
-    if (st)
-        return st;
-    st = sbl_h5_check_signature(fd, w->before.st_size, err);
-    if (st)
-        sbl_error_prefix(err, "a data set can't be added");
-    else
-        st = copy_file(w->partial.fd, fd, w->before.st_size, err);
-    close(fd);
-    return st;
 }
 
 /* In a file that exists: the name must be free, what lies before it in the path must be groups. */
@@ -414,22 +354,6 @@ static void abort_writer(sbl_writer *common)
     sbl_free(w);
 }
 
-/* Somebody else may have changed the target, or made it, since it was copied: that must not be lost. */
-static sabal_status check_unchanged(const hdf5_writer *w, sabal_error *err)
-{
-    struct stat now;
-
-    if (stat(w->partial.target, &now))
-        memset(&now, 0, sizeof now);
-    if (now.st_dev == w->before.st_dev && now.st_ino == w->before.st_ino && now.st_size == w->before.st_size &&
-        now.st_mtim.tv_sec == w->before.st_mtim.tv_sec && now.st_mtim.tv_nsec == w->before.st_mtim.tv_nsec)
-        return SABAL_OK;
-    return sbl_error_set(err, SABAL_EIO, "the file was %s by somebody else meanwhile, and is left so: store again",
-                         !w->before.st_ino ? "made"
-                         : now.st_ino      ? "changed"
-                                           : "removed");
-}
-
 static sabal_status finish(sbl_writer *common, sabal_error *err)
 {
     hdf5_writer *w       = (hdf5_writer *)common;
@@ -447,7 +371,7 @@ static sabal_status finish(sbl_writer *common, sabal_error *err)
         if (st)
             goto done;
     }
-    st = check_unchanged(w, &failure);
+    st = sbl_h5_target_check(&w->before, &w->partial, &failure);
     if (st)
         goto done;
     st = sbl_partial_finish(&w->partial, &failure);
@@ -474,7 +398,7 @@ static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *sha
     st = sbl_partial_create(&w->partial, w->path, err);
     if (st)
         return st;
-    st = take_over(w, err);
+    st = sbl_h5_target_copy(&w->before, &w->partial, w->path, err);
     if (st)
         return st;
     st = begin(w, err);
