@@ -90,3 +90,14 @@ int sbl_grow_allocate(int fd, off_t offset, off_t size)
     let_go(&held);
     return failed;
 }
+
+ssize_t sbl_grow_copy(int to, int from, size_t n)
+{
+    struct held held;
+    ssize_t     done;
+
+    hold(&held);
+    done = copy_file_range(from, NULL, to, NULL, n, 0);
+    let_go(&held);
+    return done;
+}

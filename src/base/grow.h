@@ -11,6 +11,8 @@
 
 ssize_t sbl_grow_write(int fd, const void *data, size_t n);
 ssize_t sbl_grow_pwrite(int fd, const void *data, size_t n, off_t offset);
+/** copy_file_range(), from where both stand. */
+ssize_t sbl_grow_copy(int to, int from, size_t n);
 int     sbl_grow_truncate(int fd, off_t size);
 int     sbl_grow_allocate(int fd, off_t offset, off_t size);
 

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "io/file.h"
 #include "io/hdf5_library.h"
 
@@ -19,14 +20,14 @@ static sabal_status copy_file(int to, int from, int64_t size, sabal_error *err)
     sabal_status st = SABAL_OK;
 
     while (done < size) {
-        ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)(size - done), 0);
+        ssize_t n = sbl_grow_copy(to, from, (size_t)(size - done));
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
             return sbl_error_errno(err, errno, "copying the file, to add to the copy");
         if (n <= 0)
-            break; /* it can't between these two */
+            break; /* it can't between these two, or writing will tell why */
         done += n;
     }
     if (done == size)

@@ -222,6 +222,30 @@ Test(files, a_write_that_fails_is_told_and_leaves_nothing)
     }
 }
 
+/* The copy that is added to stops at the limit. */
+Test(files, a_data_set_is_not_added_to_a_file_that_may_not_be_so_long)
+{
+    enum { MANY = 100000 };
+    static double x[MANY];
+    struct rlimit before, limit;
+    struct stat   is, was;
+    sabal_error   err = SABAL_ERROR_INIT;
+
+    if (!sabal_has("hdf5"))
+        cr_skip_test("built without HDF5");
+    cr_assert_eq(sabal_store(vector(client, x, SABAL_FLOAT64, MANY, 1000), in_folder("w.h5:/x"), &err), SABAL_OK);
+    cr_assert_eq(stat(in_folder("w.h5"), &was), 0);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit          = before;
+    limit.rlim_cur = 200000;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    cr_expect_eq(sabal_store(vector(client, x, SABAL_FLOAT64, 10, 10), in_folder("w.h5:/y"), &err), SABAL_ENOSPC);
+    setrlimit(RLIMIT_FSIZE, &before);
+    cr_expect(strstr(err.message, "ulimit -f") != NULL);
+    cr_expect(!stat(in_folder("w.h5"), &is) && is.st_ino == was.st_ino && is.st_size == was.st_size);
+    cr_expect_eq(clear_folder(), 1);
+}
+
 static void write_bytes(const char *name, const void *bytes, size_t n)
 {
     FILE *f = fopen(in_folder(name), "wb");

@@ -38,8 +38,11 @@ static int waits(int signal)
 
 Test(grow, past_the_limit_each_call_fails_and_raises_nothing)
 {
-    int fd = limited_file(100);
+    int from = memfd_create("from", MFD_CLOEXEC), fd;
 
+    cr_assert_eq(sbl_grow_write(from, "01", 2), 2);
+    lseek(from, 0, SEEK_SET);
+    fd = limited_file(100);
     cr_expect_eq(sbl_grow_write(fd, "0123456789", 10), 10);
     cr_expect_eq(sbl_grow_pwrite(fd, "0123456789", 10, 95), 5);
     expect_efbig(sbl_grow_pwrite(fd, "0123456789", 10, 100));
@@ -48,9 +51,11 @@ Test(grow, past_the_limit_each_call_fails_and_raises_nothing)
     cr_expect_eq(sbl_grow_truncate(fd, 100), 0);
     lseek(fd, 0, SEEK_END);
     expect_efbig(sbl_grow_write(fd, "0", 1));
+    expect_efbig(sbl_grow_copy(fd, from, 1));
     setrlimit(RLIMIT_FSIZE, &before);
     cr_expect_eq(sbl_grow_write(fd, "0", 1), 1);
     close(fd);
+    close(from);
 }
 
 Test(grow, a_signal_that_waits_already_goes_on_waiting)
