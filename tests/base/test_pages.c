@@ -108,8 +108,8 @@ Test(pages, that_are_fetched_are_there_and_no_others)
 
     cr_assert(memory);
     madvise(memory, SBL_HUGE_PAGE, MADV_NOHUGEPAGE);
-    if (madvise(memory, page, MADV_POPULATE_WRITE))
-        cr_skip_test("the system fetches no pages when asked to");
+    if (madvise(memory, page, MADV_POPULATE_WRITE) || mincore(memory, page, there) || !(there[0] & 1))
+        cr_skip_test("the system fetches no pages when asked to"); /* an emulator says that it did */
     sbl_pages_fetch(memory, some * page);
     cr_assert_eq(mincore(memory, SBL_HUGE_PAGE, there), 0);
     for (size_t i = 0; i < SBL_HUGE_PAGE / page; i++)
