@@ -138,7 +138,8 @@ SABAL_API void sabal_reduce_options_init(sabal_reduce_options *options);
  *   out      out_size bytes, written on success; the neutral result for an empty range
  *   returns  SABAL_OK; else the status of the first leaf that failed
  *
- * Partial results are aligned to 16. Up to 64 bytes they live on the stack; larger ones take one slot a leaf.
+ * Partial results are aligned to 16. Up to 64 bytes they live on stacks, and are copied as bytes; larger ones take one
+ * slot a leaf.
  *
  * Cost:   about 10 ns a leaf beside fn and combine
  * Errors: SABAL_EINVAL (a negative grain, a client that is NULL), SABAL_ENOMEM (for the slots); fn's

@@ -113,7 +113,8 @@ typedef void sabal_log_fn(void *user, sabal_log_level level, const char *line);
 
 /**
  * Sends the log to fn, for the whole process; NULL ends it. Without a call the library is silent, unless the
- * environment sets SABAL_LOG to a level (error, warn, info, debug): then lines go to stderr.
+ * environment sets SABAL_LOG to a level (error, warn, info, debug): then lines go to stderr. sabal_open() refuses another
+ * word there.
  */
 SABAL_API void sabal_set_log(sabal_log_fn *fn, void *user, sabal_log_level level);
 

@@ -155,6 +155,26 @@ bad:
                          name, text, source, min, max);
 }
 
+sabal_status sbl_config_choice(int *number, const char *name, const char *const *words, int n, sabal_error *err)
+{
+    char   text[64], source[256], all[256] = "";
+    size_t length = 0;
+
+    look_up(name, text, sizeof text, source, sizeof source);
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(text, words[i]) || (!i && !text[0])) {
+            *number = i;
+            return SABAL_OK;
+        }
+        length += (size_t)snprintf(all + length, sizeof all - length, "%s%s",
+                                   !i           ? ""
+                                   : i == n - 1 ? " or "
+                                                : ", ",
+                                   words[i]);
+    }
+    return sbl_error_set(err, SABAL_EINVAL, "%s is '%s' in %s: expected %s", name, text, source, all);
+}
+
 sabal_status sbl_config_limit(int64_t *value, const char *name, int64_t all, sabal_error *err)
 {
     char        text[64], source[256];

@@ -11,7 +11,7 @@
     X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                         \
     X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")         \
     X("worker", "SABAL_WORKER", "", "the program sabal-worker; empty: beside libsabal")                                \
-    X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; empty: silent")           \
+    X("log", "SABAL_LOG", "", "log to stderr from this level on: error, warn, info or debug; none or empty: silent")   \
     X("isa", "SABAL_ISA", "auto", "instruction set of the kernels: auto, baseline, avx2 or avx512")                    \
     X("spill_folder", "SABAL_SPILL_FOLDER", "",                                                                        \
       "folder on a disk for values that don't fit in memory; empty: the first of $TMPDIR, /var/tmp, /tmp on a disk")   \
@@ -35,6 +35,8 @@ const sbl_config_entry *sbl_config_entry_at(size_t i);
 size_t sbl_config_text(const char *name, char *text, size_t size);
 /** A setting as a whole number (suffixes K, M, G, T of 1024 allowed). SABAL_EINVAL names setting and source. */
 sabal_status sbl_config_int(int64_t *value, const char *name, int64_t min, int64_t max, sabal_error *err);
+/** A setting that is one of n words, the first for an empty one too, as its number. SABAL_EINVAL as above, with the words. */
+sabal_status sbl_config_choice(int *number, const char *name, const char *const *words, int n, sabal_error *err);
 /** A setting as a limit of bytes, see sbl_parse_bytes(); `all` is what a part is of. -1: none. SABAL_EINVAL as above. */
 sabal_status sbl_config_limit(int64_t *value, const char *name, int64_t all, sabal_error *err);
 

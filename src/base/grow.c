@@ -33,7 +33,8 @@ static void hold(struct held *held)
     held->waiting = sigismember(&held->before, SIGXFSZ) && !sigpending(&waiting) && sigismember(&waiting, SIGXFSZ);
 }
 
-static void let_go(const struct held *held)
+/* given: by the call. Of a signal that came without this failure another process is the sender: the host is to have it. */
+static void let_go(const struct held *held, ssize_t given)
 {
     const int number = errno;
     sigset_t  set;
@@ -41,7 +42,7 @@ static void let_go(const struct held *held)
     if (!held->is_held)
         return;
     only_this_signal(&set);
-    if (!held->waiting)
+    if (given < 0 && number == EFBIG && !held->waiting)
         sigtimedwait(&set, NULL, &(struct timespec){0});
     pthread_sigmask(SIG_SETMASK, &held->before, NULL);
     errno = number;
@@ -54,7 +55,7 @@ ssize_t sbl_grow_write(int fd, const void *data, size_t n)
 
     hold(&held);
     done = write(fd, data, n);
-    let_go(&held);
+    let_go(&held, done);
     return done;
 }
 
@@ -65,7 +66,7 @@ ssize_t sbl_grow_pwrite(int fd, const void *data, size_t n, off_t offset)
 
     hold(&held);
     done = pwrite(fd, data, n, offset);
-    let_go(&held);
+    let_go(&held, done);
     return done;
 }
 
@@ -76,7 +77,7 @@ int sbl_grow_truncate(int fd, off_t size)
 
     hold(&held);
     failed = ftruncate(fd, size);
-    let_go(&held);
+    let_go(&held, failed);
     return failed;
 }
 
@@ -87,7 +88,7 @@ int sbl_grow_allocate(int fd, off_t offset, off_t size)
 
     hold(&held);
     failed = fallocate(fd, 0, offset, size);
-    let_go(&held);
+    let_go(&held, failed);
     return failed;
 }
 
@@ -98,6 +99,6 @@ ssize_t sbl_grow_copy(int to, int from, size_t n)
 
     hold(&held);
     done = copy_file_range(from, NULL, to, NULL, n, 0);
-    let_go(&held);
+    let_go(&held, done);
     return done;
 }

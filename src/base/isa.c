@@ -2,7 +2,6 @@
 #include "base/isa.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 #include "base/config.h"
 #include "base/error.h"
@@ -60,24 +59,17 @@ static sbl_isa best(void)
 
 static sabal_status from_setting(sbl_isa *isa, sabal_error *err)
 {
-    char text[32];
+    static const char *const WORDS[] = {"auto", "baseline", "avx2", "avx512"}; /* auto, then as they are numbered */
+    int                      number;
+    sabal_status             st = sbl_config_choice(&number, "isa", WORDS, sizeof WORDS / sizeof *WORDS, err);
 
-    sbl_config_text("isa", text, sizeof text);
-    if (!strcmp(text, "auto")) {
-        *isa = best();
-        return SABAL_OK;
-    }
-    for (int i = 0; i <= SBL_ISA_AVX512; i++) {
-        if (strcmp(text, NAMES[i]))
-            continue;
-        if (!sbl_isa_has((sbl_isa)i))
-            return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                                 "isa (SABAL_ISA) is '%s', which this %s lacks: use auto or %s", text,
-                                 built((sbl_isa)i) ? "processor" : "build", NAMES[best()]);
-        *isa = (sbl_isa)i;
-        return SABAL_OK;
-    }
-    return sbl_error_set(err, SABAL_EINVAL, "isa (SABAL_ISA) is '%s': expected auto, baseline, avx2 or avx512", text);
+    if (st)
+        return st;
+    if (number && !sbl_isa_has((sbl_isa)(number - 1)))
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "isa is '%s', which this %s lacks: use auto or %s (SABAL_ISA)",
+                             WORDS[number], built((sbl_isa)(number - 1)) ? "processor" : "build", NAMES[best()]);
+    *isa = number ? (sbl_isa)(number - 1) : best();
+    return SABAL_OK;
 }
 
 sbl_isa sbl_isa_get(void)

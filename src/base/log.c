@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/config.h"
-#include "base/error.h"
 
 static pthread_mutex_t lock    = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t  guarded = PTHREAD_ONCE_INIT;
@@ -16,7 +15,7 @@ static sabal_log_fn   *sink;
 static void           *sink_user;
 static _Atomic int     threshold = -1; /* -1: the environment was not asked yet; 0: silent */
 
-static const char *const LEVELS[] = {"", "error", "warn", "info", "debug"};
+static const char *const LEVELS[] = {"none", "error", "warn", "info", "debug"};
 
 static void to_stderr(void *user, sabal_log_level level, const char *line)
 {
@@ -39,33 +38,24 @@ static void guard_fork(void)
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
-/* 0 for none, and for a word that is no level. */
-static int level_of(const char *word)
+static sabal_status read_setting(int *level, sabal_error *err)
 {
-    for (int i = SABAL_LOG_ERROR; i <= SABAL_LOG_DEBUG; i++)
-        if (!strcmp(word, LEVELS[i]))
-            return i;
-    return 0;
+    return sbl_config_choice(level, "log", LEVELS, sizeof LEVELS / sizeof *LEVELS, err);
 }
 
 sabal_status sbl_log_check(sabal_error *err)
 {
-    char word[64];
+    int level;
 
-    if (!sbl_config_text("log", word, sizeof word) || level_of(word))
-        return SABAL_OK;
-    return sbl_error_set(err, SABAL_EINVAL, "log (SABAL_LOG) is '%s': expected error, warn, info, debug or nothing",
-                         word);
+    return read_setting(&level, err);
 }
 
-/* Called with the lock held. */
+/* Called with the lock held. What is no level is told by sabal_open(); here it is silence. */
 static void ask_environment(void)
 {
-    char word[64];
-    int  level;
+    int level = 0;
 
-    sbl_config_text("log", word, sizeof word);
-    level = level_of(word);
+    read_setting(&level, NULL);
     if (level)
         sink = to_stderr;
     atomic_store_explicit(&threshold, level, memory_order_relaxed);

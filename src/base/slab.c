@@ -1,6 +1,6 @@
 /*
  * Two levels. Each thread has a few records of each class of size: a list of free ones, and a range of a chunk that was
- * never used (so that memory is touched by whoever uses it first). They come from, and go back to, the class's chunks,
+ * never used (so that memory is touched by whoever uses it first, but for small pages that are fetched ahead). They come from, and go back to, the class's chunks,
  * many at a time under its lock. A chunk is found from a record by its address, and knows how many of its records are
  * out; when none is, it is given back.
  */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/test.h"
@@ -56,6 +57,33 @@ Test(grow, past_the_limit_each_call_fails_and_raises_nothing)
     cr_expect_eq(sbl_grow_write(fd, "0", 1), 1);
     close(fd);
     close(from);
+}
+
+static volatile sig_atomic_t n_handled;
+
+static void handle(int signal)
+{
+    n_handled++;
+}
+
+Test(grow, a_signal_of_somebody_elses_is_the_hosts)
+{
+    int fd = limited_file(100), n = 0;
+
+    signal(SIGXFSZ, handle);
+    for (; n < 200; n++) {
+        pid_t child = fork();
+
+        if (!child)
+            _exit(kill(getppid(), SIGXFSZ));
+        while (waitpid(child, NULL, WNOHANG) != child)
+            cr_assert_eq(sbl_grow_pwrite(fd, "0123456789", 10, 0), 10);
+    }
+    cr_expect_eq(n_handled, n);
+    expect_efbig(sbl_grow_truncate(fd, 101));
+    cr_expect_eq(n_handled, n);
+    setrlimit(RLIMIT_FSIZE, &before);
+    close(fd);
 }
 
 Test(grow, a_signal_that_waits_already_goes_on_waiting)

@@ -16,7 +16,7 @@ Test(isa, a_name_that_is_none_is_told_with_those_there_are, .fini = clean)
 
     setenv("SABAL_ISA", "sse9", 1);
     cr_expect_eq(sbl_isa_check(&err), SABAL_EINVAL);
-    cr_expect_str_eq(err.message, "isa (SABAL_ISA) is 'sse9': expected auto, baseline, avx2 or avx512");
+    cr_expect_str_eq(err.message, "isa is 'sse9' in SABAL_ISA: expected auto, baseline, avx2 or avx512");
 }
 
 Test(isa, baseline_and_auto_are_always_there, .fini = clean)

@@ -91,9 +91,13 @@ class Entrant:
     out: bool = False
     cpus: list = dataclasses.field(default_factory=list)          # seconds of processors that the runs used
     quiet_values: list = dataclasses.field(default_factory=list)  # of runs that nobody disturbed
+    quiet_cpus: list = dataclasses.field(default_factory=list)
 
     def median(self):
         return statistics.median(self.quiet_values if len(self.quiet_values) >= ENOUGH else self.values)
+
+    def median_cpu(self):
+        return statistics.median(self.quiet_cpus if len(self.quiet_cpus) >= ENOUGH else self.cpus)
 
     def text(self):
         return (f'{self.name} {self.median():.4g} ({min(self.values):.4g} .. {max(self.values):.4g})'
@@ -173,6 +177,7 @@ class Engine:
             value = math.inf  # it is never so efficient
         if quiet(answer, e):
             e.quiet_values.append(value)
+            e.quiet_cpus.append(answer.get('cpu', 0))
         else:
             self.disturbed += 1
         return value
@@ -218,10 +223,11 @@ class Engine:
             return
         entrants = self.rounds(case, entrants + ([ideal] if ideal else []), hopeless)
         if ideal:
-            entrants.remove(ideal)
-            mine = entrants[0].median()
-            self.bench.result(case + '-ideal', mine, ideal.name, ideal.median(), unit, mine / ideal.median(), 'ours / the ideal',
-                              ideal.threads)
+            entrants = [e for e in entrants if e is not ideal]
+            known = ideal.values and entrants and entrants[0].values
+            mine, best = (entrants[0].median(), ideal.median()) if known else (None, None)
+            self.bench.result(case + '-ideal', mine, ideal.name, best, unit, mine / best if known else None,
+                              'ours / the ideal', ideal.threads)
         self.judge(case, entrants, unit, bound, meaning, needs)
 
     def judge(self, case, entrants, unit, bound, meaning, needs=()):
