@@ -72,9 +72,9 @@ __attribute__((always_inline)) static inline void run(struct sabal_place *place,
         int64_t        stop;
         sabal_status   status;
 
-        const int asked = __builtin_expect(__atomic_load_n(&place->request, __ATOMIC_RELAXED), 0);
+        const int asked = __atomic_load_n(&place->request, __ATOMIC_RELAXED);
 
-        if ((asked || offer) && left > grain && top < place->end) {
+        if (__builtin_expect((asked | offer) && left > grain && top < place->end, 0)) {
             struct piece *half = (struct piece *)top++;
 
             half->run     = again;
