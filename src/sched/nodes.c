@@ -1,15 +1,13 @@
 /*
  * A graph as fork-join. Who ends a node counts down those after it; of those that became ready it runs the last one next,
  * and spawns the others, so that a chain is a loop and thieves find work in the deque as always. A job ends with the
- * sync of all that it spawned: so when the root ends, all nodes have. Nested syncs that run what nobody stole nest as deep
- * as the graph branches; from a depth on, what is ready is put into a list of the job instead.
+ * sync of all that it spawned: so when the root ends, all nodes have. What nobody stole goes on in the job that spawned it, so
+ * that the stack is as deep as thieves nest, however long the graph is.
  */
 #include "sched/nodes.h"
 
 #include "sched/job_pool.h"
 #include "sched/worker.h"
-
-#define MAX_DEPTH 512 /* of some 200 bytes each */
 
 /* From `first` on: a node (last == first), or the roots first .. last. */
 struct part {
@@ -17,7 +15,6 @@ struct part {
     uintptr_t     thief;
     sbl_nodes    *nodes;
     uint32_t      first, last;
-    int32_t       depth;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct part) <= sizeof(struct sabal_record), "a part is a record");
 
@@ -26,7 +23,6 @@ struct job {
     struct sabal_place  *place;
     struct sabal_record *top;
     sbl_nodes           *nodes;
-    int32_t              depth;
 };
 
 static sabal_job_fn roots_job;
@@ -65,13 +61,12 @@ static int spawn(struct job *job, sabal_job_fn *run, uint32_t first, uint32_t la
 {
     struct part *part = (struct part *)job->top;
 
-    if (job->top >= job->place->end || job->depth >= MAX_DEPTH)
+    if (job->top >= job->place->end)
         return 0;
     part->run   = run;
     part->nodes = job->nodes;
     part->first = first;
     part->last  = last;
-    part->depth = job->depth + 1;
     job->top++;
     if (__builtin_expect(__atomic_load_n(&job->place->request, __ATOMIC_RELAXED), 0))
         sabal_job_share(job->place, job->top);
@@ -134,16 +129,21 @@ static void run_roots(struct job *job, uint32_t first, uint32_t last)
 static void sync_all(struct job *job, struct sabal_record *head)
 {
     while (job->top > head) {
-        job->top--;
-        if (job->top >= job->place->split || !sabal_job_sync(job->place, job->top))
-            ((struct part *)job->top)->run(job->place, job->top, job->top);
+        const struct part part = *(const struct part *)--job->top; /* what goes on is spawned over it */
+
+        if (job->top < job->place->split && sabal_job_sync(job->place, job->top))
+            continue;
+        if (part.run == roots_job)
+            run_roots(job, part.first, part.last);
+        else
+            run_from(job, part.first);
     }
 }
 
 void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     const struct part *part = (const struct part *)self;
-    struct job         job  = {place, head, part->nodes, part->depth};
+    struct job         job  = {place, head, part->nodes};
 
     run_from(&job, part->first);
     sync_all(&job, head);
@@ -152,7 +152,7 @@ void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct s
 static void roots_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     const struct part *part = (const struct part *)self;
-    struct job         job  = {place, head, part->nodes, part->depth};
+    struct job         job  = {place, head, part->nodes};
 
     run_roots(&job, part->first, part->last);
     sync_all(&job, head);

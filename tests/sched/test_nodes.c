@@ -1,6 +1,7 @@
 /* Graphs that are built once and run many times. */
 #include <sabal/graph.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -152,6 +153,43 @@ Test(nodes, that_branch_as_deep_as_can_be_take_no_deep_stack)
     }
     cr_expect_eq(sabal_graph_run(g, &err), SABAL_OK);
     cr_expect_eq(count, N);
+    sabal_graph_destroy(g);
+}
+
+/* A stencil: each node after three of the step before. */
+enum { STEPS = 3000, WIDE = 8, LAST = 1000 };
+static _Atomic pthread_t first_of_last;
+static atomic_int        n_last, seen_another;
+
+/* Slow in the last steps, until two threads were seen there. */
+static sabal_status note_thread(void *arg)
+{
+    pthread_t none = 0, me = pthread_self();
+
+    if (!arg)
+        return SABAL_OK;
+    if (!atomic_compare_exchange_strong(&first_of_last, &none, me) && none != me)
+        atomic_store(&seen_another, 1);
+    atomic_fetch_add(&n_last, 1);
+    if (!atomic_load(&seen_another))
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 1000000}, NULL);
+    return SABAL_OK;
+}
+
+Test(nodes, of_a_long_graph_are_given_away_to_its_end)
+{
+    sabal_graph *g = sabal_graph_create(client);
+
+    for (int64_t t = 0; t < STEPS; t++)
+        for (int64_t i = 0; i < WIDE; i++) {
+            sabal_graph_add(g, note_thread, t >= STEPS - LAST ? client : NULL);
+            for (int64_t k = i - 1; t && k <= i + 1; k++)
+                if (k >= 0 && k < WIDE)
+                    sabal_graph_edge(g, (t - 1) * WIDE + k, t * WIDE + i);
+        }
+    cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(atomic_load(&n_last), LAST * WIDE);
+    cr_expect(atomic_load(&seen_another));
     sabal_graph_destroy(g);
 }
 
