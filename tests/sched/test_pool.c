@@ -353,23 +353,25 @@ Test(pool, a_woken_thread_may_run_on_every_core_again)
 /* Who rests may be followed on its own core, also after one who did not. */
 Test(pool, who_rests_after_a_wake_leaves_the_sleeper_all_cores)
 {
-    struct rest rest    = {.pool = pool_of(1)};
-    int         steered = 0; /* mostly: the sleeper may just have been moved by the system */
+    struct rest rest = {.pool = pool_of(1)};
 
     sched_getaffinity(0, sizeof rest.all, &rest.all);
     for (int i = 0; i < 20; i++) {
         pthread_t   thread;
         struct look look;
 
-        wake_once(rest.pool, &look);
-        rest.tid = look.tid;
-        steered += CPU_COUNT(&rest.all) == 1 || !has_mask(rest.tid, &rest.all); /* this thread does not rest */
+        for (int tries = 0; tries < 100; tries++) { /* a waker that was late has given back what the next sleep took */
+            wake_once(rest.pool, &look);
+            rest.tid = look.tid;
+            if (!has_mask(rest.tid, &rest.all))
+                break;
+        }
+        cr_assert(CPU_COUNT(&rest.all) == 1 || !has_mask(rest.tid, &rest.all)); /* this thread does not rest */
         pthread_create(&thread, NULL, wake_and_rest, &rest);
         pthread_join(thread, NULL);
         cr_assert(rest.taken_back);
         cr_assert(rest.whole);
     }
-    cr_expect_gt(steered, 0);
     sbl_pool_destroy(rest.pool);
 }
 
