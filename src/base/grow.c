@@ -48,57 +48,39 @@ static void let_go(const struct held *held, ssize_t given)
     errno = number;
 }
 
+/* What a call gives, made while the signal is held off. */
+#define HELD(call)                                                                                                     \
+    __extension__({                                                                                                    \
+        struct held      held;                                                                                         \
+        __typeof__(call) given;                                                                                        \
+                                                                                                                       \
+        hold(&held);                                                                                                   \
+        given = (call);                                                                                                \
+        let_go(&held, given);                                                                                          \
+        given;                                                                                                         \
+    })
+
 ssize_t sbl_grow_write(int fd, const void *data, size_t n)
 {
-    struct held held;
-    ssize_t     done;
-
-    hold(&held);
-    done = write(fd, data, n);
-    let_go(&held, done);
-    return done;
+    return HELD(write(fd, data, n));
 }
 
 ssize_t sbl_grow_pwrite(int fd, const void *data, size_t n, off_t offset)
 {
-    struct held held;
-    ssize_t     done;
-
-    hold(&held);
-    done = pwrite(fd, data, n, offset);
-    let_go(&held, done);
-    return done;
+    return HELD(pwrite(fd, data, n, offset));
 }
 
 int sbl_grow_truncate(int fd, off_t size)
 {
-    struct held held;
-    int         failed;
-
-    hold(&held);
-    failed = ftruncate(fd, size);
-    let_go(&held, failed);
-    return failed;
+    return HELD(ftruncate(fd, size));
 }
 
 int sbl_grow_allocate(int fd, off_t offset, off_t size)
 {
-    struct held held;
-    int         failed;
-
-    hold(&held);
-    failed = fallocate(fd, 0, offset, size);
-    let_go(&held, failed);
-    return failed;
+    return HELD(fallocate(fd, 0, offset, size));
 }
 
 ssize_t sbl_grow_copy(int to, int from, size_t n)
 {
-    struct held held;
-    ssize_t     done;
-
-    hold(&held);
-    done = copy_file_range(from, NULL, to, NULL, n, 0);
-    let_go(&held, done);
-    return done;
+    return HELD(copy_file_range(from, NULL, to, NULL, n, 0));
 }

@@ -1,8 +1,8 @@
 /*
  * Two levels. Each thread has a few records of each class of size: a list of free ones, and a range of a chunk that was
- * never used (so that memory is touched by whoever uses it first, but for small pages that are fetched ahead). They come from, and go back to, the class's chunks,
- * many at a time under its lock. A chunk is found from a record by its address, and knows how many of its records are
- * out; when none is, it is given back.
+ * never used (so that memory is touched by whoever uses it first, but for small pages that are fetched ahead). They come
+ * from, and go back to, the class's chunks, many at a time under its lock. A chunk is found from a record by its address,
+ * and knows how many of its records are out; when none is, it is given back.
  */
 #include "base/slab.h"
 
@@ -16,11 +16,11 @@
 
 enum {
     LINE     = 64,
-    CLASSES  = 8,     /* of 1 to 8 lines; what is larger is rare, and malloc's */
-    MANY     = 64,    /* records that a thread takes at once */
-    MOST     = 256,   /* that it keeps; beyond, half of them go back */
-    MOST_OLD = 4,     /* empty chunks that a class keeps */
-    AHEAD = 16 * 4096 /* bytes of a chunk that are fetched at once: a page that faults alone takes half as long again */
+    CLASSES  = 8,         /* of 1 to 8 lines; what is larger is rare, and malloc's */
+    MANY     = 64,        /* records that a thread takes at once */
+    MOST     = 256,       /* that it keeps; beyond, half of them go back */
+    MOST_OLD = 4,         /* empty chunks that a class keeps */
+    AHEAD    = 16 * 4096, /* bytes that are fetched at once: a page that faults alone takes half as long again */
 };
 #define CHUNK SBL_HUGE_PAGE
 
@@ -107,10 +107,11 @@ static chunk *map_chunk(int is_first)
 {
     chunk *k = sbl_pages_map(CHUNK);
 
-    if (k && is_first)
+    if (!k)
+        return NULL;
+    if (is_first)
         madvise(k, CHUNK, MADV_NOHUGEPAGE);
-    if (k)
-        k->fetched = !is_first && sbl_pages_advise(k, CHUNK) ? 0 : CHUNK;
+    k->fetched = !is_first && sbl_pages_advise(k, CHUNK) ? 0 : CHUNK;
     return k;
 }
 

@@ -158,8 +158,7 @@ static sabal_status worker_init(sbl_worker *w, sbl_hub *hub, int32_t index, saba
     w->fault    = MAP_FAILED;
     w->fault_fd = above_lowest(sbl_alloc_must_fail() ? -1 : memfd_create("sabal-fault", MFD_CLOEXEC));
     if (w->fault_fd < 0 || sbl_grow_truncate(w->fault_fd, sizeof *w->fault))
-        return sbl_error_errno(err, errno, "memory shared with a worker%s",
-                               errno == EFBIG ? ", which counts as a file (ulimit -f)" : "");
+        return sbl_error_errno(err, errno, "memory shared with a worker");
     w->fault = mmap(NULL, sizeof *w->fault, PROT_READ | PROT_WRITE, MAP_SHARED, w->fault_fd, 0);
     return w->fault == MAP_FAILED ? sbl_error_memory(err, sizeof *w->fault, "memory shared with a worker") : SABAL_OK;
 }

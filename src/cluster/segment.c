@@ -154,8 +154,7 @@ static sabal_status map_to_fill(void **room, const sbl_segment *s, sabal_error *
 
 static sabal_status no_room(int error_number, size_t size, sabal_error *err)
 {
-    return sbl_error_errno(err, error_number, "%zu bytes of shared memory for a value%s", size,
-                           error_number == EFBIG ? ", which count as a file (ulimit -f)" : "");
+    return sbl_error_errno(err, error_number, "%zu bytes of shared memory for a value", size);
 }
 
 sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments *table, uint64_t id, size_t size,

@@ -129,7 +129,9 @@ static int32_t serve(int fd, int fault, int32_t threads)
     sabal_status st;
 
     setvbuf(stdout, NULL, _IOLBF, 0); /* what tasks print shall not be lost with the process */
-    if (threads == 1) /* while the only one that calls is at it, nothing comes that this one would read */
+
+    /* This thread reads, and has nothing to read until that one has answered. */
+    if (threads == 1)
         sbl_rest_after_wakes();
     sbl_channel_init(&sbl_this_worker.channel);
     sbl_channel_open(&sbl_this_worker.channel, move_up(fd));

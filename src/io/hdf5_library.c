@@ -92,12 +92,6 @@ sabal_status sbl_h5_error(sabal_error *err, sabal_status status, const char *for
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (driver->error_number == EFBIG)
-        return sbl_error_set(
-            err, SABAL_ENOSPC,
-            "%s: the file gets larger than is allowed: raise the limit (ulimit -f), or name a folder on "
-            "another file system",
-            what);
     if (driver->error_number)
         return sbl_error_errno(err, driver->error_number, "%s", what);
     if (driver->past_end)

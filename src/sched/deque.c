@@ -239,10 +239,8 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
             uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE); /* as in is_done() */
             sbl_slot *thief = (sbl_slot *)(word & ~FLAGS);
 
-            if (word & DONE) {
-                __builtin_prefetch(record); /* the next spawn writes there */
+            if (word & DONE)
                 return;
-            }
             if (thief && (i % SBL_ASK_AFTER == SBL_ASK_AFTER - 1 || sbl_offers(thief)) && !sbl_stack_is_low() &&
                 steal_from_thief(self, record, thief)) {
                 until = 0;

@@ -47,6 +47,15 @@ Test(error, a_null_record_is_allowed)
     cr_expect_eq(sbl_error_prefix(NULL, "x"), SABAL_OK);
 }
 
+Test(error, of_a_file_that_may_not_be_so_long_tells_what_the_limit_is_called)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+
+    cr_expect_eq(sbl_error_errno(&err, EFBIG, "writing"), SABAL_ENOSPC);
+    cr_expect_str_eq(err.message,
+                     "writing: File too large: raise the limit (ulimit -f), which shared memory falls under, too");
+}
+
 Test(error, errno_gives_the_status_that_fits)
 {
     sabal_error err = SABAL_ERROR_INIT;

@@ -142,22 +142,21 @@ Test(client, an_instruction_set_that_is_none_is_refused)
 
 Test(client, a_setting_that_cannot_be_read_is_refused)
 {
-    setenv("SABAL_THREADS", "many", 1);
-    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "threads is 'many' in SABAL_THREADS");
-    setenv("SABAL_THREADS", "1025", 1);
-    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "SABAL_THREADS");
-    unsetenv("SABAL_THREADS");
-    setenv("SABAL_HUGE_PAGES", "maybe", 1);
-    expect_failed(sabal_open("local:", &err), SABAL_EINVAL,
-                  "huge_pages is 'maybe' in SABAL_HUGE_PAGES: expected a whole number from 0 to 1");
-    unsetenv("SABAL_HUGE_PAGES");
-    setenv("SABAL_BUFFER_CACHE", "x", 1);
-    expect_failed(sabal_open("local:", &err), SABAL_EINVAL, "buffer_cache is 'x' in SABAL_BUFFER_CACHE");
-    unsetenv("SABAL_BUFFER_CACHE");
-    setenv("SABAL_LOG", "loud", 1);
-    expect_failed(sabal_open("local:", &err), SABAL_EINVAL,
-                  "log is 'loud' in SABAL_LOG: expected none, error, warn, info or debug");
-    unsetenv("SABAL_LOG");
+    static const struct {
+        const char *name, *value, *told;
+    } settings[] = {
+        {"SABAL_THREADS", "many", "threads is 'many' in SABAL_THREADS"},
+        {"SABAL_THREADS", "1025", "SABAL_THREADS"},
+        {"SABAL_HUGE_PAGES", "maybe", "huge_pages is 'maybe' in SABAL_HUGE_PAGES: expected a whole number from 0 to 1"},
+        {"SABAL_BUFFER_CACHE", "x", "buffer_cache is 'x' in SABAL_BUFFER_CACHE"},
+        {"SABAL_LOG", "loud", "log is 'loud' in SABAL_LOG: expected none, error, warn, info or debug"},
+    };
+
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        setenv(settings[i].name, settings[i].value, 1);
+        expect_failed(sabal_open("local:", &err), SABAL_EINVAL, settings[i].told);
+        unsetenv(settings[i].name);
+    }
 }
 
 Test(client, a_trace_that_cannot_be_written_is_refused)
