@@ -129,14 +129,14 @@ static void run_roots(struct job *job, uint32_t first, uint32_t last)
 static void sync_all(struct job *job, struct sabal_record *head)
 {
     while (job->top > head) {
-        const struct part part = *(const struct part *)--job->top; /* what goes on is spawned over it */
+        const struct part *part = (const struct part *)--job->top;
 
         if (job->top < job->place->split && sabal_job_sync(job->place, job->top))
             continue;
-        if (part.run == roots_job)
-            run_roots(job, part.first, part.last);
+        if (part->run == roots_job) /* by value: what goes on is spawned over the part */
+            run_roots(job, part->first, part->last);
         else
-            run_from(job, part.first);
+            run_from(job, part->first);
     }
 }
 
