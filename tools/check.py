@@ -29,7 +29,7 @@ TREES = {  # compiler, options of meson
     'asan': ('gcc', SANITIZED + ['-Db_sanitize=address,undefined', NO_RECOVERY]),
     'tsan': ('gcc', SANITIZED + ['-Db_sanitize=thread', LINES]),
     'arm': ('gcc', ['--cross-file', os.path.join(OUT, 'arm-root', 'cross.ini'), '-Dplain_tests=true', '-Dwerror=true',
-                    '-Ddocs=disabled']),
+                    '-Ddocs=disabled', '-Ducx=disabled']),
     'fuzz': ('clang', SANITIZED + ['-Db_sanitize=address,undefined', '-Dfuzz=true',
                                    NO_RECOVERY + ' -fsanitize=fuzzer-no-link']),
 }
