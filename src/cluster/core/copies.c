@@ -11,6 +11,11 @@ static sbl_scopy *copy_at(const sbl_scheduler *s, uint32_t copy)
     return sbl_table_at(&s->copies, copy);
 }
 
+uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return copy_at(s, t->copies)->worker;
+}
+
 int sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
 {
     if (t->at == SBL_AT_WORKERS && t->worker == worker)
@@ -112,16 +117,34 @@ void sbl_copies_drop(sbl_scheduler *s, uint32_t task)
     }
 }
 
-/* Data that nobody has any more, named. */
-static uint32_t why_lost(sbl_scheduler *s, const sbl_stask *t)
+uint32_t sbl_why_lost(sbl_scheduler *s, uint32_t task)
 {
-    sabal_error err = SABAL_ERROR_INIT;
+    const sbl_stask *t   = sbl_task_at(s, task);
+    sabal_error      err = SABAL_ERROR_INIT;
 
     if (!(t->flags & SBL_IS_DATA))
         return 0;
-    sbl_error_set(&err, SABAL_EPEER, "scattered data (%llu bytes, number %llu of its client) is lost: its client is gone, and so is "
-                                     "the last worker that had it", (unsigned long long)t->size, (unsigned long long)t->serial);
+    sbl_error_set(
+        &err, SABAL_EPEER,
+        "scattered data (%llu bytes, number %llu of its client) is lost: its client is gone, and no worker has it",
+        (unsigned long long)t->size, (unsigned long long)t->serial);
     return sbl_sfailure_make(s, &err);
+}
+
+void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task)
+{
+    sbl_stask *t = sbl_task_at(s, task);
+    uint32_t   first;
+
+    if (!t->copies) {
+        sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
+        return;
+    }
+    first = copy_at(s, t->copies)->worker;
+    take_from_task(s, t, first);
+    t->at     = SBL_AT_WORKERS;
+    t->worker = first;
+    sbl_list_add(s, &sbl_peer_at(s, first)->held, task);
 }
 
 void sbl_copies_lose(sbl_scheduler *s, uint32_t worker)
@@ -137,6 +160,6 @@ void sbl_copies_lose(sbl_scheduler *s, uint32_t worker)
         const uint32_t task = w->held;
 
         if (sbl_copy_remove(s, task, worker))
-            sbl_post(s, SBL_E_LOSE, task, 0, why_lost(s, sbl_task_at(s, task)));
+            sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
     }
 }

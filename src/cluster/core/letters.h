@@ -13,9 +13,10 @@
 
 enum {
     /* client to scheduler */
-    SBL_SPEC    = 1, /* what tasks have in common, before the first of them: see sbl_spec */
-    SBL_TASKS   = 2, /* alike tasks: see sbl_group */
-    SBL_DATA    = 3, /* serial u64, size u64, n u32: bytes of it if it is small, else SBL_ELSEWHERE (the client keeps it) */
+    SBL_SPEC  = 1, /* what tasks have in common, before the first of them: see sbl_spec */
+    SBL_TASKS = 2, /* alike tasks: see sbl_group */
+    SBL_DATA =
+        3, /* serial u64, size u64, n u32: bytes of it if it is small, else SBL_ELSEWHERE (the client keeps it) */
     SBL_RELEASE = 4, /* first serial u64, n u64: wanted no more */
     SBL_CANCEL  = 5, /* first serial u64, n u64 */
     SBL_LOOK    = 6, /* serial u64, worker u32 that did not have it or SBL_NOBODY: where is it? */
@@ -36,7 +37,8 @@ enum {
     SBL_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
 
     /* worker to scheduler */
-    SBL_READY = 48, /* task u32, attempt u32, time u64 (ns), size u64, n u32, n bytes; n SBL_ELSEWHERE: it is kept there */
+    SBL_READY =
+        48, /* task u32, attempt u32, time u64 (ns), size u64, n u32, n bytes; n SBL_ELSEWHERE: it is kept there */
     SBL_ENDED = 49, /* task u32, attempt u32, blame u32, failure: it failed */
     SBL_CHAIN = 50, /* task u32, attempt u32, serial u64: it returned this future of the worker's own client */
     SBL_LACK  = 51, /* task u32, attempt u32, input's task u32 and attempt u32, worker u32: could not be had there */
@@ -50,8 +52,8 @@ enum {
     SBL_NEED_OBJECT = 65  /* build-id */
 };
 
-#define SBL_NOBODY    UINT32_MAX       /* no worker */
-#define SBL_ELSEWHERE UINT32_MAX       /* in place of a count of bytes */
+#define SBL_NOBODY     UINT32_MAX       /* no worker */
+#define SBL_ELSEWHERE  UINT32_MAX       /* in place of a count of bytes */
 #define SBL_HERE_IT_IS (UINT32_MAX - 1) /* in place of a worker: the bytes follow */
 #define SBL_MADE_THERE (UINT32_MAX - 2) /* in place of a worker: it is made by, or lies with, the one that is told */
 #define SBL_CLIENT_HAS (UINT32_MAX - 3) /* in place of a worker: a client will bring it */

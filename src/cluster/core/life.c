@@ -44,8 +44,7 @@ static void begin_to_wait(const fact *f)
         edge->missing = sbl_task_at(s, edge->input)->state != SBL_T_DONE;
         f->t->missing += edge->missing;
         if (sbl_task_at(s, edge->input)->state == SBL_T_FAILED) /* while this one did not look */
-            sbl_post(s, SBL_E_INPUT_FAILED, f->task, e,
-                     sbl_sfailure_retain(s, sbl_task_at(s, edge->input)->failure));
+            sbl_post(s, SBL_E_INPUT_FAILED, f->task, e, sbl_sfailure_retain(s, sbl_task_at(s, edge->input)->failure));
     }
     if (!f->t->missing)
         get_ready(f);
@@ -170,6 +169,18 @@ static void sent_input_void(const fact *f)
     begin_to_wait(f);
 }
 
+/* It was sent ahead, and the worker knows before us. */
+static void sent_input_done(const fact *f)
+{
+    sbl_sedge *e = sbl_edge_at(f->s, f->edge);
+
+    if (!e->missing || input_of(f)->state != SBL_T_DONE)
+        return;
+    e->missing = 0;
+    if (!--f->t->missing)
+        sbl_peer_at(f->s, f->t->worker)->n_ahead--;
+}
+
 static void sent_input_failed(const fact *f)
 {
     stop_at_worker(f);
@@ -245,10 +256,10 @@ static int shorten(const fact *f)
 
     if (last == target)
         return 1;
-    old           = f->t->inputs;
-    f->t->inputs  = 0;
+    old          = f->t->inputs;
+    f->t->inputs = 0;
     if (!sbl_edge_add(f->s, f->task, last, &edge)) {
-        f->t->inputs     = old;
+        f->t->inputs    = old;
         f->s->no_memory = 1;
         return 0;
     }
@@ -291,16 +302,18 @@ static void done_input_undone(const fact *f)
 /* Data can't be made again: who posts this says so in a failure. */
 static void done_lose(const fact *f)
 {
+    if (f->t->flags & SBL_IS_DATA) {
+        sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
+        be_failed(f);
+        return;
+    }
     if (!f->t->wanted && !f->t->users) {
         sbl_stask_set_state(f->s, f->t, SBL_T_RELEASED);
         sbl_post(f->s, SBL_E_LET_GO, f->task, 0, 0);
         return;
     }
     sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
-    if (f->t->flags & SBL_IS_DATA)
-        be_failed(f);
-    else
-        begin_to_wait(f);
+    begin_to_wait(f);
 }
 
 /* What others were made of may be needed again: what can't be made again (small values, whose inputs are forgotten, and data)
@@ -371,7 +384,7 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = nothing,
                         [SBL_E_CANCEL]       = ready_cancel},
-    [SBL_T_SENT]     = {[SBL_E_INPUT_DONE]   = nothing, /* sent ahead: the worker knows before us */
+    [SBL_T_SENT]     = {[SBL_E_INPUT_DONE]   = sent_input_done,
                         [SBL_E_INPUT_UNDONE] = nothing, /* it has it, or will say that it lacks it */
                         [SBL_E_INPUT_FAILED] = sent_input_failed,
                         [SBL_E_INPUT_VOID]   = sent_input_void,
@@ -413,6 +426,13 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_LET_GO]       = end_if_unneeded,
                         [SBL_E_CANCEL]       = nothing},
 };
+
+void sbl_stask_begin(sbl_scheduler *s, uint32_t task)
+{
+    const fact f = {.s = s, .task = task, .t = sbl_task_at(s, task)};
+
+    begin_to_wait(&f);
+}
 
 int sbl_scheduler_cell_is_void(int state, int event)
 {

@@ -36,7 +36,7 @@ static int insert(sbl_squeue *q, uint32_t at, int32_t priority)
     return 1;
 }
 
-int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority)
+int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first)
 {
     const uint32_t at = find(q, priority);
     sbl_stask     *t  = sbl_task_at(s, task);
@@ -45,13 +45,16 @@ int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t prior
     if ((at == q->n_levels || q->levels[at].priority != priority) && !insert(q, at, priority))
         return 0;
     level       = &q->levels[at];
-    t->next     = 0;
-    t->previous = level->last;
-    if (level->last)
-        sbl_task_at(s, level->last)->next = task;
+    t->next     = first ? level->first : 0;
+    t->previous = first ? 0 : level->last;
+    if (t->next)
+        sbl_task_at(s, t->next)->previous = task;
+    else
+        level->last = task;
+    if (t->previous)
+        sbl_task_at(s, t->previous)->next = task;
     else
         level->first = task;
-    level->last = task;
     q->n++;
     return 1;
 }
@@ -90,4 +93,39 @@ void sbl_squeue_clear(sbl_squeue *q)
 {
     sbl_free(q->levels);
     memset(q, 0, sizeof *q);
+}
+
+/* --- rings -------------------------------------------------------------------------------------------------------- */
+
+int sbl_ring_add(sbl_ring *ring, uint64_t item)
+{
+    if (ring->n == ring->room) {
+        const uint32_t room = ring->room ? 2 * ring->room : 16;
+        uint64_t      *more = sbl_alloc(room * sizeof *more);
+
+        if (!more)
+            return 0;
+        for (uint32_t i = 0; i < ring->n; i++)
+            more[i] = ring->items[(ring->first + i) & (ring->room - 1)];
+        sbl_free(ring->items);
+        *ring = (sbl_ring){.items = more, .n = ring->n, .room = room};
+    }
+    ring->items[(ring->first + ring->n++) & (ring->room - 1)] = item;
+    return 1;
+}
+
+int sbl_ring_take(sbl_ring *ring, uint64_t *item)
+{
+    if (!ring->n)
+        return 0;
+    *item       = ring->items[ring->first];
+    ring->first = (ring->first + 1) & (ring->room - 1);
+    ring->n--;
+    return 1;
+}
+
+void sbl_ring_clear(sbl_ring *ring)
+{
+    sbl_free(ring->items);
+    memset(ring, 0, sizeof *ring);
 }

@@ -54,6 +54,7 @@ uint32_t sbl_stask_make(sbl_scheduler *s, uint32_t client, uint64_t serial, uint
     if (spec)
         sbl_spec_at(s, spec)->refs++;
     s->n_in_state[SBL_T_WAITING]++;
+    sbl_peer_at(s, client)->n_tasks++;
     return number;
 }
 
@@ -69,6 +70,7 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
     if (t->spec)
         sbl_sspec_release(s, t->spec);
     s->n_in_state[t->state]--;
+    sbl_peer_at(s, t->client)->n_tasks--;
     t->state = SBL_T_GONE;
     sbl_table_give(&s->tasks, task);
 }
@@ -267,6 +269,12 @@ void sbl_sspec_release(sbl_scheduler *s, uint32_t spec)
 
     if (--p->refs)
         return;
+    for (uint32_t i = 0; i < s->n_workers; i++) { /* its number will be another's */
+        sbl_peer *w = sbl_peer_at(s, s->workers[i]);
+
+        if (spec / 64 < w->n_specs_told)
+            w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));
+    }
     sbl_free((char *)p->spec.code); /* its texts lie behind */
     sbl_table_give(&s->specs, spec);
 }

@@ -15,6 +15,8 @@ typedef struct sbl_scheduler_calls {
     /** Have no more to do with this peer: it broke the rules, or was silent too long. sbl_scheduler_lost() is to follow, not
         from within. */
     void (*drop)(void *arg, uint32_t peer, const char *why);
+    /** In letters that follow a peer is told of this worker by its number: it has to know how that is reached. */
+    void (*introduce)(void *arg, uint32_t peer, uint32_t worker);
     void *arg;
 } sbl_scheduler_calls;
 
@@ -24,8 +26,7 @@ typedef struct sbl_scheduler_options {
     int32_t allowed_kills;  /* workers that a task may end by its own fault; then it has failed */
     int32_t allowed_losses; /* workers that may end while a task runs on them, by whosoever's fault */
 } sbl_scheduler_options;
-#define SBL_SCHEDULER_DEFAULTS                                                                                         \
-    .suspect_ns = 1000000000, .dead_ns = 3000000000, .allowed_kills = 3, .allowed_losses = 10
+#define SBL_SCHEDULER_DEFAULTS .suspect_ns = 1000000000, .dead_ns = 3000000000, .allowed_kills = 3, .allowed_losses = 10
 
 /** NULL: no memory. */
 sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_scheduler_options *options);
@@ -37,9 +38,9 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
 
 /** Why a worker is gone. */
 typedef struct sbl_loss {
-    int         planned; /* it said that it would leave */
+    int         planned;       /* it said that it would leave */
     uint32_t    task, attempt; /* whose fault it was; task 0: not known */
-    const char *what; /* "signal 11 (Segmentation fault)" */
+    const char *what;          /* "signal 11 (Segmentation fault)" */
 } sbl_loss;
 /** loss NULL: nothing is known. */
 void sbl_scheduler_lost(sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, int64_t now_ns);
@@ -48,6 +49,8 @@ void sbl_scheduler_lost(sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, i
 void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size_t size, int64_t now_ns);
 /** Time passes: every quarter of suspect_ns or so. */
 void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns);
+/** 1: memory could not be had where no task could be told; its process ends. */
+int sbl_scheduler_has_failed(const sbl_scheduler *s);
 /** Hands out what there is to be said. After each of the above, or some of them. */
 void sbl_scheduler_send(sbl_scheduler *s);
 

@@ -30,11 +30,11 @@ enum {
     SBL_E_FINISH,     /* its worker has the value */
     SBL_E_CHAIN,      /* it returned a task */
     SBL_E_FAIL,       /* its function failed */
-    SBL_E_RETURN,     /* its attempt is void through nobody's fault: given back, an input could not be had, worker gone */
-    SBL_E_KILL,       /* its worker is gone, through its fault or perhaps so */
-    SBL_E_LOSE,       /* the last copy of its value is gone */
-    SBL_E_NEED,       /* a value that was released is needed again */
-    SBL_E_LET_GO,     /* one who needed it does not any more */
+    SBL_E_RETURN, /* its attempt is void through nobody's fault: given back, an input could not be had, worker gone */
+    SBL_E_KILL,   /* its worker is gone, through its fault or perhaps so */
+    SBL_E_LOSE,   /* the last copy of its value is gone */
+    SBL_E_NEED,   /* a value that was released is needed again */
+    SBL_E_LET_GO, /* one who needed it does not any more */
     SBL_E_CANCEL,
     SBL_E_EVENTS
 };
@@ -54,14 +54,15 @@ typedef struct sbl_stask {
     uint32_t arg_size;
     uint32_t client; /* slot; 0: gone */
     uint32_t spec;
-    uint32_t worker;     /* slot. sent: who has it; done, at workers: the first who has the value; ready: in whose queue, 0: client's */
-    uint32_t missing;    /* waiting: edges marked so */
-    uint32_t users;      /* edges of tasks that are under way */
-    uint32_t dependents; /* first edge to it */
-    uint32_t inputs;     /* first edge from it */
-    uint32_t next, previous; /* in the list of its state and worker */
-    uint32_t copies;         /* done: others who have the value */
-    uint32_t failure;        /* failed: why */
+    uint32_t
+        worker; /* slot. sent: who has it; done, at workers: the first who has the value; ready: in whose queue, 0: client's */
+    uint32_t missing;                  /* waiting: edges marked so */
+    uint32_t users;                    /* edges of tasks that are under way */
+    uint32_t dependents;               /* first edge to it */
+    uint32_t inputs;                   /* first edge from it */
+    uint32_t next, previous;           /* in the list of its state and worker */
+    uint32_t copies;                   /* done: others who have the value */
+    uint32_t failure;                  /* failed: why */
     uint8_t  state, at, wanted, holds; /* holds: its edges count as users of its inputs */
     uint8_t  kills, losses, tries, flags;
 } sbl_stask;
@@ -81,7 +82,7 @@ typedef struct sbl_sedge {
 typedef struct sbl_scopy {
     uint32_t worker; /* slot */
     uint32_t task;
-    uint32_t next; /* of the task */
+    uint32_t next;             /* of the task */
     uint32_t wnext, wprevious; /* of the worker */
     uint32_t unused;
 } sbl_scopy;
@@ -94,8 +95,8 @@ typedef struct sbl_sfailure {
 
 typedef struct sbl_sspec {
     uint32_t free;
-    uint32_t refs; /* tasks that have it, and its client */
-    sbl_spec spec; /* its texts are ours */
+    uint32_t refs;    /* tasks that have it, and its client */
+    sbl_spec spec;    /* its texts are ours */
     double   cost_ns; /* of a run, smoothed; 0: none has ended */
 } sbl_sspec;
 
@@ -122,10 +123,16 @@ typedef struct sbl_serials {
     uint32_t           n, room;
 } sbl_serials;
 
+/* Tasks with their attempts, first in, first out. */
+typedef struct sbl_ring {
+    uint64_t *items;
+    uint32_t  first, n, room; /* room: a power of two */
+} sbl_ring;
+
 typedef struct sbl_peer {
-    uint32_t free;
-    uint32_t number; /* generation and slot; 0: gone */
-    uint8_t  is_worker, is_suspect, is_dropped, is_leaving, asked, to_fill, is_hungry, has_letters;
+    uint32_t   free;
+    uint32_t   number; /* generation and slot; 0: gone */
+    uint8_t    is_worker, is_suspect, is_dropped, is_leaving, asked, to_fill, is_hungry, has_letters;
     sbl_outbox out;
     uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
@@ -137,13 +144,17 @@ typedef struct sbl_peer {
     uint32_t    n_specs;
     uint32_t    next_roots, previous_roots; /* ring of clients that have ready tasks */
     uint32_t    in_roots;
+    uint32_t    n_tasks; /* records that name it as their client */
 
     /* as a worker */
     int32_t    threads, spare;
-    uint32_t   n_sent;
+    uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
     uint32_t   sent, held, copies; /* lists */
     sbl_squeue ready;
-    double     backlog_ns; /* what it has been sent and has queued */
+    double     mean_ns;  /* of what it ran, smoothed; 0: nothing yet */
+    sbl_ring   frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
+    uint64_t  *met;      /* bits, by slot: workers that it was told of */
+    uint32_t   n_met;
     uint64_t   managed, limit, promised;
     uint64_t  *specs_told; /* bits */
     uint32_t   n_specs_told;
@@ -172,8 +183,9 @@ struct sbl_scheduler {
     uint64_t              n_sent;
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
-    int                   no_memory; /* an allocation failed that can't be told to a task: peers are dropped */
+    int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */
     uint32_t              turn;      /* for choices by hash */
+    uint32_t              nobody;    /* the client of tasks whose client is gone, and which others have returned */
 };
 
 static inline sbl_stask *sbl_task_at(const sbl_scheduler *s, uint32_t task)
@@ -211,6 +223,8 @@ static inline int sbl_task_has_ended(const sbl_stask *t)
 void sbl_post(sbl_scheduler *s, uint32_t kind, uint32_t task, uint32_t edge, uint32_t failure);
 /** Works off all events: see life.c. */
 void sbl_settle(sbl_scheduler *s);
+/** A new one with its inputs: waits for them, or is ready. */
+void sbl_stask_begin(sbl_scheduler *s, uint32_t task);
 
 /** A record in the state waiting, without inputs, wanted by its client. 0: no memory. spec 0: none. */
 uint32_t sbl_stask_make(sbl_scheduler *s, uint32_t client, uint64_t serial, uint32_t spec);
@@ -248,9 +262,15 @@ void sbl_sspec_release(sbl_scheduler *s, uint32_t spec);
 void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker);
 /** That one has it no more. 1: it was the last. */
 int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker);
-int sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+/** Of a task that has copies: a worker that has one. */
+uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t);
+int      sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
 /** All that have it are told to drop it. */
 void sbl_copies_drop(sbl_scheduler *s, uint32_t task);
+/** The failure of data that nobody has any more; 0 for what can be made again. */
+uint32_t sbl_why_lost(sbl_scheduler *s, uint32_t task);
+/** Its client is gone: it lies with workers from now on, or is lost. */
+void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task);
 /** A worker is gone: what it had is with others, or is lost. */
 void sbl_copies_lose(sbl_scheduler *s, uint32_t worker);
 
@@ -270,11 +290,15 @@ void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
 void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker);
 
 /* queue.c */
-/** 0: no memory. */
-int      sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority);
+/** At the end of its priority's, or before all of them. 0: no memory. */
+int      sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first);
 void     sbl_squeue_remove(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority);
 uint32_t sbl_squeue_first(const sbl_squeue *q, int32_t *priority); /* 0: none */
 void     sbl_squeue_clear(sbl_squeue *q);
+/** 0: no memory. */
+int  sbl_ring_add(sbl_ring *ring, uint64_t item);
+int  sbl_ring_take(sbl_ring *ring, uint64_t *item); /* 0: there is none */
+void sbl_ring_clear(sbl_ring *ring);
 
 /* orders.c: what is said to workers and clients. */
 /** The task itself, with its inputs. */
@@ -284,8 +308,10 @@ uint32_t sbl_value_task(const sbl_scheduler *s, uint32_t task);
 void     sbl_tell_done(sbl_scheduler *s, uint32_t task);
 void     sbl_tell_failed(sbl_scheduler *s, uint32_t task);
 /** Its client need not keep that data any more. */
-void     sbl_tell_forget(sbl_scheduler *s, uint32_t task);
-void     sbl_tell_where(sbl_scheduler *s, uint32_t task);
+void sbl_tell_forget(sbl_scheduler *s, uint32_t task);
+void sbl_tell_where(sbl_scheduler *s, uint32_t task);
+/** A peer is about to be told of a worker by its number: the first time, it is introduced. Returns the number. */
+uint32_t sbl_mention(sbl_scheduler *s, uint32_t slot, uint32_t worker);
 /** For letters to a peer; it is one of those that have some. */
 sbl_words *sbl_letter_to(sbl_scheduler *s, uint32_t slot, uint32_t kind);
 
@@ -295,6 +321,11 @@ uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial);
 /** 0: no memory, or the number was used. */
 int  sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task);
 void sbl_serial_forget(sbl_peer *client, uint64_t serial);
-void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
+void sbl_serials_clear(sbl_serials *serials);
+/** Its slot; 0: it is no more. */
+uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number);
+void     sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot);
+void     sbl_peers_end(sbl_scheduler *s);
+void     sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
 
 #endif
