@@ -60,14 +60,12 @@ static void hear(sbl_scheduler *s, uint32_t peer, sbl_outbox *box)
 static void skip_inputs(sbl_reader *r, uint32_t n)
 {
     while (n--) {
-        uint64_t size;
         uint32_t where;
 
-        sbl_hear(r, 8);
-        size  = sbl_hear_u64(r);
+        sbl_hear(r, 16);
         where = sbl_hear_u32(r);
         if (where == SBL_HERE_IT_IS)
-            sbl_hear(r, size);
+            sbl_hear(r, sbl_hear_u32(r));
         if (where == SBL_CLIENT_HAS)
             sbl_hear(r, 4);
     }

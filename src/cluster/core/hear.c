@@ -175,14 +175,14 @@ static void hear_data(const saying *y)
 {
     const uint64_t serial = sbl_hear_u64(y->r), size = sbl_hear_u64(y->r);
     const uint32_t n     = sbl_hear_u32(y->r);
-    const char    *bytes = n == SBL_ELSEWHERE ? NULL : sbl_hear(y->r, n);
+    const char    *bytes = n == SBL_ELSEWHERE ? NULL : sbl_hear(y->r, SBL_BYTES_OF(n));
     uint32_t       task;
     sbl_stask     *t;
 
     if (y->r->failed)
         return;
-    if (n != SBL_ELSEWHERE && (n != size || n > SBL_INLINE)) {
-        break_off(y, "data whose size is not what was said");
+    if (bytes && SBL_BYTES_OF(n) > SBL_INLINE) {
+        break_off(y, "data that should have been kept by its client");
         return;
     }
     task = sbl_stask_make(y->s, y->slot, serial, 0);
@@ -193,8 +193,9 @@ static void hear_data(const saying *y)
     t        = sbl_task_at(y->s, task);
     t->flags = SBL_IS_DATA;
     t->size  = size;
-    t->at    = bytes || !size ? SBL_AT_SCHEDULER : SBL_AT_CLIENT;
-    if ((bytes && !sbl_bytes_keep(&t->value, bytes, size)) || !sbl_serial_set(y->p, serial, task)) {
+    t->at    = bytes ? SBL_AT_SCHEDULER : SBL_AT_CLIENT;
+    t->kept  = bytes ? n : 0;
+    if ((bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) || !sbl_serial_set(y->p, serial, task)) {
         take_back(y, task);
         refuse(y, serial);
         return;
@@ -316,14 +317,14 @@ static void hear_ready(const saying *y)
     const uint32_t task = hear_attempt(y, &said, &attempt);
     const uint64_t time = sbl_hear_u64(y->r), size = sbl_hear_u64(y->r);
     const uint32_t n     = sbl_hear_u32(y->r);
-    const char    *bytes = n == SBL_ELSEWHERE ? NULL : sbl_hear(y->r, n);
+    const char    *bytes = n == SBL_ELSEWHERE ? NULL : sbl_hear(y->r, SBL_BYTES_OF(n));
     sbl_stask     *t     = task ? sbl_task_at(y->s, task) : NULL;
     const double   ns    = time ? (double)time : 1;
 
     if (y->r->failed)
         return;
-    if (n != SBL_ELSEWHERE && n != size) {
-        break_off(y, "a result whose size is not what was said");
+    if (bytes && SBL_BYTES_OF(n) > SBL_INLINE) {
+        break_off(y, "a result that should have been kept by its worker");
         return;
     }
     if (!task) {
@@ -335,11 +336,12 @@ static void hear_ready(const saying *y)
         sbl_spec_at(y->s, t->spec)->cost_ns = smoothed(sbl_spec_at(y->s, t->spec)->cost_ns, ns);
     y->p->mean_ns = smoothed(y->p->mean_ns, ns);
     t->size       = size;
-    t->at         = n == SBL_ELSEWHERE ? SBL_AT_WORKERS : SBL_AT_SCHEDULER;
-    if (n != SBL_ELSEWHERE && !sbl_bytes_keep(&t->value, bytes, n)) {
+    t->at         = bytes ? SBL_AT_SCHEDULER : SBL_AT_WORKERS;
+    if (bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) {
         y->s->no_memory = 1;
         return;
     }
+    y->s->kept = n;
     sbl_post(y->s, SBL_E_FINISH, task, 0, 0);
 }
 

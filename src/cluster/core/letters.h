@@ -58,7 +58,11 @@ enum {
 #define SBL_MADE_THERE (UINT32_MAX - 2) /* in place of a worker: it is made by, or lies with, the one that is told */
 #define SBL_CLIENT_HAS (UINT32_MAX - 3) /* in place of a worker: a client will bring it */
 
-enum { SBL_INLINE = 256 }; /* a value of so many bytes is told, not kept */
+/* A value of so many bytes is told, not kept. Counts of bytes that are told have SBL_ENCODED added if they are not plain bytes, but a
+   value of another kind as it is put into words; the scheduler does not look into it. */
+enum { SBL_INLINE = 256 };
+#define SBL_ENCODED      0x40000000u
+#define SBL_BYTES_OF(n_) ((n_) & ~SBL_ENCODED)
 
 /** What tasks have in common. On the wire: number u32, priority i32, retries u32, timeout u64, size u64 (of a result; 0: not
     known), code (n u32, n bytes), name text, where text. */

@@ -102,7 +102,8 @@ static void say_input(sbl_scheduler *s, sbl_words *w, uint32_t input, uint32_t w
     }
     if (in->at == SBL_AT_SCHEDULER) {
         sbl_say_u32(w, SBL_HERE_IT_IS);
-        sbl_say(w, sbl_value_of(in), in->size);
+        sbl_say_u32(w, in->kept);
+        sbl_say(w, sbl_value_of(in), SBL_BYTES_OF(in->kept));
         return;
     }
     holder = holder_for(s, in, worker);
@@ -170,9 +171,9 @@ void sbl_tell_done(sbl_scheduler *s, uint32_t task)
     w = sbl_letter_to(s, t->client, SBL_DONE);
     sbl_say_u64(w, t->serial);
     sbl_say_u64(w, in->size);
-    sbl_say_u32(w, in->at == SBL_AT_SCHEDULER ? (uint32_t)in->size : SBL_ELSEWHERE);
+    sbl_say_u32(w, in->at == SBL_AT_SCHEDULER ? in->kept : SBL_ELSEWHERE);
     if (in->at == SBL_AT_SCHEDULER)
-        sbl_say(w, sbl_value_of(in), in->size);
+        sbl_say(w, sbl_value_of(in), SBL_BYTES_OF(in->kept));
 }
 
 void sbl_tell_failed(sbl_scheduler *s, uint32_t task)

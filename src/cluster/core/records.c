@@ -101,7 +101,7 @@ int sbl_bytes_keep(void *place, const char *bytes, size_t size)
 
 void sbl_value_forget(sbl_stask *t)
 {
-    if (t->state == SBL_T_DONE && t->at == SBL_AT_SCHEDULER && t->size > sizeof t->value.bytes)
+    if (t->state == SBL_T_DONE && t->at == SBL_AT_SCHEDULER && SBL_BYTES_OF(t->kept) > sizeof t->value.bytes)
         sbl_free(t->value.block);
     t->value.block = NULL;
 }

@@ -54,8 +54,11 @@ typedef struct sbl_stask {
     uint32_t arg_size;
     uint32_t client; /* slot; 0: gone */
     uint32_t spec;
-    uint32_t
-        worker; /* slot. sent: who has it; done, at workers: the first who has the value; ready: in whose queue, 0: client's */
+    union {
+        uint32_t
+                 worker; /* slot; of who has it (sent), of the first who has its value (done), of whose queue it is in (ready; 0: its client's) */
+        uint32_t kept;   /* done, its value here: how many bytes, perhaps with SBL_ENCODED */
+    };
     uint32_t missing;                  /* waiting: edges marked so */
     uint32_t users;                    /* edges of tasks that are under way */
     uint32_t dependents;               /* first edge to it */
@@ -184,6 +187,7 @@ struct sbl_scheduler {
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */
+    uint32_t              kept;      /* of the value that the task has, which finishes */
     uint32_t              turn;      /* for choices by hash */
     uint32_t              nobody;    /* the client of tasks whose client is gone, and which others have returned */
 };
@@ -211,7 +215,7 @@ static inline const char *sbl_arg_of(const sbl_stask *t)
 }
 static inline const char *sbl_value_of(const sbl_stask *t)
 {
-    return t->size <= sizeof t->value.bytes ? t->value.bytes : t->value.block;
+    return SBL_BYTES_OF(t->kept) <= sizeof t->value.bytes ? t->value.bytes : t->value.block;
 }
 static inline int sbl_task_has_ended(const sbl_stask *t)
 {
