@@ -177,6 +177,7 @@ static void pass(sbl_link *link)
 /* Who is refused is told: the answer goes out first. */
 static void refuse(sbl_link *link)
 {
+    link->peer = link->hello->peer;
     sbl_error_pass(&link->why, &link->hello->why);
     sbl_error_prefix(&link->why, "%s", link->name);
     link->state = SBL_LINK_CLOSING;

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "base/error.h"
 
 enum { MAGIC = 0x5a53, VERSION = 1, SEND = 0, RECEIVE = 1, NONCE = 12 };
@@ -19,6 +21,12 @@ _Static_assert(crypto_aead_aes256gcm_ABYTES == SBL_FRAME_TAG &&
                    crypto_aead_chacha20poly1305_ietf_ABYTES == SBL_FRAME_TAG &&
                    crypto_aead_aes256gcm_NPUBBYTES == NONCE && crypto_aead_chacha20poly1305_ietf_NPUBBYTES == NONCE,
                "either cipher fits");
+
+static crypto_aead_aes256gcm_state *spread(const sbl_session *s, int way)
+{
+    _Static_assert(sizeof(crypto_aead_aes256gcm_state) == sizeof s->ready[0], "libsodium's own record");
+    return (crypto_aead_aes256gcm_state *)(void *)(uintptr_t)s->ready[way];
+}
 
 static uint64_t padded(uint64_t length)
 {
@@ -40,7 +48,7 @@ void sbl_session_start(sbl_session *session, const sbl_session_keys *keys, sbl_f
     memcpy(session->keys[RECEIVE], keys->receive, SBL_KEY_BYTES);
     if (session->aes)
         for (int i = 0; i < 2; i++)
-            crypto_aead_aes256gcm_beforenm(&session->ready[i], session->keys[i]);
+            crypto_aead_aes256gcm_beforenm(spread(session, i), session->keys[i]);
 }
 
 void sbl_session_end(sbl_session *session)
@@ -60,7 +68,7 @@ static void seal(const sbl_session *s, int way, uint64_t sequence, uint8_t *ciph
     memcpy(nonce + 4, &sequence, sizeof sequence);
     if (s->aes)
         crypto_aead_aes256gcm_encrypt_detached_afternm(cipher, tag, NULL, text, n_text, more, n_more, NULL, nonce,
-                                                       &s->ready[way]);
+                                                       spread(s, way));
     else
         crypto_aead_chacha20poly1305_ietf_encrypt_detached(cipher, tag, NULL, text, n_text, more, n_more, NULL, nonce,
                                                            s->keys[way]);
@@ -75,7 +83,7 @@ static int unseal(const sbl_session *s, uint8_t *cipher, const uint8_t tag[SBL_F
     memcpy(nonce + 4, &s->received, sizeof s->received);
     if (s->aes)
         return crypto_aead_aes256gcm_decrypt_detached_afternm(cipher, NULL, cipher, n, tag, head, SBL_FRAME_HEAD, nonce,
-                                                              &s->ready[RECEIVE]);
+                                                              spread(s, RECEIVE));
     return crypto_aead_chacha20poly1305_ietf_decrypt_detached(cipher, NULL, cipher, n, tag, head, SBL_FRAME_HEAD, nonce,
                                                               s->keys[RECEIVE]);
 }

@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <sodium.h>
-
 #include <sabal/status.h>
 
 #include "cluster/net/hello.h"
@@ -31,11 +29,11 @@ typedef struct sbl_frame_limits {
 } sbl_frame_limits;
 
 typedef struct sbl_session {
-    sbl_frame_limits            limits;
-    uint64_t                    sent, received; /* frames */
-    int                         encrypt, aes;
-    uint8_t                     keys[2][SBL_KEY_BYTES]; /* to send, to receive */
-    crypto_aead_aes256gcm_state ready[2];               /* the same, spread out */
+    sbl_frame_limits limits;
+    uint64_t         sent, received; /* frames */
+    int              encrypt, aes;
+    uint8_t          keys[2][SBL_KEY_BYTES]; /* to send, to receive */
+    _Alignas(16) uint8_t ready[2][512];      /* the same, spread out for AES */
 } sbl_session;
 
 /** What a head says. */
