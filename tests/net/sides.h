@@ -32,7 +32,7 @@ typedef struct side {
     void (*on_frame)(struct side *side, const sbl_received *frame);
 } side;
 
-static sbl_loop *loop;
+static sbl_evloop *loop;
 
 static const uint8_t *key_of_side(void *arg, uint64_t ticket)
 {
@@ -140,7 +140,7 @@ static inline void make_pair(int pair[2], int local)
     do {                                                                                                               \
         int64_t limit_ = sbl_clock_ns() + 20000000000;                                                                 \
         while (!(condition) && sbl_clock_ns() < limit_)                                                                \
-            sbl_loop_turn(loop, sbl_clock_ns() + 20000000);                                                            \
+            sbl_evloop_turn(loop, sbl_clock_ns() + 20000000);                                                          \
         cr_expect(condition);                                                                                          \
     } while (0)
 

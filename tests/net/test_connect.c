@@ -23,13 +23,13 @@ static int           n_admitted, n_done, fds_before;
 static sbl_link     *done_link;
 static sabal_error   why;
 static sbl_address   addresses[8];
-static sbl_node      here;
+static sbl_machine   here;
 
 static void admit(void *arg, sbl_link *link)
 {
     side *s = &others[n_admitted++ % 8];
 
-    side_init(s, SBL_SCHEDULER, 0);
+    side_init(s, SBL_ROLE_SCHEDULER, 0);
     s->link = link;
     sbl_link_hand_over(link, &SIDE_CALLS, s);
 }
@@ -46,15 +46,15 @@ static void done(void *arg, sbl_link *link, const sabal_error *err)
 static void make(void)
 {
     fds_before = count_fds();
-    cr_assert(sbl_loop_create(&loop, 0, NULL) == SABAL_OK);
-    side_init(&server, SBL_SCHEDULER, 0);
-    side_init(&client, SBL_WORKER, 1);
+    cr_assert(sbl_evloop_create(&loop, 0, NULL) == SABAL_OK);
+    side_init(&server, SBL_ROLE_SCHEDULER, 0);
+    side_init(&client, SBL_ROLE_WORKER, 1);
     memset(others, 0, sizeof others);
     memset(&folder, 0, sizeof folder);
     n_admitted = n_done = 0;
     done_link           = NULL;
     sbl_error_clear(&why);
-    sbl_node_here(&here);
+    sbl_machine_here(&here);
     listener = NULL;
 }
 
@@ -67,8 +67,8 @@ static void end(void)
             sbl_link_close(others[i].link, 0);
     sbl_listener_close(listener);
     for (int i = 0; i < 5; i++)
-        sbl_loop_turn(loop, 0);
-    sbl_loop_destroy(loop);
+        sbl_evloop_turn(loop, 0);
+    sbl_evloop_destroy(loop);
     sbl_folder_remove(&folder);
     cr_expect_eq(count_fds(), fds_before);
 }
@@ -115,7 +115,7 @@ static sbl_address mute_port(void)
     return a;
 }
 
-static sbl_connector *begin(int32_t n, const sbl_node *node, int64_t within_ns)
+static sbl_connector *begin(int32_t n, const sbl_machine *node, int64_t within_ns)
 {
     sbl_connect_options o = {.addresses   = addresses,
                              .n_addresses = n,
@@ -142,7 +142,7 @@ Test(connect, on_its_own_node_the_unix_socket_comes_first)
 
 Test(connect, from_another_node_tcp_alone_is_tried)
 {
-    sbl_node elsewhere = here;
+    sbl_machine elsewhere = here;
 
     listen_here();
     strcpy(elsewhere.host, "elsewhere");
@@ -203,7 +203,7 @@ Test(connect, a_refusal_is_told_as_such)
     cr_expect(!done_link && why.status == SABAL_EACCES && strstr(why.message, "each start of a scheduler is another"));
 }
 
-static void listen_late(sbl_timer *timer)
+static void listen_late(sbl_evtimer *timer)
 {
     static const char *const LOOPBACK[] = {"lo"};
     sbl_listen_options       o          = {.tcp          = 1,
@@ -219,7 +219,7 @@ static void listen_late(sbl_timer *timer)
 Test(connect, asked_to_it_tries_again_until_the_deadline)
 {
     sbl_connector      *c;
-    sbl_timer           timer = {.fire = listen_late};
+    sbl_evtimer         timer = {.fire = listen_late};
     sbl_connect_options o     = {
             .addresses = addresses, .n_addresses = 1, .again = 1, .link = client.options, .done = done};
 
@@ -227,7 +227,7 @@ Test(connect, asked_to_it_tries_again_until_the_deadline)
     close(mute_fd);
     o.deadline_ns = sbl_clock_ns() + 5000000000;
     cr_assert(sbl_connect(&c, loop, &o, NULL) == SABAL_OK);
-    sbl_timer_set(loop, &timer, sbl_clock_ns() + 300000000);
+    sbl_evtimer_set(loop, &timer, sbl_clock_ns() + 300000000);
     TURN_UNTIL(n_done);
     cr_expect_not_null(done_link);
 }
@@ -241,13 +241,13 @@ Test(connect, cancelled_it_tells_nothing_and_leaves_nothing)
             listen_here();
         c = begin(2, &here, 5000000000);
         for (int i = 0; i < turns && !n_done; i++)
-            sbl_loop_turn(loop, sbl_clock_ns() + 10000000);
+            sbl_evloop_turn(loop, sbl_clock_ns() + 10000000);
         if (!n_done)
             sbl_connect_cancel(c);
         else
             break;
         for (int i = 0; i < 5; i++)
-            sbl_loop_turn(loop, 0);
+            sbl_evloop_turn(loop, 0);
         cr_expect_eq(n_done, 0);
     }
 }

@@ -43,12 +43,12 @@ static struct side make(sbl_role role, int expects, uint8_t nonce)
 
 static struct side worker(void)
 {
-    return make(SBL_WORKER, 1 << SBL_SCHEDULER, 1);
+    return make(SBL_ROLE_WORKER, 1 << SBL_ROLE_SCHEDULER, 1);
 }
 
 static struct side scheduler(void)
 {
-    return make(SBL_SCHEDULER, 1 << SBL_WORKER | 1 << SBL_CLIENT, 2);
+    return make(SBL_ROLE_SCHEDULER, 1 << SBL_ROLE_WORKER | 1 << SBL_ROLE_CLIENT, 2);
 }
 
 static void begin(struct side *s, int initiator)
@@ -100,7 +100,7 @@ Test(hello, who_knows_the_secret_passes_at_both_ends_whatever_the_pieces)
 
         talk_in(&a, &b, most);
         cr_expect(a.hello.state == SBL_HELLO_PASSED && b.hello.state == SBL_HELLO_PASSED);
-        cr_expect(a.hello.peer.role == SBL_SCHEDULER && b.hello.peer.role == SBL_WORKER);
+        cr_expect(a.hello.peer.role == SBL_ROLE_SCHEDULER && b.hello.peer.role == SBL_ROLE_WORKER);
         cr_expect_str_eq(b.hello.peer.version, sabal_version());
         cr_expect_str_eq(b.hello.peer.ucx, "1.13.1");
         cr_expect(a.n_said <= 512 && b.n_said <= 512);
@@ -227,7 +227,7 @@ Test(hello, what_was_said_once_does_not_pass_again)
 /* Whoever knows nothing sends back what it gets: to the same side, and to another that takes its connection. */
 Test(hello, a_mirror_is_a_stranger)
 {
-    struct side a = make(SBL_WORKER, 1 << SBL_WORKER, 1);
+    struct side a = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 1);
     const void *said;
     size_t      n;
 
@@ -241,7 +241,7 @@ Test(hello, a_mirror_is_a_stranger)
 
 Test(hello, a_proof_of_who_began_is_none_of_who_answers)
 {
-    struct side a = make(SBL_WORKER, 1 << SBL_WORKER, 1), b = make(SBL_WORKER, 1 << SBL_WORKER, 2);
+    struct side a = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 1), b = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 2);
     uint8_t     back[320] = {0};
 
     talk(&a, &b);
@@ -331,10 +331,10 @@ Test(hello, of_another_ucx_each_side_is_told_but_none_meets_any)
 
 Test(hello, of_a_role_that_is_not_expected_each_side_is_told)
 {
-    struct side a = worker(), b = make(SBL_WORKER, 1 << SBL_WORKER | 1 << SBL_SCHEDULER, 2);
+    struct side a = worker(), b = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER | 1 << SBL_ROLE_SCHEDULER, 2);
 
     expect_refusal(&a, &b, SBL_OTHER_ROLE, "worker"); /* a wants a scheduler */
-    a = make(SBL_SCHEDULER, ~0, 1);
+    a = make(SBL_ROLE_SCHEDULER, ~0, 1);
     b = scheduler(); /* which doesn't want another */
     expect_refusal(&a, &b, SBL_OTHER_ROLE, "scheduler");
     a = make((sbl_role)9, ~0, 1);
@@ -365,7 +365,7 @@ Test(hello, addresses_have_to_agree_if_both_give_them)
 
 Test(hello, a_ticket_stands_for_the_secret_between_two_that_have_it)
 {
-    struct side      a = make(SBL_WORKER, 1 << SBL_WORKER, 1), b = make(SBL_WORKER, 1 << SBL_WORKER, 2);
+    struct side a = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 1), b = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 2);
     sbl_session_keys by_ticket, by_secret;
 
     talk(&a, &b);
@@ -383,7 +383,8 @@ Test(hello, a_ticket_stands_for_the_secret_between_two_that_have_it)
 Test(hello, an_unknown_ticket_and_a_wrong_key_look_the_same)
 {
     for (int i = 0; i < 3; i++) {
-        struct side a = make(SBL_WORKER, 1 << SBL_WORKER, 1), b = make(SBL_WORKER, 1 << SBL_WORKER, 2);
+        struct side a = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 1),
+                    b = make(SBL_ROLE_WORKER, 1 << SBL_ROLE_WORKER, 2);
 
         a.number = 7;
         if (i == 0)

@@ -14,9 +14,9 @@ static int  fds_before;
 static void make(void)
 {
     fds_before = count_fds();
-    cr_assert(sbl_loop_create(&loop, 0, NULL) == SABAL_OK);
-    side_init(&a, SBL_WORKER, 1);
-    side_init(&b, SBL_SCHEDULER, 0);
+    cr_assert(sbl_evloop_create(&loop, 0, NULL) == SABAL_OK);
+    side_init(&a, SBL_ROLE_WORKER, 1);
+    side_init(&b, SBL_ROLE_SCHEDULER, 0);
 }
 
 static void end(void)
@@ -26,7 +26,7 @@ static void end(void)
     if (b.link)
         sbl_link_close(b.link, 0);
     TURN_UNTIL(!a.link && !b.link);
-    sbl_loop_destroy(loop);
+    sbl_evloop_destroy(loop);
     if (a.fd >= 0)
         close(a.fd);
     if (b.fd >= 0)
@@ -67,7 +67,7 @@ Test(link, frames_arrive_whole_in_order_and_aligned)
     {
         sum = id = 0;
         connect_both(local);
-        cr_expect(sbl_link_peer(a.link)->role == SBL_SCHEDULER && sbl_link_is_local(a.link) == local);
+        cr_expect(sbl_link_peer(a.link)->role == SBL_ROLE_SCHEDULER && sbl_link_is_local(a.link) == local);
         for (int round = 0; round < 20; round++) {
             for (size_t n = (size_t)round; n <= sizeof payload; n += 61) {
                 side_say(&a, ++id, PLAIN, payload, n);
@@ -150,7 +150,7 @@ Test(link, encryption_hides_what_is_sent_over_tcp)
                 cr_assert(write(pair[1], bytes, (size_t)got) == got);
             if (a.passed == 1 && a.passed++)
                 side_say(&a, 1, PLAIN, "nobody may read this", 20);
-            sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+            sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
         }
         cr_expect_eq(memmem(seen, (size_t)n, "nobody may read this", 20) == NULL, encrypt);
         close(pair[1]);
@@ -177,7 +177,7 @@ Test(link, a_relay_that_nobody_spoke_of_is_refused)
         got = recv(relay[1], bytes, sizeof bytes, MSG_DONTWAIT);
         if (got > 0)
             cr_assert(write(pair[1], bytes, (size_t)got) == got);
-        sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+        sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
     }
     cr_expect(a.ended && a.why.status == SABAL_EACCES && strstr(a.why.message, "a relay lies between them"));
     close(pair[1]);
@@ -231,7 +231,7 @@ Test(link, descriptors_that_get_lost_end_the_link)
 
     connect_both(1);
     cr_assert_eq(sbl_link_send(a.link, &what, NULL, &fd, NULL), SABAL_OK);
-    sbl_loop_turn(loop, 0); /* now it is on its way */
+    sbl_evloop_turn(loop, 0); /* now it is on its way */
     cr_assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     low          = limit;
     low.rlim_cur = 64;
@@ -269,7 +269,7 @@ Test(link, for_a_peer_that_stops_reading_a_bounded_queue_waits_and_then_drains)
             if (st)
                 break;
             id++;
-            sbl_loop_turn(loop, 0);
+            sbl_evloop_turn(loop, 0);
             cr_assert_lt(id, 100000);
         }
         cr_expect_eq(err.status, SABAL_ENOSPC);
@@ -332,7 +332,7 @@ Test(link, a_borrowed_payload_is_released_when_the_link_dies)
     connect_both(1);
     sbl_link_pause(b.link, 1);
     cr_expect_eq(sbl_link_send_borrowed(a.link, &what, large, count_release, NULL, NULL), SABAL_OK);
-    sbl_loop_turn(loop, 0);
+    sbl_evloop_turn(loop, 0);
     cr_expect_eq(n_released, 0);
     sbl_link_close(b.link, 0);
     TURN_UNTIL(a.ended && b.ended);
@@ -345,10 +345,10 @@ static pid_t start_peer(int fd, void (*act)(void))
     pid_t child = fork();
 
     if (child == 0) {
-        sbl_loop_create(&loop, 0, NULL);
+        sbl_evloop_create(&loop, 0, NULL);
         side_open(&a, fd);
         while (!a.passed && !a.ended)
-            sbl_loop_turn(loop, INT64_MAX);
+            sbl_evloop_turn(loop, INT64_MAX);
         act();
         _exit(0);
     }
@@ -362,7 +362,7 @@ static void die_in_mid_frame(void)
 
     side_say(&a, 1, PLAIN, "alive", 5);
     side_say(&a, 2, LARGE, large, sizeof large);
-    sbl_loop_turn(loop, 0); /* as much as the socket takes */
+    sbl_evloop_turn(loop, 0); /* as much as the socket takes */
     kill(getpid(), SIGKILL);
 }
 
@@ -426,7 +426,7 @@ static int pass_by_hand(int pair[2], sbl_session *session)
         if (n)
             cr_assert(write(pair[0], said, n) == (ssize_t)n);
         sbl_hello_sent(&hello, n);
-        sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+        sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
         got = recv(pair[0], bytes, sbl_hello_wants(&hello), MSG_DONTWAIT);
         if (got > 0)
             sbl_hello_take(&hello, bytes, (size_t)got);
@@ -604,7 +604,7 @@ Test(link, every_failed_allocation_ends_or_refuses_and_leaks_nothing)
         opened = sbl_link_open(&a.link, loop, pair[0], &a.options, NULL) == SABAL_OK;
         opened += sbl_link_open(&b.link, loop, pair[1], &b.options, NULL) == SABAL_OK;
         for (int i = 0; i < 200 && !(a.passed && b.passed) && opened == 2 && !a.ended && !b.ended; i++)
-            sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+            sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
         if (a.passed && b.passed) {
             sbl_session_head what = {.type = LARGE, .length = sizeof large, .id = 1};
             sbl_session_head more = {.type = WITH_FDS, .length = 1, .id = 2, .n_fds = 1};
@@ -617,7 +617,7 @@ Test(link, every_failed_allocation_ends_or_refuses_and_leaks_nothing)
             else
                 close(fd);
             for (int i = 0; i < 200 && b.frames < sent && !b.ended; i++)
-                sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+                sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
             done = b.frames == 2 && sbl_alloc_fail(0, 0) < n;
         }
         sbl_alloc_fail(0, 0);

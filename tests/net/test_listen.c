@@ -26,7 +26,7 @@ static void admit(void *arg, sbl_link *link)
 {
     side *s = &admitted[n_admitted % MOST_LINKS];
 
-    side_init(s, SBL_SCHEDULER, 0);
+    side_init(s, SBL_ROLE_SCHEDULER, 0);
     s->link = link;
     s->passed++;
     n_admitted++;
@@ -38,8 +38,8 @@ static void make(void)
     static const char *const LOOPBACK[] = {"lo"};
 
     fds_before = count_fds();
-    cr_assert(sbl_loop_create(&loop, 0, NULL) == SABAL_OK);
-    side_init(&server, SBL_SCHEDULER, 0);
+    cr_assert(sbl_evloop_create(&loop, 0, NULL) == SABAL_OK);
+    side_init(&server, SBL_ROLE_SCHEDULER, 0);
     memset(admitted, 0, sizeof admitted);
     n_admitted = 0;
     options    = (sbl_listen_options){
@@ -61,8 +61,8 @@ static void end(void)
         if (admitted[i].link)
             sbl_link_close(admitted[i].link, 0);
     for (int i = 0; i < 5; i++)
-        sbl_loop_turn(loop, 0);
-    sbl_loop_destroy(loop);
+        sbl_evloop_turn(loop, 0);
+    sbl_evloop_destroy(loop);
     sbl_folder_remove(&folder);
     cr_expect_eq(count_fds(), fds_before);
 }
@@ -118,7 +118,7 @@ static void wait_for(pid_t child)
 
     while (ended == 0) {
         ended = waitpid(child, &status, WNOHANG);
-        sbl_loop_turn(loop, sbl_clock_ns() + 5000000);
+        sbl_evloop_turn(loop, sbl_clock_ns() + 5000000);
     }
     cr_expect_eq(status, 0);
 }
@@ -189,7 +189,7 @@ static side client;
 
 static void join(int fd)
 {
-    side_init(&client, SBL_WORKER, 1);
+    side_init(&client, SBL_ROLE_WORKER, 1);
     side_open(&client, fd);
 }
 
@@ -207,7 +207,7 @@ Test(listen, who_proves_itself_is_admitted)
     TURN_UNTIL(client.passed && n_admitted == 1);
     side_say(&client, 1, PLAIN, "hello", 5);
     TURN_UNTIL(admitted[0].frames == 1);
-    cr_expect_eq(sbl_link_peer(admitted[0].link)->role, SBL_WORKER);
+    cr_expect_eq(sbl_link_peer(admitted[0].link)->role, SBL_ROLE_WORKER);
     cr_expect_eq(sbl_listener_counts(listener).admitted, 1);
     cr_expect_eq(sbl_listener_counts(listener).pending, 0);
     leave();
@@ -258,7 +258,7 @@ static const uint8_t *right_key(void *arg, uint64_t ticket)
 /* Shakes hands by hand over a blocking socket, as far as it gets; keeps what it said. */
 static void shake(int fd, sbl_key_fn *key, int i, uint8_t said[224], const char *cluster)
 {
-    sbl_hello_self self = {.role = SBL_WORKER, .expects = ~0};
+    sbl_hello_self self = {.role = SBL_ROLE_WORKER, .expects = ~0};
     sbl_hello      hello;
     uint8_t        nonce[SBL_NONCE_BYTES] = {1}, bytes[512];
     size_t         n, at = 0;
@@ -373,7 +373,7 @@ Test(listen, ten_thousand_strangers_leave_nothing_behind_and_disturb_nobody, .ti
 
             side_say(&client, ++id, PLAIN, "still here", 10);
             while (admitted[0].last_id < id && !admitted[0].ended)
-                sbl_loop_turn(loop, sbl_clock_ns() + 1000000);
+                sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
             slowest = sbl_clock_ns() - began > slowest ? sbl_clock_ns() - began : slowest;
         }
         cr_expect_eq(status, 0);
@@ -431,7 +431,7 @@ Test(listen, beyond_the_most_that_may_be_pending_it_pauses_and_goes_on)
     for (int i = 0; i < 20; i++)
         fds[i] = dial();
     for (int i = 0; i < 3; i++)
-        sbl_loop_turn(loop, 0);
+        sbl_evloop_turn(loop, 0);
     cr_expect_eq(sbl_listener_counts(listener).pending, 4);
     join(dial()); /* which waits for its turn behind them */
     TURN_UNTIL(n_admitted == 1);
@@ -509,7 +509,7 @@ Test(listen, closed_while_some_are_in_their_handshake_it_leaves_nothing)
     sbl_listener_close(listener);
     listener = NULL;
     for (int i = 0; i < 3; i++)
-        sbl_loop_turn(loop, 0);
+        sbl_evloop_turn(loop, 0);
     for (int i = 0; i < 5; i++) {
         char byte;
 

@@ -11,18 +11,18 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "cluster/net/loop.h"
+#include "cluster/net/evloop.h"
 
-static sbl_loop *loop;
+static sbl_evloop *loop;
 
 static void make(void)
 {
-    cr_assert(sbl_loop_create(&loop, 20000, NULL) == SABAL_OK);
+    cr_assert(sbl_evloop_create(&loop, 20000, NULL) == SABAL_OK);
 }
 
 static void end(void)
 {
-    sbl_loop_destroy(loop);
+    sbl_evloop_destroy(loop);
 }
 
 TestSuite(loop, .init = make, .fini = end);
@@ -30,14 +30,14 @@ TestSuite(loop, .init = make, .fini = end);
 /* --- timers --------------------------------------------------------------------------------------------------------- */
 
 struct ticked {
-    sbl_timer timer;
-    int64_t   fired;
+    sbl_evtimer timer;
+    int64_t     fired;
 };
 
 static int64_t last_at, n_fired;
 static int     in_order;
 
-static void tick(sbl_timer *timer)
+static void tick(sbl_evtimer *timer)
 {
     struct ticked *t = (struct ticked *)timer;
 
@@ -57,16 +57,16 @@ Test(loop, timers_fire_in_order_each_once_and_none_that_was_cleared)
     srand(3);
     for (int i = 0; i < N; i++) {
         t[i].timer.fire = tick;
-        sbl_timer_set(loop, &t[i].timer, now + rand() % 20000000);
+        sbl_evtimer_set(loop, &t[i].timer, now + rand() % 20000000);
     }
     for (int i = 0; i < N; i += 3)
-        sbl_timer_set(loop, &t[i].timer, now + rand() % 20000000);
+        sbl_evtimer_set(loop, &t[i].timer, now + rand() % 20000000);
     for (int i = 0; i < N; i += 7) {
-        sbl_timer_clear(loop, &t[i].timer);
-        sbl_timer_clear(loop, &t[i].timer);
+        sbl_evtimer_clear(loop, &t[i].timer);
+        sbl_evtimer_clear(loop, &t[i].timer);
     }
     while (sbl_clock_ns() < now + 25000000)
-        sbl_loop_turn(loop, now + 25000000);
+        sbl_evloop_turn(loop, now + 25000000);
     for (int i = 0; i < N; i++) {
         expected += i % 7 != 0;
         cr_expect((t[i].fired != 0) == (i % 7 != 0));
@@ -74,29 +74,29 @@ Test(loop, timers_fire_in_order_each_once_and_none_that_was_cleared)
     cr_expect(in_order && n_fired == expected);
 }
 
-static void again(sbl_timer *timer)
+static void again(sbl_evtimer *timer)
 {
     n_fired++;
-    sbl_timer_set(loop, timer, sbl_loop_now(loop)); /* for ever: others are to get their turn all the same */
+    sbl_evtimer_set(loop, timer, sbl_evloop_now(loop)); /* for ever: others are to get their turn all the same */
 }
 
-static void stop_on_read(sbl_watch *watch, uint32_t events)
+static void stop_on_read(sbl_evwatch *watch, uint32_t events)
 {
-    sbl_loop_stop(loop);
+    sbl_evloop_stop(loop);
 }
 
 Test(loop, a_timer_that_is_always_due_starves_nobody)
 {
-    sbl_timer timer = {.fire = again};
-    sbl_watch watch = {.ready = stop_on_read};
-    int       pipes[2];
+    sbl_evtimer timer = {.fire = again};
+    sbl_evwatch watch = {.ready = stop_on_read};
+    int         pipes[2];
 
     cr_assert(pipe(pipes) == 0 && write(pipes[1], "x", 1) == 1);
-    cr_assert(sbl_loop_watch(loop, &watch, pipes[0], EPOLLIN, NULL) == SABAL_OK);
-    sbl_timer_set(loop, &timer, 0);
-    sbl_loop_run(loop);
-    sbl_timer_clear(loop, &timer);
-    sbl_loop_unwatch(loop, &watch);
+    cr_assert(sbl_evloop_watch(loop, &watch, pipes[0], EPOLLIN, NULL) == SABAL_OK);
+    sbl_evtimer_set(loop, &timer, 0);
+    sbl_evloop_run(loop);
+    sbl_evtimer_clear(loop, &timer);
+    sbl_evloop_unwatch(loop, &watch);
     close(pipes[0]);
     close(pipes[1]);
 }
@@ -104,18 +104,18 @@ Test(loop, a_timer_that_is_always_due_starves_nobody)
 /* --- descriptors ---------------------------------------------------------------------------------------------------- */
 
 struct pair_of_watches {
-    sbl_watch               watch;
+    sbl_evwatch             watch;
     struct pair_of_watches *other;
     int                     pipes[2], n;
 };
 
 /* Whichever comes first ends the other, of which this turn has an event too. */
-static void end_other(sbl_watch *watch, uint32_t events)
+static void end_other(sbl_evwatch *watch, uint32_t events)
 {
     struct pair_of_watches *p = (struct pair_of_watches *)watch;
 
     p->n++;
-    sbl_loop_unwatch(loop, &p->other->watch);
+    sbl_evloop_unwatch(loop, &p->other->watch);
     memset(&p->other->watch, 0xff, sizeof p->other->watch); /* as if it were freed */
     p->other->watch.fd = -1;
 }
@@ -127,12 +127,12 @@ Test(loop, what_is_not_watched_any_more_is_not_called_in_the_same_turn)
 
     for (int i = 0; i < 2; i++) {
         cr_assert(pipe(p[i].pipes) == 0 && write(p[i].pipes[1], "x", 1) == 1);
-        cr_assert(sbl_loop_watch(loop, &p[i].watch, p[i].pipes[0], EPOLLIN, NULL) == SABAL_OK);
+        cr_assert(sbl_evloop_watch(loop, &p[i].watch, p[i].pipes[0], EPOLLIN, NULL) == SABAL_OK);
     }
-    sbl_loop_turn(loop, sbl_clock_ns() + 1000000000);
+    sbl_evloop_turn(loop, sbl_clock_ns() + 1000000000);
     cr_expect_eq(p[0].n + p[1].n, 1);
     for (int i = 0; i < 2; i++) {
-        sbl_loop_unwatch(loop, &p[i].watch);
+        sbl_evloop_unwatch(loop, &p[i].watch);
         close(p[i].pipes[0]);
         close(p[i].pipes[1]);
     }
@@ -144,7 +144,7 @@ enum { N_THREADS = 3, N_POSTS = 20000 };
 struct poster {
     pthread_t thread;
     struct posted {
-        sbl_work       work;
+        sbl_evwork     work;
         struct poster *poster;
         int            number;
     } posts[N_POSTS];
@@ -153,14 +153,14 @@ struct poster {
 };
 static int n_left;
 
-static void count(sbl_work *work)
+static void count(sbl_evwork *work)
 {
     struct posted *p = (struct posted *)work;
 
     p->poster->wrong += p->number != p->poster->seen;
     p->poster->seen++;
     if (--n_left == 0)
-        sbl_loop_stop(loop);
+        sbl_evloop_stop(loop);
 }
 
 static void *post_all(void *arg)
@@ -169,7 +169,7 @@ static void *post_all(void *arg)
 
     for (int i = 0; i < N_POSTS; i++) {
         p->posts[i] = (struct posted){.work.run = count, .poster = p, .number = i};
-        sbl_loop_post(loop, &p->posts[i].work);
+        sbl_evloop_post(loop, &p->posts[i].work);
         if (p->rest_ns && i % 64 == 0)
             for (int64_t until = sbl_clock_ns() + p->rest_ns; sbl_clock_ns() < until;)
                 ;
@@ -187,7 +187,7 @@ Test(loop, all_that_threads_post_is_run_in_their_order_and_no_wake_up_is_lost, .
         posters[i].rest_ns                 = i * 30000; /* about as long as it spins */
         cr_assert(sbl_thread_start(&posters[i].thread, post_all, &posters[i]) == 0);
     }
-    sbl_loop_run(loop);
+    sbl_evloop_run(loop);
     for (int i = 0; i < N_THREADS; i++) {
         pthread_join(posters[i].thread, NULL);
         cr_expect(posters[i].seen == N_POSTS && posters[i].wrong == 0);
@@ -195,11 +195,11 @@ Test(loop, all_that_threads_post_is_run_in_their_order_and_no_wake_up_is_lost, .
 }
 
 struct ping {
-    sbl_work    work;
+    sbl_evwork  work;
     _Atomic int done;
 };
 
-static void answer(sbl_work *work)
+static void answer(sbl_evwork *work)
 {
     atomic_store(&((struct ping *)work)->done, 1);
 }
@@ -209,13 +209,13 @@ static void *ping_often(void *arg)
     for (int i = 0; i < 3000; i++) {
         struct ping p = {.work.run = answer};
 
-        sbl_loop_post(loop, &p.work);
+        sbl_evloop_post(loop, &p.work);
         while (!atomic_load(&p.done)) /* for ever, if it was lost */
             ;
         for (int64_t until = sbl_clock_ns() + i % 50 * 1000; sbl_clock_ns() < until;)
             ;
     }
-    sbl_loop_stop(loop);
+    sbl_evloop_stop(loop);
     return NULL;
 }
 
@@ -224,19 +224,19 @@ Test(loop, one_post_at_a_time_always_wakes_it, .timeout = 60)
     pthread_t thread;
 
     cr_assert(sbl_thread_start(&thread, ping_often, NULL) == 0);
-    sbl_loop_run(loop);
+    sbl_evloop_run(loop);
     pthread_join(thread, NULL);
 }
 
-static sbl_work works[4];
-static int      ran[4], n_ran;
+static sbl_evwork works[4];
+static int        ran[4], n_ran;
 
-static void run_one(sbl_work *work)
+static void run_one(sbl_evwork *work)
 {
     ran[n_ran++] = (int)(work - works);
     if (work == &works[1] && n_ran < 4) {
-        sbl_loop_later(loop, work);    /* in the next turn */
-        sbl_loop_not_later(&works[2]); /* which has not run yet */
+        sbl_evloop_later(loop, work);    /* in the next turn */
+        sbl_evloop_not_later(&works[2]); /* which has not run yet */
     }
 }
 
@@ -246,15 +246,15 @@ Test(loop, what_waits_for_the_end_of_a_turn_runs_once_in_order_and_can_be_taken_
 
     n_ran = 0;
     for (int i = 0; i < 4; i++) {
-        works[i] = (sbl_work){.run = run_one};
-        sbl_loop_later(loop, &works[i]);
-        sbl_loop_later(loop, &works[i]);
+        works[i] = (sbl_evwork){.run = run_one};
+        sbl_evloop_later(loop, &works[i]);
+        sbl_evloop_later(loop, &works[i]);
     }
-    sbl_loop_not_later(&works[3]);
-    sbl_loop_later(loop, &works[3]);
-    sbl_loop_turn(loop, 0);
+    sbl_evloop_not_later(&works[3]);
+    sbl_evloop_later(loop, &works[3]);
+    sbl_evloop_turn(loop, 0);
     cr_expect_eq(n_ran, 3);
-    sbl_loop_turn(loop, INT64_MAX); /* which doesn't sleep */
+    sbl_evloop_turn(loop, INT64_MAX); /* which doesn't sleep */
     cr_assert_eq(n_ran, 4);
     cr_expect_arr_eq(ran, RIGHT, sizeof RIGHT);
 }
@@ -266,55 +266,55 @@ Test(loop, idle_it_takes_no_time)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[0]);
     while (sbl_clock_ns() < now + 200000000)
-        sbl_loop_turn(loop, now + 200000000);
+        sbl_evloop_turn(loop, now + 200000000);
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[1]);
     cr_expect_lt((cpu[1].tv_sec - cpu[0].tv_sec) * 1000000000 + cpu[1].tv_nsec - cpu[0].tv_nsec, 2000000); /* 1% */
 }
 
 static int n_polls, n_arms;
 
-static int poll_thrice(sbl_poller *poller)
+static int poll_thrice(sbl_evpoller *poller)
 {
     return ++n_polls < 3;
 }
 
-static int arm_second_time(sbl_poller *poller)
+static int arm_second_time(sbl_evpoller *poller)
 {
     return ++n_arms > 1;
 }
 
 Test(loop, pollers_are_asked_in_each_turn_and_armed_before_it_sleeps)
 {
-    sbl_poller poller = {.poll = poll_thrice, .arm = arm_second_time};
-    int64_t    began  = sbl_clock_ns();
+    sbl_evpoller poller = {.poll = poll_thrice, .arm = arm_second_time};
+    int64_t      began  = sbl_clock_ns();
 
     n_polls = n_arms = 0;
-    sbl_loop_poll(loop, &poller);
+    sbl_evloop_poll(loop, &poller);
     while (n_arms < 2)
-        sbl_loop_turn(loop, began + 50000000);
+        sbl_evloop_turn(loop, began + 50000000);
     cr_expect(n_polls > 3 && sbl_clock_ns() >= began + 50000000);
-    sbl_loop_unpoll(loop, &poller);
+    sbl_evloop_unpoll(loop, &poller);
     n_polls = 0;
-    sbl_loop_turn(loop, 0);
+    sbl_evloop_turn(loop, 0);
     cr_expect_eq(n_polls, 0);
 }
 
 Test(loop, every_failed_allocation_is_reported)
 {
-    sbl_loop *other = NULL;
-    int       n     = 0;
+    sbl_evloop *other = NULL;
+    int         n     = 0;
 
     for (;; n++) {
         sabal_error  err = SABAL_ERROR_INIT;
         sabal_status st;
 
         sbl_alloc_fail(n + 1, 0);
-        st = sbl_loop_create(&other, 0, &err);
+        st = sbl_evloop_create(&other, 0, &err);
         sbl_alloc_fail(0, 0);
         if (!st)
             break;
         cr_assert_eq(st, SABAL_ENOMEM);
     }
     cr_expect_eq(n, 2);
-    sbl_loop_destroy(other);
+    sbl_evloop_destroy(other);
 }

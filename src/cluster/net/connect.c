@@ -23,9 +23,9 @@ try {
 };
 
 struct sbl_connector {
-    sbl_loop           *loop;
+    sbl_evloop         *loop;
     sbl_connect_options options;
-    sbl_timer           next, deadline;
+    sbl_evtimer         next, deadline;
     int64_t             began;
     int                 is_done; /* told, or cancelled: it only waits for its links to end */
     int32_t             n, n_begun, n_live;
@@ -43,8 +43,8 @@ static void end_if_idle(sbl_connector *c)
 static void wind_up(sbl_connector *c)
 {
     c->is_done = 1;
-    sbl_timer_clear(c->loop, &c->next);
-    sbl_timer_clear(c->loop, &c->deadline);
+    sbl_evtimer_clear(c->loop, &c->next);
+    sbl_evtimer_clear(c->loop, &c->deadline);
     for (int32_t i = 0; i < c->n; i++)
         if (c->tries[i].link)
             sbl_link_close(c->tries[i].link, 0);
@@ -86,7 +86,7 @@ static void all_failed(sbl_connector *c)
         return;
     }
     c->n_begun = 0;
-    sbl_timer_set(c->loop, &c->next, next);
+    sbl_evtimer_set(c->loop, &c->next, next);
 }
 
 static void failed(struct try *t, sabal_status status, const char *said, const char *prefix)
@@ -176,19 +176,19 @@ static void begin_next(sbl_connector *c)
     while (c->n_begun < c->n)
         if (begin(&c->tries[c->n_begun++])) {
             if (c->n_begun < c->n)
-                sbl_timer_set(c->loop, &c->next, sbl_clock_ns() + c->options.apart_ns);
+                sbl_evtimer_set(c->loop, &c->next, sbl_clock_ns() + c->options.apart_ns);
             return;
         }
     if (!c->n_live)
         all_failed(c);
 }
 
-static void next_is_due(sbl_timer *timer)
+static void next_is_due(sbl_evtimer *timer)
 {
     begin_next((sbl_connector *)((char *)timer - offsetof(sbl_connector, next)));
 }
 
-static void deadline_is_over(sbl_timer *timer)
+static void deadline_is_over(sbl_evtimer *timer)
 {
     fail((sbl_connector *)((char *)timer - offsetof(sbl_connector, deadline)), SABAL_ETIMEDOUT, "no connection to");
 }
@@ -196,19 +196,19 @@ static void deadline_is_over(sbl_timer *timer)
 /* Sockets of this node first, those of others not at all. */
 static int32_t choose(struct try *tries, const sbl_connect_options *o)
 {
-    sbl_node here;
-    int32_t  n = 0;
+    sbl_machine here;
+    int32_t     n = 0;
 
-    sbl_node_here(&here);
+    sbl_machine_here(&here);
     for (int kind = 0; kind < 2; kind++)
         for (int32_t i = 0; i < o->n_addresses; i++)
             if (o->addresses[i].kind == (kind ? SBL_ADDRESS_TCP : SBL_ADDRESS_UNIX) &&
-                (kind || (o->node && sbl_node_same(&here, o->node))))
+                (kind || (o->node && sbl_machine_same(&here, o->node))))
                 tries[n++].address = o->addresses[i];
     return n;
 }
 
-sabal_status sbl_connect(sbl_connector **connector, sbl_loop *loop, const sbl_connect_options *options,
+sabal_status sbl_connect(sbl_connector **connector, sbl_evloop *loop, const sbl_connect_options *options,
                          sabal_error *err)
 {
     size_t         size = sizeof **connector + sizeof(struct try) * (size_t)options->n_addresses;
@@ -231,8 +231,8 @@ sabal_status sbl_connect(sbl_connector **connector, sbl_loop *loop, const sbl_co
         c->options.apart_ns = APART_NS;
     c->next.fire     = next_is_due;
     c->deadline.fire = deadline_is_over;
-    sbl_timer_set(loop, &c->next, c->began);
-    sbl_timer_set(loop, &c->deadline, options->deadline_ns);
+    sbl_evtimer_set(loop, &c->next, c->began);
+    sbl_evtimer_set(loop, &c->deadline, options->deadline_ns);
     *connector = c;
     return SABAL_OK;
 }

@@ -11,14 +11,14 @@
 
 #include "cluster/net/address.h"
 #include "cluster/net/link.h"
-#include "cluster/net/node.h"
+#include "cluster/net/machine.h"
 
 typedef struct sbl_connector sbl_connector;
 
 typedef struct sbl_connect_options {
     const sbl_address *addresses; /* copied                                                             */
     int32_t            n_addresses;
-    const sbl_node    *node; /* where the process is, copied; NULL: not known, no Unix sockets then */
+    const sbl_machine *node; /* where the process is, copied; NULL: not known, no Unix sockets then */
     const char        *whom; /* for messages, outlives the connector: "the scheduler"              */
     int64_t            deadline_ns;
     int64_t            apart_ns; /* between tries; 0: 250 ms                                           */
@@ -31,7 +31,7 @@ typedef struct sbl_connect_options {
 } sbl_connect_options;
 
 /** Begins. The connector is gone after done() was called. Errors: SABAL_EINVAL (there is no address), SABAL_ENOMEM. */
-sabal_status sbl_connect(sbl_connector **connector, sbl_loop *loop, const sbl_connect_options *options,
+sabal_status sbl_connect(sbl_connector **connector, sbl_evloop *loop, const sbl_connect_options *options,
                          sabal_error *err);
 /** Ends it without a call. Not after done(). */
 void sbl_connect_cancel(sbl_connector *connector);

@@ -231,7 +231,7 @@ static void judge(sbl_hello *h, const struct claim *c)
 
 static void know(sbl_hello *h, const struct claim *c)
 {
-    h->peer.role = c->role >= SBL_CLIENT && c->role <= SBL_SCHEDULER ? (sbl_role)c->role : (sbl_role)0;
+    h->peer.role = c->role >= SBL_ROLE_CLIENT && c->role <= SBL_ROLE_SCHEDULER ? (sbl_role)c->role : (sbl_role)0;
     memcpy(h->peer.version, c->version, sizeof c->version - 1);
     memcpy(h->peer.ucx, c->ucx, sizeof c->ucx - 1);
     memcpy(h->peer.cluster, c->cluster, sizeof c->cluster);

@@ -29,7 +29,7 @@ enum {
     SBL_WITNESS_BYTES = 1184, /* with the credentials that may follow                         */
 };
 
-typedef enum sbl_role { SBL_CLIENT = 1, SBL_WORKER = 2, SBL_SCHEDULER = 3 } sbl_role;
+typedef enum sbl_role { SBL_ROLE_CLIENT = 1, SBL_ROLE_WORKER = 2, SBL_ROLE_SCHEDULER = 3 } sbl_role;
 const char *sbl_role_name(int role);
 
 /** Why an authenticated peer is refused. */

@@ -61,18 +61,18 @@ void sbl_link_end(sbl_link *link, sabal_status status, const char *format, ...)
         va_end(args);
         sbl_error_prefix(&link->why, "%s", link->name);
     }
-    sbl_loop_unwatch(link->loop, &link->watch);
-    sbl_timer_clear(link->loop, &link->timer);
-    sbl_loop_not_later(&link->flush);
-    sbl_loop_later(link->loop, &link->finish);
+    sbl_evloop_unwatch(link->loop, &link->watch);
+    sbl_evtimer_clear(link->loop, &link->timer);
+    sbl_evloop_not_later(&link->flush);
+    sbl_evloop_later(link->loop, &link->finish);
 }
 
-static void finish(sbl_work *work)
+static void finish(sbl_evwork *work)
 {
     sbl_link *link = (sbl_link *)((char *)work - offsetof(sbl_link, finish));
 
     close(link->fd);
-    sbl_loop_not_later(&link->flush);
+    sbl_evloop_not_later(&link->flush);
     sbl_link_clear_output(link);
     sbl_link_clear_input(link);
     link->calls->ended(link->arg, link, &link->why);
@@ -83,7 +83,7 @@ static void finish(sbl_work *work)
     sbl_free(link);
 }
 
-static void too_late(sbl_timer *timer)
+static void too_late(sbl_evtimer *timer)
 {
     sbl_link *link = (sbl_link *)((char *)timer - offsetof(sbl_link, timer));
     double    s    = (double)link->limit_ns / 1e9;
@@ -102,7 +102,7 @@ static void too_late(sbl_timer *timer)
 static void set_limit(sbl_link *link, int64_t ns)
 {
     link->limit_ns = ns;
-    sbl_timer_set(link->loop, &link->timer, sbl_clock_ns() + ns);
+    sbl_evtimer_set(link->loop, &link->timer, sbl_clock_ns() + ns);
 }
 
 void sbl_link_close(sbl_link *link, int64_t limit_ns)
@@ -116,7 +116,7 @@ void sbl_link_close(sbl_link *link, int64_t limit_ns)
     set_limit(link, limit_ns);
     if (link->state == SBL_LINK_OPEN)
         link->state = SBL_LINK_CLOSING;
-    sbl_loop_later(link->loop, &link->flush);
+    sbl_evloop_later(link->loop, &link->flush);
 }
 
 void sbl_link_pause(sbl_link *link, int pause)
@@ -168,7 +168,7 @@ static void pass(sbl_link *link)
     sbl_free(link->hello);
     link->hello = NULL;
     link->state = SBL_LINK_OPEN;
-    sbl_timer_clear(link->loop, &link->timer);
+    sbl_evtimer_clear(link->loop, &link->timer);
     set_name(link);
     if (link->calls->passed)
         link->calls->passed(link->arg, link);
@@ -202,7 +202,7 @@ static void go_on(sbl_link *link)
     else if (link->hello->state == SBL_HELLO_PASSED)
         pass(link);
     if (link->state != SBL_LINK_OVER)
-        sbl_loop_later(link->loop, &link->flush);
+        sbl_evloop_later(link->loop, &link->flush);
 }
 
 /* No more is read than the handshake wants: what follows is frames. */
@@ -272,7 +272,7 @@ static void connected(sbl_link *link)
 
 /* --- events --------------------------------------------------------------------------------------------------------- */
 
-static void ready(sbl_watch *watch, uint32_t events)
+static void ready(sbl_evwatch *watch, uint32_t events)
 {
     sbl_link *link = (sbl_link *)watch;
 
@@ -281,7 +281,7 @@ static void ready(sbl_watch *watch, uint32_t events)
         return;
     }
     if (events & EPOLLOUT)
-        sbl_loop_later(link->loop, &link->flush);
+        sbl_evloop_later(link->loop, &link->flush);
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
     if (link->state == SBL_LINK_HELLO)
@@ -292,7 +292,7 @@ static void ready(sbl_watch *watch, uint32_t events)
         sbl_link_drop_bytes(link);
 }
 
-static void flush(sbl_work *work)
+static void flush(sbl_evwork *work)
 {
     sbl_link_flush((sbl_link *)((char *)work - offsetof(sbl_link, flush)));
 }
@@ -346,10 +346,10 @@ static sabal_status prepare(sbl_link *link, sabal_error *err)
     link->hello = sbl_calloc(1, sizeof *link->hello);
     if (!link->hello)
         return sbl_error_memory(err, sizeof *link->hello, "a handshake");
-    return sbl_loop_watch(link->loop, &link->watch, link->fd, link->options.initiator ? EPOLLOUT : EPOLLIN, err);
+    return sbl_evloop_watch(link->loop, &link->watch, link->fd, link->options.initiator ? EPOLLOUT : EPOLLIN, err);
 }
 
-sabal_status sbl_link_open(sbl_link **out, sbl_loop *loop, int fd, const sbl_link_options *options, sabal_error *err)
+sabal_status sbl_link_open(sbl_link **out, sbl_evloop *loop, int fd, const sbl_link_options *options, sabal_error *err)
 {
     sbl_link    *link = sbl_alloc_aligned(64, sizeof *link);
     sabal_status st;
@@ -359,7 +359,7 @@ sabal_status sbl_link_open(sbl_link **out, sbl_loop *loop, int fd, const sbl_lin
         return sbl_error_memory(err, sizeof *link, "a link");
     }
     memset(link, 0, sizeof *link);
-    link->watch      = (sbl_watch){.ready = ready, .fd = -1};
+    link->watch      = (sbl_evwatch){.ready = ready, .fd = -1};
     link->loop       = loop;
     link->calls      = options->calls;
     link->arg        = options->arg;

@@ -13,7 +13,7 @@
 #include <sabal/status.h>
 
 #include "cluster/net/hello.h"
-#include "cluster/net/loop.h"
+#include "cluster/net/evloop.h"
 #include "cluster/net/session.h"
 
 typedef struct sbl_link sbl_link;
@@ -60,7 +60,8 @@ typedef struct sbl_link_options {
 } sbl_link_options;
 
 /** Takes fd over, also if it fails. Errors: SABAL_ENOMEM, SABAL_EACCES (a Unix socket with another user's process). */
-sabal_status sbl_link_open(sbl_link **link, sbl_loop *loop, int fd, const sbl_link_options *options, sabal_error *err);
+sabal_status sbl_link_open(sbl_link **link, sbl_evloop *loop, int fd, const sbl_link_options *options,
+                           sabal_error *err);
 /**
  * Sends what waits, within so many nanoseconds (0: what waits is dropped), then ends; nothing is received any more.
  * What the peer reads then ends with what was sent.

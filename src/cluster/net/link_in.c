@@ -213,7 +213,7 @@ static size_t read_some(sbl_link *link, struct iovec place[2])
 void sbl_link_read_frames(sbl_link *link)
 {
     size_t   size;
-    uint8_t *room = sbl_loop_room(link->loop, &size);
+    uint8_t *room = sbl_evloop_room(link->loop, &size);
 
     for (int i = 0; i < READS_A_TURN; i++) {
         size_t       left     = link->part_needs - link->part_n;
@@ -237,7 +237,7 @@ void sbl_link_read_frames(sbl_link *link)
 void sbl_link_drop_bytes(sbl_link *link)
 {
     size_t size;
-    void  *room = sbl_loop_room(link->loop, &size);
+    void  *room = sbl_evloop_room(link->loop, &size);
 
     for (int i = 0; i < READS_A_TURN; i++) {
         ssize_t n = recv(link->fd, room, size, MSG_DONTWAIT);

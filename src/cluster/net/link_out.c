@@ -109,7 +109,7 @@ static sabal_status check(const sbl_link *link, const sbl_session_head *what, sa
 static void queued(sbl_link *link)
 {
     link->was_full |= link->waiting > link->options.low;
-    sbl_loop_later(link->loop, &link->flush);
+    sbl_evloop_later(link->loop, &link->flush);
 }
 
 static void seal_copied(sbl_link *link, uint8_t *at, const sbl_session_head *what, const void *payload)
@@ -206,7 +206,7 @@ void sbl_link_watch(sbl_link *link)
     if (link->waiting)
         events |= EPOLLOUT;
     if (link->state != SBL_LINK_OVER)
-        sbl_loop_watch_for(link->loop, &link->watch, events);
+        sbl_evloop_watch_for(link->loop, &link->watch, events);
 }
 
 /* What may go in one call: up to the next piece with descriptors of its own. */

@@ -28,13 +28,13 @@ typedef enum sbl_link_state {
 } sbl_link_state;
 
 struct sbl_link {
-    sbl_watch             watch; /* first */
-    sbl_loop             *loop;
+    sbl_evwatch           watch; /* first */
+    sbl_evloop           *loop;
     sbl_link_state        state;
     const sbl_link_calls *calls;
     void                 *arg;
-    sbl_timer             timer;         /* of the handshake, then of closing     */
-    sbl_work              flush, finish; /* at the end of a turn                  */
+    sbl_evtimer           timer;         /* of the handshake, then of closing     */
+    sbl_evwork            flush, finish; /* at the end of a turn                  */
     sbl_hello            *hello;         /* until it has passed                   */
     sbl_link_options      options;
     sbl_hello_self        self;

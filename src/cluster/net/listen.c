@@ -19,7 +19,7 @@ enum { MOST_PENDING = 256, BURST = 256, RATE = 64, BACKLOG = 1024, ACCEPTS_A_TUR
 
 /* One socket that listens. */
 struct door {
-    sbl_watch     watch; /* first */
+    sbl_evwatch   watch; /* first */
     sbl_listener *listener;
     sbl_address   address;
 };
@@ -34,12 +34,12 @@ struct pending {
 };
 
 struct sbl_listener {
-    sbl_loop          *loop;
+    sbl_evloop        *loop;
     sbl_listen_options options;
     sbl_listen_counts  counts;
     sbl_buckets        buckets;
     struct pending    *pending;
-    sbl_timer          rest; /* descriptors or memory ran out: it tries again after a moment */
+    sbl_evtimer        rest; /* descriptors or memory ran out: it tries again after a moment */
     int                spare, is_paused;
     int32_t            n_doors;
     struct door        doors[SBL_MOST_ADDRESSES + 1];
@@ -59,17 +59,17 @@ static void set_pause(sbl_listener *l)
     l->counts.pauses += pause && !l->is_paused;
     l->is_paused = pause;
     for (int32_t i = 0; i < l->n_doors; i++)
-        sbl_loop_watch_for(l->loop, &l->doors[i].watch, pause ? 0 : EPOLLIN);
+        sbl_evloop_watch_for(l->loop, &l->doors[i].watch, pause ? 0 : EPOLLIN);
 }
 
-static void rested(sbl_timer *timer)
+static void rested(sbl_evtimer *timer)
 {
     set_pause((sbl_listener *)((char *)timer - offsetof(sbl_listener, rest)));
 }
 
 static void rest(sbl_listener *l)
 {
-    sbl_timer_set(l->loop, &l->rest, sbl_clock_ns() + REST_NS);
+    sbl_evtimer_set(l->loop, &l->rest, sbl_clock_ns() + REST_NS);
     set_pause(l);
 }
 
@@ -181,7 +181,7 @@ static void take(struct door *door, int fd, const struct sockaddr *source)
     uint32_t      bucket = is_tcp ? sbl_buckets_of(&l->buckets, source) : 0;
 
     l->counts.accepted++;
-    if (is_tcp && !sbl_buckets_take(&l->buckets, bucket, sbl_loop_now(l->loop))) {
+    if (is_tcp && !sbl_buckets_take(&l->buckets, bucket, sbl_evloop_now(l->loop))) {
         l->counts.limited++;
         close(fd);
         return;
@@ -189,7 +189,7 @@ static void take(struct door *door, int fd, const struct sockaddr *source)
     begin(l, fd, bucket, is_tcp);
 }
 
-static void ready(sbl_watch *watch, uint32_t events)
+static void ready(sbl_evwatch *watch, uint32_t events)
 {
     struct door  *door = (struct door *)watch;
     sbl_listener *l    = door->listener;
@@ -260,7 +260,7 @@ static sabal_status open_door(sbl_listener *l, const sbl_address *address, sabal
     door->listener    = l;
     door->watch.ready = ready;
     st                = open_socket(&fd, &door->address, err);
-    st                = st ? st : sbl_loop_watch(l->loop, &door->watch, fd, EPOLLIN, err);
+    st                = st ? st : sbl_evloop_watch(l->loop, &door->watch, fd, EPOLLIN, err);
     if (!st)
         l->n_doors++;
     return st;
@@ -290,7 +290,7 @@ static sabal_status open_all(sbl_listener *l, const sbl_listen_options *o, sabal
     return st;
 }
 
-sabal_status sbl_listener_open(sbl_listener **listener, sbl_loop *loop, const sbl_listen_options *options,
+sabal_status sbl_listener_open(sbl_listener **listener, sbl_evloop *loop, const sbl_listen_options *options,
                                sabal_error *err)
 {
     sbl_listener *l = sbl_calloc(1, sizeof *l);
@@ -325,11 +325,11 @@ void sbl_listener_close(sbl_listener *l)
         sbl_link_close(p->it, 0);
         sbl_free(p);
     }
-    sbl_timer_clear(l->loop, &l->rest);
+    sbl_evtimer_clear(l->loop, &l->rest);
     for (int32_t i = 0; i < l->n_doors; i++) {
         int fd = l->doors[i].watch.fd;
 
-        sbl_loop_unwatch(l->loop, &l->doors[i].watch);
+        sbl_evloop_unwatch(l->loop, &l->doors[i].watch);
         close(fd);
         if (l->doors[i].address.kind == SBL_ADDRESS_UNIX)
             unlink(l->doors[i].address.path);

@@ -43,7 +43,7 @@ typedef struct sbl_listen_counts {
 } sbl_listen_counts;
 
 /** Errors: SABAL_ENOENT (no such interface, or none at all), those of the system (the port is taken, ...), SABAL_ENOMEM. */
-sabal_status sbl_listener_open(sbl_listener **listener, sbl_loop *loop, const sbl_listen_options *options,
+sabal_status sbl_listener_open(sbl_listener **listener, sbl_evloop *loop, const sbl_listen_options *options,
                                sabal_error *err);
 /** In the loop's thread. Those that are admitted stay; those in their handshake end. NULL allowed. */
 void sbl_listener_close(sbl_listener *listener);

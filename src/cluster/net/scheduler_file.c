@@ -42,7 +42,7 @@ sabal_status sbl_scheduler_file_init(sbl_scheduler_file *file, sabal_error *err)
     st = sbl_random(file->cluster, sizeof file->cluster, err);
     st = st ? st : sbl_secret_create(&file->secret, err);
     snprintf(file->version, sizeof file->version, "%s", sabal_version());
-    sbl_node_here(&file->node);
+    sbl_machine_here(&file->node);
     file->pid       = getpid();
     file->pid_start = sbl_process_start_time(file->pid);
     file->uid       = geteuid();
@@ -221,18 +221,18 @@ static sabal_status read_all(char *text, size_t *n, int fd, const char *path, sa
 /* SABAL_EPEER: left over. */
 static sabal_status check_alive(const sbl_scheduler_file *file, const char *path, sabal_error *err)
 {
-    char     job[SBL_JOB_TEXT];
-    int64_t  restarts = sbl_job_here(job);
-    sbl_node here;
-    uint64_t start;
+    char        job[SBL_JOB_TEXT];
+    int64_t     restarts = sbl_job_here(job);
+    sbl_machine here;
+    uint64_t    start;
 
     if (job[0] && !strcmp(job, file->job) && file->restarts < restarts)
         return sbl_error_set(err, SABAL_EPEER,
                              "the scheduler file %s is of an earlier run of job %s (restart %" PRId64
                              "; this is %" PRId64 "): the scheduler of this run has not written its own",
                              path, job, file->restarts, restarts);
-    sbl_node_here(&here);
-    if (!sbl_node_same(&here, &file->node) || here.pid_namespace != file->node.pid_namespace)
+    sbl_machine_here(&here);
+    if (!sbl_machine_same(&here, &file->node) || here.pid_namespace != file->node.pid_namespace)
         return SABAL_OK; /* of that it can't be told from here */
     start = sbl_process_start_time(file->pid);
     if (!start || start != file->pid_start)

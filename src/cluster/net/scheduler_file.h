@@ -8,7 +8,7 @@
 #include <sabal/status.h>
 
 #include "cluster/net/address.h"
-#include "cluster/net/node.h"
+#include "cluster/net/machine.h"
 #include "cluster/net/secret.h"
 
 enum { SBL_CLUSTER_ID = 16, SBL_JOB_TEXT = 64, SBL_VERSION_TEXT = 24 };
@@ -17,7 +17,7 @@ typedef struct sbl_scheduler_file {
     uint8_t     cluster[SBL_CLUSTER_ID]; /* another for each start of a scheduler                           */
     sbl_secret *secret;                  /* ours; ended by sbl_scheduler_file_clear()                       */
     char        version[SBL_VERSION_TEXT];
-    sbl_node    node;
+    sbl_machine node;
     pid_t       pid;
     uint64_t    pid_start; /* sbl_process_start_time()                                        */
     uid_t       uid;

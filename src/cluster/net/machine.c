@@ -1,4 +1,4 @@
-#include "cluster/net/node.h"
+#include "cluster/net/machine.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static size_t read_small(const char *path, char *text, size_t size)
     return n > 0 ? (size_t)n : 0;
 }
 
-void sbl_node_here(sbl_node *node)
+void sbl_machine_here(sbl_machine *node)
 {
     struct stat st;
 
@@ -31,7 +31,7 @@ void sbl_node_here(sbl_node *node)
         node->pid_namespace = st.st_ino;
 }
 
-int sbl_node_same(const sbl_node *a, const sbl_node *b)
+int sbl_machine_same(const sbl_machine *a, const sbl_machine *b)
 {
     return a->boot[0] && !strcmp(a->boot, b->boot) && !strcmp(a->host, b->host);
 }

@@ -4,7 +4,7 @@
  * Posted work is a stack that others push to and the loop takes whole. Before it sleeps the loop says so, then looks at the
  * stack once more; who pushes looks whether it sleeps. So one of them sees the other, and who doesn't sleep needs no wake-up.
  */
-#include "cluster/net/loop.h"
+#include "cluster/net/evloop.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -18,23 +18,23 @@
 
 enum { MOST_EVENTS = 64, ROOM_BYTES = 256 << 10 };
 
-struct sbl_loop {
-    int                 epoll, wake_fd;
-    int64_t             spin_ns, now, fresh_until;
-    _Atomic(sbl_work *) posted;
-    _Atomic int         asleep, stopped;
-    sbl_timer          *timers; /* the one that is due first, and below it the rest */
-    sbl_work           *later;  /* for the end of a turn                            */
-    sbl_poller         *pollers;
-    sbl_watch           wake;
-    struct epoll_event  events[MOST_EVENTS]; /* of this turn; what is not watched any more is taken out */
-    int                 n_events;
-    void               *room;
+struct sbl_evloop {
+    int                   epoll, wake_fd;
+    int64_t               spin_ns, now, fresh_until;
+    _Atomic(sbl_evwork *) posted;
+    _Atomic int           asleep, stopped;
+    sbl_evtimer          *timers; /* the one that is due first, and below it the rest */
+    sbl_evwork           *later;  /* for the end of a turn                            */
+    sbl_evpoller         *pollers;
+    sbl_evwatch           wake;
+    struct epoll_event    events[MOST_EVENTS]; /* of this turn; what is not watched any more is taken out */
+    int                   n_events;
+    void                 *room;
 };
 
 /* --- descriptors ---------------------------------------------------------------------------------------------------- */
 
-sabal_status sbl_loop_watch(sbl_loop *loop, sbl_watch *watch, int fd, uint32_t events, sabal_error *err)
+sabal_status sbl_evloop_watch(sbl_evloop *loop, sbl_evwatch *watch, int fd, uint32_t events, sabal_error *err)
 {
     struct epoll_event e = {.events = events, .data.ptr = watch};
 
@@ -47,7 +47,7 @@ sabal_status sbl_loop_watch(sbl_loop *loop, sbl_watch *watch, int fd, uint32_t e
     return SABAL_OK;
 }
 
-void sbl_loop_watch_for(sbl_loop *loop, sbl_watch *watch, uint32_t events)
+void sbl_evloop_watch_for(sbl_evloop *loop, sbl_evwatch *watch, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = watch};
 
@@ -56,7 +56,7 @@ void sbl_loop_watch_for(sbl_loop *loop, sbl_watch *watch, uint32_t events)
     watch->events = events;
 }
 
-void sbl_loop_unwatch(sbl_loop *loop, sbl_watch *watch)
+void sbl_evloop_unwatch(sbl_evloop *loop, sbl_evwatch *watch)
 {
     if (watch->fd < 0)
         return;
@@ -69,9 +69,9 @@ void sbl_loop_unwatch(sbl_loop *loop, sbl_watch *watch)
 
 /* --- timers --------------------------------------------------------------------------------------------------------- */
 
-static sbl_timer *meld(sbl_timer *a, sbl_timer *b)
+static sbl_evtimer *meld(sbl_evtimer *a, sbl_evtimer *b)
 {
-    sbl_timer *other;
+    sbl_evtimer *other;
 
     if (!a || !b)
         return a ? a : b;
@@ -89,9 +89,9 @@ static sbl_timer *meld(sbl_timer *a, sbl_timer *b)
 }
 
 /* Of brothers one heap: two by two, then those from the last on. */
-static sbl_timer *meld_all(sbl_timer *first)
+static sbl_evtimer *meld_all(sbl_evtimer *first)
 {
-    sbl_timer *pairs = NULL, *whole = NULL, *a, *b;
+    sbl_evtimer *pairs = NULL, *whole = NULL, *a, *b;
 
     while (first) {
         a       = first;
@@ -113,7 +113,7 @@ static sbl_timer *meld_all(sbl_timer *first)
     return whole;
 }
 
-void sbl_timer_clear(sbl_loop *loop, sbl_timer *timer)
+void sbl_evtimer_clear(sbl_evloop *loop, sbl_evtimer *timer)
 {
     if (!timer->is_set)
         return;
@@ -131,9 +131,9 @@ void sbl_timer_clear(sbl_loop *loop, sbl_timer *timer)
     loop->timers = meld(loop->timers, meld_all(timer->child));
 }
 
-void sbl_timer_set(sbl_loop *loop, sbl_timer *timer, int64_t at_ns)
+void sbl_evtimer_set(sbl_evloop *loop, sbl_evtimer *timer, int64_t at_ns)
 {
-    sbl_timer_clear(loop, timer);
+    sbl_evtimer_clear(loop, timer);
     timer->child = timer->next = timer->before = NULL;
     timer->at                                  = at_ns;
     timer->is_set                              = 1;
@@ -141,12 +141,12 @@ void sbl_timer_set(sbl_loop *loop, sbl_timer *timer, int64_t at_ns)
 }
 
 /* One that a timer sets anew for now waits for the next turn. Returns 1 if any was due. */
-static int fire_timers(sbl_loop *loop)
+static int fire_timers(sbl_evloop *loop)
 {
     int any = 0;
 
-    for (sbl_timer *t = loop->timers; t && t->at <= loop->now; t = loop->timers) {
-        sbl_timer_clear(loop, t);
+    for (sbl_evtimer *t = loop->timers; t && t->at <= loop->now; t = loop->timers) {
+        sbl_evtimer_clear(loop, t);
         t->fire(t);
         any = 1;
         if (loop->timers && loop->timers->at <= loop->now && sbl_clock_ns() - loop->now > 10000000)
@@ -157,7 +157,7 @@ static int fire_timers(sbl_loop *loop)
 
 /* --- work ----------------------------------------------------------------------------------------------------------- */
 
-static void wake(sbl_loop *loop)
+static void wake(sbl_evloop *loop)
 {
     uint64_t one = 1;
     ssize_t  n;
@@ -169,7 +169,7 @@ static void wake(sbl_loop *loop)
         while (n < 0 && errno == EINTR);
 }
 
-void sbl_loop_post(sbl_loop *loop, sbl_work *work)
+void sbl_evloop_post(sbl_evloop *loop, sbl_evwork *work)
 {
     work->next = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     /* sequentially consistent: before the look at asleep; pairs with the look at posted in sleep_until() */
@@ -178,11 +178,11 @@ void sbl_loop_post(sbl_loop *loop, sbl_work *work)
     wake(loop);
 }
 
-static int run_posted(sbl_loop *loop)
+static int run_posted(sbl_evloop *loop)
 {
     /* acquire: what was written before the post is seen */
-    sbl_work *last = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire), *first = NULL, *next;
-    int       any = last != NULL;
+    sbl_evwork *last = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire), *first = NULL, *next;
+    int         any = last != NULL;
 
     for (; last; last = next) { /* the first posted lies deepest */
         next       = last->next;
@@ -197,7 +197,7 @@ static int run_posted(sbl_loop *loop)
     return any;
 }
 
-static void put_later(sbl_work **list, sbl_work *work)
+static void put_later(sbl_evwork **list, sbl_evwork *work)
 {
     work->next = *list;
     work->link = list;
@@ -206,13 +206,13 @@ static void put_later(sbl_work **list, sbl_work *work)
     *list = work;
 }
 
-void sbl_loop_later(sbl_loop *loop, sbl_work *work)
+void sbl_evloop_later(sbl_evloop *loop, sbl_evwork *work)
 {
     if (!work->link)
         put_later(&loop->later, work);
 }
 
-void sbl_loop_not_later(sbl_work *work)
+void sbl_evloop_not_later(sbl_evwork *work)
 {
     if (!work->link)
         return;
@@ -223,21 +223,21 @@ void sbl_loop_not_later(sbl_work *work)
 }
 
 /* What is asked for meanwhile waits for the next turn, which then doesn't sleep. */
-static int run_later(sbl_loop *loop)
+static int run_later(sbl_evloop *loop)
 {
-    sbl_work *list = NULL;
-    int       any  = loop->later != NULL;
+    sbl_evwork *list = NULL;
+    int         any  = loop->later != NULL;
 
     while (loop->later) { /* in the order of asking; the list moves to where its links stay right */
-        sbl_work *work = loop->later;
+        sbl_evwork *work = loop->later;
 
-        sbl_loop_not_later(work);
+        sbl_evloop_not_later(work);
         put_later(&list, work);
     }
     while (list) {
-        sbl_work *work = list;
+        sbl_evwork *work = list;
 
-        sbl_loop_not_later(work);
+        sbl_evloop_not_later(work);
         work->run(work);
     }
     return any;
@@ -245,35 +245,35 @@ static int run_later(sbl_loop *loop)
 
 /* --- pollers -------------------------------------------------------------------------------------------------------- */
 
-void sbl_loop_poll(sbl_loop *loop, sbl_poller *poller)
+void sbl_evloop_poll(sbl_evloop *loop, sbl_evpoller *poller)
 {
     poller->next  = loop->pollers;
     loop->pollers = poller;
 }
 
-void sbl_loop_unpoll(sbl_loop *loop, sbl_poller *poller)
+void sbl_evloop_unpoll(sbl_evloop *loop, sbl_evpoller *poller)
 {
-    for (sbl_poller **p = &loop->pollers; *p; p = &(*p)->next)
+    for (sbl_evpoller **p = &loop->pollers; *p; p = &(*p)->next)
         if (*p == poller) {
             *p = poller->next;
             return;
         }
 }
 
-static int run_pollers(sbl_loop *loop)
+static int run_pollers(sbl_evloop *loop)
 {
     int any = 0;
 
-    for (sbl_poller *p = loop->pollers, *next; p; p = next) {
+    for (sbl_evpoller *p = loop->pollers, *next; p; p = next) {
         next = p->next;
         any |= p->poll(p);
     }
     return any;
 }
 
-static int arm_pollers(sbl_loop *loop)
+static int arm_pollers(sbl_evloop *loop)
 {
-    for (sbl_poller *p = loop->pollers; p; p = p->next)
+    for (sbl_evpoller *p = loop->pollers; p; p = p->next)
         if (p->arm && !p->arm(p))
             return 0;
     return 1;
@@ -291,14 +291,14 @@ static int ms_until(int64_t at, int64_t now)
     return left <= 0 ? 0 : left > 3600000000000 ? 3600000 : (int)((left + 999999) / 1000000);
 }
 
-static int ask(sbl_loop *loop, int timeout_ms)
+static int ask(sbl_evloop *loop, int timeout_ms)
 {
     int n = epoll_wait(loop->epoll, loop->events, MOST_EVENTS, timeout_ms);
 
     return n > 0 ? n : 0; /* EINTR: the next turn asks again */
 }
 
-static int sleep_until(sbl_loop *loop, int64_t deadline_ns)
+static int sleep_until(sbl_evloop *loop, int64_t deadline_ns)
 {
     int64_t at = loop->timers && loop->timers->at < deadline_ns ? loop->timers->at : deadline_ns;
     int     n;
@@ -312,12 +312,12 @@ static int sleep_until(sbl_loop *loop, int64_t deadline_ns)
     return n;
 }
 
-static int dispatch(sbl_loop *loop)
+static int dispatch(sbl_evloop *loop)
 {
     int any = 0;
 
     for (int i = 0; i < loop->n_events; i++) {
-        sbl_watch *watch = loop->events[i].data.ptr;
+        sbl_evwatch *watch = loop->events[i].data.ptr;
 
         if (!watch)
             continue;
@@ -328,7 +328,7 @@ static int dispatch(sbl_loop *loop)
     return any;
 }
 
-void sbl_loop_turn(sbl_loop *loop, int64_t deadline_ns)
+void sbl_evloop_turn(sbl_evloop *loop, int64_t deadline_ns)
 {
     int may_sleep = !loop->later && loop->now >= loop->fresh_until, any;
 
@@ -343,31 +343,31 @@ void sbl_loop_turn(sbl_loop *loop, int64_t deadline_ns)
         loop->fresh_until = loop->now + loop->spin_ns;
 }
 
-void sbl_loop_run(sbl_loop *loop)
+void sbl_evloop_run(sbl_evloop *loop)
 {
-    /* acquire: what was written before sbl_loop_stop() is seen after this returned */
+    /* acquire: what was written before sbl_evloop_stop() is seen after this returned */
     while (!atomic_exchange_explicit(&loop->stopped, 0, memory_order_acquire))
-        sbl_loop_turn(loop, INT64_MAX);
+        sbl_evloop_turn(loop, INT64_MAX);
 }
 
-void sbl_loop_stop(sbl_loop *loop)
+void sbl_evloop_stop(sbl_evloop *loop)
 {
     atomic_store(&loop->stopped, 1);
     wake(loop);
 }
 
-int64_t sbl_loop_now(const sbl_loop *loop)
+int64_t sbl_evloop_now(const sbl_evloop *loop)
 {
     return loop->now;
 }
 
-void *sbl_loop_room(sbl_loop *loop, size_t *size)
+void *sbl_evloop_room(sbl_evloop *loop, size_t *size)
 {
     *size = ROOM_BYTES;
     return loop->room;
 }
 
-static void woken(sbl_watch *watch, uint32_t events)
+static void woken(sbl_evwatch *watch, uint32_t events)
 {
     uint64_t n;
     ssize_t  got = read(watch->fd, &n, sizeof n);
@@ -375,9 +375,9 @@ static void woken(sbl_watch *watch, uint32_t events)
     (void)got; /* EAGAIN is as good: what counts is the stack */
 }
 
-sabal_status sbl_loop_create(sbl_loop **out, int64_t spin_ns, sabal_error *err)
+sabal_status sbl_evloop_create(sbl_evloop **out, int64_t spin_ns, sabal_error *err)
 {
-    sbl_loop    *loop = sbl_calloc(1, sizeof *loop);
+    sbl_evloop  *loop = sbl_calloc(1, sizeof *loop);
     sabal_status st   = SABAL_OK;
 
     if (!loop)
@@ -393,15 +393,15 @@ sabal_status sbl_loop_create(sbl_loop **out, int64_t spin_ns, sabal_error *err)
     else if (!loop->room)
         st = sbl_error_memory(err, ROOM_BYTES, "an event loop");
     else
-        st = sbl_loop_watch(loop, &loop->wake, loop->wake_fd, EPOLLIN, err);
+        st = sbl_evloop_watch(loop, &loop->wake, loop->wake_fd, EPOLLIN, err);
     if (st)
-        sbl_loop_destroy(loop);
+        sbl_evloop_destroy(loop);
     else
         *out = loop;
     return st;
 }
 
-void sbl_loop_destroy(sbl_loop *loop)
+void sbl_evloop_destroy(sbl_evloop *loop)
 {
     if (!loop)
         return;
