@@ -92,10 +92,12 @@ static void too_late(sbl_evtimer *timer)
         sbl_link_end(link, SABAL_ETIMEDOUT, "no connection within %.1f s", s);
     else if (link->state == SBL_LINK_HELLO)
         sbl_link_end(link, SABAL_ETIMEDOUT, "the handshake was not finished within %.1f s", s);
-    else if (link->state == SBL_LINK_CLOSING)
+    else if (link->state == SBL_LINK_CLOSING) {
+        /* It ends in the kernel too, and the peer is told at once, whether it reads or not. */
+        setsockopt(link->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
         sbl_link_end(link, SABAL_ETIMEDOUT, "it was closed, and %zu bytes could not be sent within %.1f s",
                      link->waiting, s);
-    else
+    } else
         sbl_link_end(link, SABAL_OK, "%s", ""); /* all is sent; whether it was read nobody will say */
 }
 
