@@ -96,7 +96,7 @@ Test(carrier, hundreds_in_flight_both_ways)
 {
     enum { N = 400 };
     static got g[N];
-    int        ended = 0;
+    int        ended = 0, said = 0;
 
     begin();
     for (int i = 0; i < N; i++) {
@@ -106,6 +106,8 @@ Test(carrier, hundreds_in_flight_both_ways)
     cr_assert(loop_until(&here.loop, &ended, N, 120));
     for (int i = 0; i < N; i++) {
         cr_expect(g[i].done && !g[i].failed);
+        if (g[i].failed && !said++)
+            fprintf(stderr, "%d: %s\n", i, g[i].why.message);
         if (g[i].done) {
             cr_expect(is_right(g[i].value, g[i].name));
             sbl_value_release(g[i].value);
@@ -334,6 +336,8 @@ Test(carrier, failed_allocations_fail_pulls_and_nothing_else)
         cr_assert(loop_until(&here.loop, &g.ended, 1, 20));
         sbl_alloc_fail(0, 0);
         cr_expect(g.done || g.why.status == SABAL_ENOMEM);
+        if (g.failed && g.why.status != SABAL_ENOMEM)
+            fprintf(stderr, "%d: %s\n", nth, g.why.message);
         succeeded += g.done;
         if (g.done) {
             cr_expect(is_right(g.value, g.name));

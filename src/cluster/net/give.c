@@ -115,6 +115,12 @@ static void end(sbl_request *g)
         give_free(g);
 }
 
+void sbl_give_let_go(sbl_request *g)
+{
+    if (!g->busy)
+        end(g);
+}
+
 void sbl_give_failed(sbl_request *g, const sabal_error *err)
 {
     uint8_t body[8 + sizeof err->message];
@@ -225,7 +231,7 @@ void sbl_give_taken(sbl_pair *pair, uint64_t id)
 
     if (!g)
         return; /* it could not be had after all, which FAIL tells */
-    if (!g->is_offered || g->is_flowing || g->is_dropped || pair->flows > 2 * SBL_PAIR_FLOWS) {
+    if (!g->is_offered || g->is_flowing || g->is_dropped || pair->flows > SBL_PAIR_GIVING) {
         sbl_pair_broken(pair, "it takes what was not offered, or too much at a time");
         return;
     }

@@ -19,7 +19,7 @@ struct sbl_request {
     uint64_t       total;
     sbl_segment   *segment; /* that it lies in, from segment_at on */
     size_t         segment_at;
-    int            is_answered, is_offered, is_flowing, is_dropped;
+    int            is_answered, is_offered, is_flowing, is_dropped, is_waiting;
     int32_t        busy; /* frames with its data that are being sent */
     /* what comes next of the data: of piece `piece` the bytes from `at` on, which are those from offset on in all */
     int32_t  piece;
@@ -29,6 +29,8 @@ struct sbl_request {
 
 /** The next part of the data, as runs; their number. */
 int sbl_give_cut(sbl_request *give, sbl_packet *packet, struct iovec *runs, size_t most, int32_t most_runs);
+/** Ends it, once no frame with its data is being sent. */
+void sbl_give_let_go(sbl_request *give);
 /** Says that it can't be had, and ends it. */
 void sbl_give_failed(sbl_request *give, const sabal_error *err);
 

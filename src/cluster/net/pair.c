@@ -84,7 +84,6 @@ static void end_memory(sbl_plane *plane, sbl_errand *errand)
 
     for (int32_t i = 0; i < pair->options.n_fds; i++)
         sbl_stream_free(pair->streams[i]);
-    sbl_ucx_pair_free(pair);
     sbl_free(pair);
     sbl_plane_release(plane);
 }

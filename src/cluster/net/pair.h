@@ -11,6 +11,7 @@
 enum {
     SBL_PAIR_ASKED     = 64, /* pulls that wait for the holder's answer */
     SBL_PAIR_FLOWS     = 2,  /* that get data */
+    SBL_PAIR_GIVING    = 64, /* at most two are asked for, but a carrier may hear late that one has ended */
     SBL_PAIR_GIVES     = 65536,
     SBL_CREDIT_BYTES   = 1 << 20, /* of small values under way to one side */
     SBL_CREDIT_ANSWERS = 256

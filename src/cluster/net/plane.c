@@ -146,6 +146,7 @@ void sbl_plane_release(sbl_plane *plane)
     sbl_segments_destroy(plane->made);
     sbl_segments_destroy(plane->mapped);
     pthread_mutex_destroy(&plane->lock);
+    sbl_free(plane->ucx);
     sbl_free(plane);
 }
 

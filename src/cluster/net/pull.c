@@ -1,6 +1,7 @@
 /* The receiver's half: asking, being told, making room, and the end of each pull, which its owner hears of once. */
 #include "cluster/net/pull.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,15 +123,22 @@ static void complete_later(sbl_plane *plane, sbl_errand *errand)
     sbl_pull *p = (sbl_pull *)(void *)((char *)errand - offsetof(sbl_pull, errand));
 
     p->is_posted = 0;
-    if (p->is_gone)
+    if (p->is_gone) {
         end(p);
-    else
+    } else if (p->broken[0]) {
+        sabal_error err = SABAL_ERROR_INIT;
+
+        sbl_error_set(&err, p->why, "a value did not come from another process: %s", p->broken);
+        sbl_pull_fail(p, &err, 1);
+    } else {
         complete(p);
+    }
 }
 
 static void post_completion(sbl_pull *p)
 {
-    p->state      = SBL_PULL_COMPLETE;
+    if (p->is_posted)
+        return;
     p->is_posted  = 1;
     p->errand.run = complete_later;
     sbl_plane_post(p->pair->plane, &p->errand);
@@ -324,6 +332,7 @@ void sbl_pull_admit(sbl_pull *p, void *const *room, void (*release)(void *), voi
         p->lease = NULL; /* the landing has it now */
         if (release)
             release(release_arg);
+        p->state = SBL_PULL_COMPLETE;
         post_completion(p);
         return;
     }
@@ -376,16 +385,15 @@ void sbl_pull_landed(sbl_pair *pair, const sbl_packet *packet, int damaged)
     }
 }
 
-void sbl_pull_written(sbl_pull *p, uint64_t size, const sabal_error *failed)
+void sbl_pull_wrote(sbl_pull *p, uint64_t size, sabal_status status, const char *failed)
 {
-    p->busy--;
-    if (p->is_gone) {
-        end(p);
-        return;
-    }
     p->came += size;
-    if (failed)
-        sbl_pull_fail(p, failed, 1);
-    else if (p->came >= p->landing.total)
-        complete(p);
+    if (failed && !p->broken[0]) {
+        snprintf(p->broken, sizeof p->broken, "%s", failed);
+        p->why = status;
+    }
+    if (p->is_gone)
+        end(p);
+    else if (failed || p->came >= p->landing.total)
+        post_completion(p);
 }

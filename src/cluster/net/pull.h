@@ -27,6 +27,8 @@ struct sbl_pull {
     int                    is_gone; /* cancelled while something still refers to it: an errand, a carrier */
     int32_t                busy;    /* frames of data that a carrier (UCX) is writing to its room */
     int                    is_posted;
+    sabal_status           why;
+    char                   broken[96]; /* why it can't be completed; empty: nothing */
     sbl_landing            landing;
     sbl_lease             *lease; /* it lies in shared memory, from at on */
     size_t                 at;
@@ -35,8 +37,9 @@ struct sbl_pull {
 
 /** Fails it, now, and tells the holder, if it is at work for it. */
 void sbl_pull_fail(sbl_pull *pull, const sabal_error *why, int tell);
-/** A frame of data that a carrier wrote itself is there, or will not be. */
-void      sbl_pull_written(sbl_pull *pull, uint64_t size, const sabal_error *failed);
+/** size bytes were written to its room by a carrier, or (failed not NULL) can't be. Its owner hears of it later. */
+void sbl_pull_wrote(sbl_pull *pull, uint64_t size, sabal_status status, const char *failed);
+/** NULL: no such pull gets data. */
 sbl_pull *sbl_pull_flowing(sbl_pair *pair, uint64_t id);
 
 #endif

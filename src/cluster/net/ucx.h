@@ -20,6 +20,5 @@ void sbl_ucx_ready_came(sbl_pair *pair);
 void sbl_ucx_give(sbl_request *give);
 /** Nothing more comes of it; what is under way ends later. */
 void sbl_ucx_pair_end(sbl_pair *pair);
-void sbl_ucx_pair_free(sbl_pair *pair);
 
 #endif
