@@ -20,6 +20,8 @@ struct sbl_segments {
     int64_t         n, room;
     int64_t         refs; /* who made the table, and each segment */
     int32_t         n_holders;
+    size_t          keep, kept;
+    sbl_segment    *spare;                          /* the newest first; in no table */
     void (*ended)(void *arg, sbl_segment *segment); /* NULL once the table's maker is gone */
     void *arg;
 };
@@ -49,15 +51,6 @@ static void table_release(sbl_segments *table)
     pthread_mutex_destroy(&table->lock);
     sbl_free(table->by_address);
     sbl_free(table);
-}
-
-void sbl_segments_destroy(sbl_segments *table)
-{
-    if (!table)
-        return;
-    pthread_mutex_lock(&table->lock);
-    table->ended = NULL;
-    table_release(table);
 }
 
 /* The first that lies above an address. */
@@ -111,10 +104,107 @@ static void segment_free(sbl_segment *segment)
 {
     if (segment->base)
         munmap(segment->base, segment->size);
+    if (segment->room)
+        munmap(segment->room, segment->size);
     if (segment->fd >= 0)
         close(segment->fd);
     sbl_free(segment->holders);
     sbl_free(segment);
+}
+
+void sbl_segment_spoil(sbl_segment *segment)
+{
+    pthread_mutex_lock(&segment->table->lock);
+    segment->is_spoiled = 1;
+    pthread_mutex_unlock(&segment->table->lock);
+}
+
+/* With the lock held: the spares beyond limit bytes, oldest first in the end; they are no longer ours. */
+static sbl_segment *take_spares_off(sbl_segments *table, size_t limit)
+{
+    sbl_segment **link = &table->spare, *off;
+    size_t        sum  = 0;
+
+    while (*link && sum + (*link)->size <= limit) {
+        sum += (*link)->size;
+        link = &(*link)->next;
+    }
+    off         = *link;
+    *link       = NULL;
+    table->kept = sum;
+    for (sbl_segment *s = off; s && table->ended; s = s->next)
+        table->ended(table->arg, s);
+    return off;
+}
+
+static void free_all(sbl_segment *list)
+{
+    sbl_segment *next;
+
+    for (; list; list = next) {
+        next = list->next;
+        segment_free(list);
+    }
+}
+
+void sbl_segments_keep(sbl_segments *table, size_t bytes)
+{
+    sbl_segment *off;
+
+    pthread_mutex_lock(&table->lock);
+    table->keep = bytes;
+    off         = take_spares_off(table, bytes);
+    pthread_mutex_unlock(&table->lock);
+    free_all(off);
+}
+
+void sbl_segments_destroy(sbl_segments *table)
+{
+    sbl_segment *off;
+
+    if (!table)
+        return;
+    pthread_mutex_lock(&table->lock);
+    table->ended = NULL;
+    table->keep  = 0;
+    off          = take_spares_off(table, 0);
+    table_release(table);
+    free_all(off);
+}
+
+/* What a segment that is used again is made with, so that nearly equal ones share: steps of an eighth. */
+static size_t rounded(size_t size)
+{
+    size_t step = (size_t)1 << (63 - __builtin_clzll(size | 4096));
+
+    step = step > 32768 ? step / 8 : 4096;
+    return (size + step - 1) / step * step;
+}
+
+/* A spare of the right size, in the table again with one reference; NULL: none, or no memory for the table. */
+static sbl_segment *use_again(sbl_segments *table, size_t size)
+{
+    sbl_segment **link, *s;
+
+    pthread_mutex_lock(&table->lock);
+    link = &table->spare;
+    while (*link && (*link)->size != rounded(size))
+        link = &(*link)->next;
+    s = *link;
+    if (s) {
+        *link = s->next;
+        table->kept -= s->size;
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!s)
+        return NULL;
+    s->refs     = 1;
+    s->is_fresh = 0;
+    s->used     = size;
+    if (!insert(table, s, NULL))
+        return s;
+    segment_free(s);
+    return NULL;
 }
 
 static sbl_segment *segment_make(sbl_segments *table, uint64_t id, size_t size)
@@ -123,7 +213,7 @@ static sbl_segment *segment_make(sbl_segments *table, uint64_t id, size_t size)
 
     if (!s)
         return NULL;
-    *s = (sbl_segment){.id = id, .fd = -1, .size = size, .refs = 1, .table = table};
+    *s = (sbl_segment){.id = id, .fd = -1, .size = size, .used = size, .refs = 1, .is_fresh = 1, .table = table};
     if (table->n_holders) {
         s->holders = sbl_calloc((size_t)(table->n_holders + 63) / 64, sizeof *s->holders);
         if (!s->holders) {
@@ -160,23 +250,40 @@ static sabal_status no_room(int error_number, size_t size, sabal_error *err)
 sabal_status sbl_segment_create(sbl_segment **segment, void **room, sbl_segments *table, uint64_t id, size_t size,
                                 sabal_error *err)
 {
-    sbl_segment *s = segment_make(table, id, size);
+    sbl_segment *s;
+    void        *mapped;
     sabal_status st;
 
+    if (table->keep) {
+        s = use_again(table, size);
+        if (s) {
+            *(room ? room : &mapped) = s->room;
+            *segment                 = s;
+            return SABAL_OK;
+        }
+    }
+    s = segment_make(table, id, table->keep ? rounded(size) : size);
     if (!s)
         return sbl_error_memory(err, sizeof *s, "a record of shared memory");
-    s->fd = sbl_alloc_must_fail() ? -1 : memfd_create("sabal-value", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    s->used = size;
+    size    = s->size;
+    s->fd   = sbl_alloc_must_fail() ? -1 : memfd_create("sabal-value", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (s->fd < 0 || sbl_grow_truncate(s->fd, (off_t)size)) {
         st = no_room(errno, size, err);
         segment_free(s);
         return st;
     }
     st = map_to_read(s, err);
-    if (!st && room)
-        st = map_to_fill(room, s, err);
+    if (!st && (room || table->keep)) {
+        st = map_to_fill(&mapped, s, err);
+        if (!st && table->keep)
+            s->room = mapped;
+        if (!st && room)
+            *room = mapped;
+    }
     if (!st) {
         st = insert(table, s, err);
-        if (st && room)
+        if (st && room && !s->room)
             munmap(*room, size);
     }
     if (st)
@@ -192,6 +299,10 @@ sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *
 
     if (sbl_alloc_must_fail())
         return sbl_error_memory(err, size, "shared memory for a value");
+    if (!segment->is_fresh) { /* its pages are there, and mapped */
+        memcpy(segment->room + offset, data, size);
+        return SABAL_OK;
+    }
     while (size > 0) {
         ssize_t n = sbl_grow_pwrite(segment->fd, at, size, (off_t)offset);
 
@@ -208,15 +319,19 @@ sabal_status sbl_segment_write(sbl_segment *segment, size_t offset, const void *
 
 void sbl_segment_seal(sbl_segment *segment, void *room)
 {
-    if (room)
+    if (room && !segment->room)
         munmap(room, segment->size);
-    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    if (!segment->is_fresh)
+        return; /* it was sealed before */
+    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE); /* our own map stays; older systems don't know it */
+    fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SEAL);
 }
 
 sabal_status sbl_segment_map(sbl_segment **segment, sbl_segments *table, uint64_t id, size_t size, int fd,
                              sabal_error *err)
 {
-    sbl_segment *s = sbl_segment_by_id(table, id);
+    sbl_segment *s = id ? sbl_segment_by_id(table, id) : NULL;
     struct stat  file;
     sabal_status st = SABAL_OK;
 
@@ -288,7 +403,7 @@ sbl_segment *sbl_segment_at(sbl_segments *table, const void *data, size_t size)
 
 void sbl_segment_release(void *segment)
 {
-    sbl_segment  *s     = segment;
+    sbl_segment  *s = segment, *off = s;
     sbl_segments *table = s->table;
     int64_t       at;
 
@@ -301,10 +416,16 @@ void sbl_segment_release(void *segment)
     table->n--;
     memmove(table->by_address + at, table->by_address + at + 1, (size_t)(table->n - at) * sizeof *table->by_address);
     sbl_buffer_uncount(s->size);
-    if (table->ended)
+    s->next = NULL;
+    if (table->keep && s->room && !s->is_spoiled) {
+        s->next      = table->spare;
+        table->spare = s;
+        off          = take_spares_off(table, table->keep);
+    } else if (table->ended) {
         table->ended(table->arg, s);
+    }
     table_release(table);
-    segment_free(s);
+    free_all(off);
 }
 
 int sbl_segment_hold(sbl_segment *segment, int32_t holder)

@@ -9,13 +9,9 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "cluster/twin.h"
 
 enum { SHARED_FROM = 65536 }; /* bytes; below, a copy costs less than a descriptor */
-
-static size_t aligned(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
 
 void sbl_put_code(sbl_frame *frame, const sbl_code *code)
 {
@@ -79,16 +75,6 @@ sabal_status sbl_send_segment(sbl_channel *channel, const sbl_segment *segment, 
     return st;
 }
 
-/* What the pieces take in a segment. */
-static size_t room_for(const sbl_encoded *e)
-{
-    size_t size = 0;
-
-    for (int32_t i = 1; i < e->n_pieces; i++)
-        size += aligned(e->pieces[i].size);
-    return size;
-}
-
 static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_error *err)
 {
     const sabal_type *type = sbl_object_type(value);
@@ -105,82 +91,12 @@ static sabal_status put_type(sbl_frame *frame, const sbl_value *value, sabal_err
     return st;
 }
 
-/* The pieces one behind the other in shared memory, as bytes that keep it. */
-static sabal_status copy_shared(sbl_value **twin, const sbl_encoded *e, const sbl_route *route, sabal_error *err)
-{
-    sbl_segment *segment;
-    size_t       at = 0;
-    sabal_status st = sbl_segment_create(&segment, NULL, route->segments, route->next_id(route->arg), room_for(e), err);
-
-    if (st)
-        return st;
-    for (int32_t i = 1; i < e->n_pieces && !st; i++) {
-        st = sbl_segment_write(segment, at, e->pieces[i].data, e->pieces[i].size, err);
-        at += aligned(e->pieces[i].size);
-    }
-    if (st) {
-        sbl_segment_release(segment);
-        return st;
-    }
-    sbl_segment_seal(segment, NULL);
-    return sbl_bytes_wrap(twin, segment->base, segment->size, sbl_segment_release, segment, err);
-}
-
-/* The value's copy in shared memory, which stays until the value goes. */
-static sabal_status twin_of(const sbl_value **twin, const sbl_value *value, const sbl_encoded *e,
-                            const sbl_route *route, sabal_error *err)
-{
-    _Atomic(sbl_value *) *place = (_Atomic(sbl_value *) *)&value->twin;
-    /* acquire: what another thread made */
-    sbl_value   *there = atomic_load_explicit(place, memory_order_acquire), *made;
-    sabal_status st;
-
-    if (!there) {
-        st = copy_shared(&made, e, route, err);
-        if (st)
-            return st;
-        /* acq_rel: another thread may have been faster, and then its twin is taken */
-        if (atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel, memory_order_acquire))
-            there = made;
-        else
-            sbl_value_release(made);
-    }
-    *twin = there;
-    return SABAL_OK;
-}
-
-/* The segment that holds the pieces, one reference, and where they begin: what they lie in, else that of the twin. */
-static sabal_status find_segment(sbl_segment **segment, size_t *offset, const sbl_value *value, const sbl_encoded *e,
-                                 const sbl_route *route, sabal_error *err)
-{
-    const sbl_value *twin;
-    const char      *first = e->pieces[1].data;
-    size_t           size;
-    sabal_status     st;
-
-    *segment = value->kind == SBL_OBJECT ? NULL : sbl_segment_at(route->segments, first, e->pieces[1].size);
-    if (*segment) {
-        *offset = (size_t)(first - (*segment)->base);
-        return SABAL_OK;
-    }
-    st = twin_of(&twin, value, e, route, err);
-    if (st)
-        return st;
-    first = sbl_value_data(twin, &size);
-    if (size != room_for(e)) /* others are what they were when the twin was made */
-        return sbl_error_set(err, SABAL_EINVAL, "encode() of type '%s' gave %zu bytes, and another time %zu",
-                             sbl_object_type(value)->name, size, room_for(e));
-    *segment = sbl_segment_at(route->segments, first, size);
-    *offset  = 0;
-    return *segment ? SABAL_OK : sbl_error_set(err, SABAL_EINTERNAL, "a value that was sent by another client before");
-}
-
 static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, const sbl_encoded *e, const sbl_route *route,
                                sabal_error *err)
 {
     sbl_segment *segment;
     size_t       offset;
-    sabal_status st = find_segment(&segment, &offset, value, e, route, err);
+    sabal_status st = sbl_twin_find(&segment, &offset, value, e, route->segments, route->next_id, route->arg, err);
 
     if (st)
         return st;
@@ -188,7 +104,7 @@ static sabal_status put_shared(sbl_frame *frame, const sbl_value *value, const s
     sbl_put_u64(frame, segment->id);
     for (int32_t i = 1; i < e->n_pieces; i++) {
         sbl_put_u64(frame, offset);
-        offset += aligned(e->pieces[i].size);
+        offset += sbl_twin_aligned(e->pieces[i].size);
     }
     sbl_segment_release(segment);
     return st;
@@ -250,7 +166,7 @@ static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame
     for (int32_t i = 0; i < n; i++) {
         if (pieces[i].size > SHARED_FROM)
             return malformed(err);
-        total += aligned(pieces[i].size);
+        total += sbl_twin_aligned(pieces[i].size);
     }
     *own = sbl_buffer_alloc(total);
     if (!*own)
@@ -265,7 +181,7 @@ static sabal_status take_inline(sabal_piece *pieces, int32_t n, sbl_frame *frame
         if (pieces[i].size)
             memcpy(at, from, pieces[i].size);
         pieces[i].data = at;
-        at += aligned(pieces[i].size);
+        at += sbl_twin_aligned(pieces[i].size);
     }
     return SABAL_OK;
 }
