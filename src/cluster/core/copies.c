@@ -80,14 +80,14 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
         take_from_task(s, t, worker);
         return 0;
     }
-    sbl_list_remove(s, &sbl_peer_at(s, worker)->held, task);
+    sbl_tasks_remove(s, &sbl_peer_at(s, worker)->held, task);
     t->worker = 0;
     if (!t->copies)
         return 1;
     first     = copy_at(s, t->copies)->worker;
     t->worker = first;
     take_from_task(s, t, first);
-    sbl_list_add(s, &sbl_peer_at(s, first)->held, task);
+    sbl_tasks_add(s, &sbl_peer_at(s, first)->held, task);
     return 0;
 }
 
@@ -105,7 +105,7 @@ void sbl_copies_drop(sbl_scheduler *s, uint32_t task)
 
     if (t->at == SBL_AT_WORKERS && t->worker) {
         say_drop(s, t->worker, task);
-        sbl_list_remove(s, &sbl_peer_at(s, t->worker)->held, task);
+        sbl_tasks_remove(s, &sbl_peer_at(s, t->worker)->held, task);
         t->worker = 0;
     }
     while (t->copies) {
@@ -144,7 +144,7 @@ void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task)
     take_from_task(s, t, first);
     t->at     = SBL_AT_WORKERS;
     t->worker = first;
-    sbl_list_add(s, &sbl_peer_at(s, first)->held, task);
+    sbl_tasks_add(s, &sbl_peer_at(s, first)->held, task);
 }
 
 void sbl_copies_lose(sbl_scheduler *s, uint32_t worker)

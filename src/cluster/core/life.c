@@ -192,7 +192,7 @@ static void sent_finish(const fact *f)
 {
     sbl_unsend(f->s, f->task);
     if (f->t->at == SBL_AT_WORKERS)
-        sbl_list_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
+        sbl_tasks_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
     else
         f->t->kept = f->s->kept;
     sbl_let_inputs_go(f->s, f->task);

@@ -305,7 +305,7 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     w->n_ahead += t->missing != 0;
     w->promised += size_of(s, t);
     s->n_sent++;
-    sbl_list_add(s, &w->sent, task);
+    sbl_tasks_add(s, &w->sent, task);
     sbl_order_send(s, task, worker);
     if (t->dependents && !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
         s->no_memory = 1;
@@ -316,7 +316,7 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
     sbl_stask *t = sbl_task_at(s, task);
     sbl_peer  *w = sbl_peer_at(s, t->worker);
 
-    sbl_list_remove(s, &w->sent, task);
+    sbl_tasks_remove(s, &w->sent, task);
     w->n_sent--;
     w->n_ahead -= t->missing != 0;
     w->promised -= size_of(s, t);

@@ -250,8 +250,8 @@ void sbl_let_inputs_go(sbl_scheduler *s, uint32_t task);
 void sbl_tell_dependents(sbl_scheduler *s, uint32_t task, uint32_t kind, uint32_t failure);
 
 /** Lists of tasks that begin at *first. */
-void sbl_list_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
-void sbl_list_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
+void sbl_tasks_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
+void sbl_tasks_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
 
 /** A failure that fits, one reference; that for want of memory is the same for all (0 stands for it). */
 uint32_t           sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err);
