@@ -9,7 +9,7 @@ enum { HEAD = 8 }; /* kind u32, size u32 */
 
 sbl_words *sbl_outbox_item(sbl_outbox *box, uint32_t kind)
 {
-    if (box->kind == kind && box->words.size - box->open < ((size_t)1 << 30))
+    if (box->kind == kind && box->words.size - box->open < ((size_t)1 << 24))
         return &box->words;
     sbl_outbox_close(box);
     box->kind = kind;
