@@ -75,7 +75,7 @@ static void end_member(member *m, const char *why)
     sbl_link_close(m->link, 0);
 }
 
-static void send(void *arg, uint32_t peer, sbl_words *words)
+static void send_letters(void *arg, uint32_t peer, sbl_words *words)
 {
     member     *m   = member_of(arg, peer);
     sabal_error err = SABAL_ERROR_INIT;
@@ -325,7 +325,7 @@ static sabal_status listen_all(office *o, sabal_error *err)
 
 static sabal_status open_all(office *o, sabal_error *err)
 {
-    const sbl_scheduler_calls calls = {send, drop, introduce, o};
+    const sbl_scheduler_calls calls = {send_letters, drop, introduce, o};
     sabal_status              st    = sbl_evloop_create(&o->loop, 30000, err);
 
     if (!st)
