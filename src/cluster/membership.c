@@ -101,20 +101,20 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
                                  const sbl_joining *who, int64_t deadline_ns, const sbl_membership_calls *calls,
                                  void *arg, sabal_error *err)
 {
-    sbl_hello_self self = {.role = role, .expects = 1 << SBL_ROLE_SCHEDULER};
-    sabal_status   st;
+    sabal_status st;
 
     memset(m, 0, sizeof *m);
     m->loop  = loop;
     m->calls = calls;
     m->arg   = arg;
     m->who   = *who;
+    m->self  = (sbl_hello_self){.role = role, .expects = 1 << SBL_ROLE_SCHEDULER};
     m->why   = (sabal_error)SABAL_ERROR_INIT;
     st       = sbl_scheduler_file_read(&m->file, path, deadline_ns, err);
     if (st)
         return st;
     m->keys.secret = m->file.secret;
-    memcpy(self.cluster, m->file.cluster, sizeof self.cluster);
+    memcpy(m->self.cluster, m->file.cluster, sizeof m->self.cluster);
     st = sbl_connect(&m->connector, loop,
                      &(sbl_connect_options){.addresses   = m->file.addresses,
                                             .n_addresses = m->file.n_addresses,
@@ -123,7 +123,7 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
                                             .deadline_ns = deadline_ns,
                                             .link        = {.calls   = &SCHEDULER,
                                                             .arg     = m,
-                                                            .self    = &self,
+                                                            .self    = &m->self,
                                                             .key     = sbl_keys_find,
                                                             .key_arg = &m->keys,
                                                             .limits  = sbl_talk_limits},

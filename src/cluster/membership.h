@@ -26,6 +26,7 @@ typedef struct sbl_membership {
     sbl_scheduler_file          file;
     sbl_joining                 who;
     sbl_keys                    keys;
+    sbl_hello_self              self;
     sbl_connector              *connector;
     sbl_link                   *link; /* NULL: none, or it is over */
     uint32_t                    number;

@@ -32,7 +32,7 @@ typedef struct member {
     int            leaves; /* it said that it would */
     int            is_dropped;
     sbl_joining    who;
-    char           why[160]; /* it was dropped */
+    char           why[512]; /* it was dropped */
 } member;
 
 typedef struct office {
@@ -43,6 +43,7 @@ typedef struct office {
     sbl_scheduler_file file;
     sbl_folder         folder;
     sbl_keys           keys;
+    sbl_hello_self     self;
     sbl_office_code   *code;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
@@ -299,24 +300,27 @@ static sabal_status watch_signals(office *o, sabal_error *err)
 static sabal_status listen_all(office *o, sabal_error *err)
 {
     char               path[SBL_UNIX_TEXT];
-    sbl_hello_self     self    = {.role    = SBL_ROLE_SCHEDULER,
-                                  .expects = 1 << SBL_ROLE_CLIENT | 1 << SBL_ROLE_WORKER,
-                                  .encrypt = o->options.encrypt};
-    sbl_listen_options options = {
-        .tcp          = o->options.tcp,
-        .interfaces   = o->options.interfaces,
-        .n_interfaces = o->options.n_interfaces,
-        .port         = o->options.port,
-        .path         = path,
-        .link = {.calls = &NOBODY, .self = &self, .key = sbl_keys_find, .key_arg = &o->keys, .limits = sbl_talk_limits},
-        .admitted = admitted,
-        .arg      = o};
-    sabal_status st = sbl_folder_create(&o->folder, err);
+    sbl_listen_options options = {.tcp          = o->options.tcp,
+                                  .interfaces   = o->options.interfaces,
+                                  .n_interfaces = o->options.n_interfaces,
+                                  .port         = o->options.port,
+                                  .path         = path,
+                                  .link         = {.calls   = &NOBODY,
+                                                   .self    = &o->self,
+                                                   .key     = sbl_keys_find,
+                                                   .key_arg = &o->keys,
+                                                   .limits  = sbl_talk_limits},
+                                  .admitted     = admitted,
+                                  .arg          = o};
+    sabal_status       st      = sbl_folder_create(&o->folder, err);
 
     if (st)
         return st;
     snprintf(path, sizeof path, "%s/scheduler", o->folder.path);
-    memcpy(self.cluster, o->file.cluster, sizeof self.cluster);
+    o->self = (sbl_hello_self){.role    = SBL_ROLE_SCHEDULER,
+                               .expects = 1 << SBL_ROLE_CLIENT | 1 << SBL_ROLE_WORKER,
+                               .encrypt = o->options.encrypt};
+    memcpy(o->self.cluster, o->file.cluster, sizeof o->self.cluster);
     st = sbl_listener_open(&o->listener, o->loop, &options, err);
     if (!st)
         o->file.n_addresses = sbl_listener_addresses(o->listener, o->file.addresses, SBL_MOST_ADDRESSES);
