@@ -67,15 +67,32 @@ void sbl_link_end(sbl_link *link, sabal_status status, const char *format, ...)
     sbl_evloop_later(link->loop, &link->finish);
 }
 
+static void give_away(sbl_link *link)
+{
+    sbl_session_keys keys = {.encrypt = link->session.encrypt, .aes = link->session.aes};
+
+    memcpy(keys.send, link->session.keys[0], sizeof keys.send);
+    memcpy(keys.receive, link->session.keys[1], sizeof keys.receive);
+    link->parted(link->arg, link->fd, &keys);
+    sodium_memzero(&keys, sizeof keys);
+}
+
 static void finish(sbl_evwork *work)
 {
     sbl_link *link = (sbl_link *)((char *)work - offsetof(sbl_link, finish));
 
-    close(link->fd);
     sbl_evloop_not_later(&link->flush);
     sbl_link_clear_output(link);
     sbl_link_clear_input(link);
-    link->calls->ended(link->arg, link, &link->why);
+    if (link->parted && !link->why.status) {
+        give_away(link);
+    } else {
+        close(link->fd);
+        if (link->parted)
+            link->parted(link->arg, -1, NULL);
+        else
+            link->calls->ended(link->arg, link, &link->why);
+    }
     if (link->hello)
         sbl_hello_end(link->hello);
     sbl_free(link->hello);
@@ -118,6 +135,16 @@ void sbl_link_close(sbl_link *link, int64_t limit_ns)
     set_limit(link, limit_ns);
     if (link->state == SBL_LINK_OPEN)
         link->state = SBL_LINK_CLOSING;
+    sbl_evloop_later(link->loop, &link->flush);
+}
+
+void sbl_link_part(sbl_link *link, void (*parted)(void *arg, int fd, const sbl_session_keys *keys), void *arg)
+{
+    link->parted = parted;
+    link->arg    = arg;
+    if (link->state == SBL_LINK_OVER)
+        return;
+    link->state = SBL_LINK_PARTING;
     sbl_evloop_later(link->loop, &link->flush);
 }
 

@@ -67,6 +67,11 @@ sabal_status sbl_link_open(sbl_link **link, sbl_evloop *loop, int fd, const sbl_
  * What the peer reads then ends with what was sent.
  */
 void sbl_link_close(sbl_link *link, int64_t limit_ns);
+/**
+ * Gives the socket away, which has passed the handshake and carries no frames: in the callback that tells so, or in the same turn.
+ * parted(arg, fd, keys) is called once, in place of `ended`, and the link is no more: fd -1 (keys NULL) if it ended before.
+ */
+void sbl_link_part(sbl_link *link, void (*parted)(void *arg, int fd, const sbl_session_keys *keys), void *arg);
 /** Other callbacks from now on. */
 void sbl_link_hand_over(sbl_link *link, const sbl_link_calls *calls, void *arg);
 

@@ -201,7 +201,7 @@ void sbl_link_watch(sbl_link *link)
 {
     uint32_t events = 0;
 
-    if (!(link->state == SBL_LINK_OPEN && link->is_paused) && !link->peer_is_done)
+    if (!(link->state == SBL_LINK_OPEN && link->is_paused) && link->state != SBL_LINK_PARTING && !link->peer_is_done)
         events |= EPOLLIN;
     if (link->waiting)
         events |= EPOLLOUT;
@@ -285,6 +285,8 @@ void sbl_link_flush(sbl_link *link)
     }
     if (link->state == SBL_LINK_CLOSING && !link->first)
         linger(link);
+    else if (link->state == SBL_LINK_PARTING && !link->first)
+        sbl_link_end(link, SABAL_OK, "%s", "");
     else
         sbl_link_watch(link);
     if (link->state == SBL_LINK_OPEN && link->was_full && link->waiting <= link->options.low) {

@@ -22,6 +22,7 @@ typedef enum sbl_link_state {
     SBL_LINK_CONNECTING,
     SBL_LINK_HELLO,
     SBL_LINK_OPEN,
+    SBL_LINK_PARTING,   /* what waits is sent, then the socket is given away        */
     SBL_LINK_CLOSING,   /* what waits is sent, what comes is dropped            */
     SBL_LINK_LINGERING, /* all is sent, and the peer has not closed its side yet */
     SBL_LINK_OVER       /* its end is told at the end of the turn               */
@@ -42,8 +43,9 @@ struct sbl_link {
     sbl_session           session;
     int                   fd, is_local, is_paused, was_full, peer_is_done;
     sabal_error           why;
-    int64_t               limit_ns; /* of closing, for the message */
-    char                  name[224];
+    int64_t               limit_ns;                                  /* of closing, for the message */
+    void (*parted)(void *arg, int fd, const sbl_session_keys *keys); /* NULL: it keeps its socket */
+    char name[224];
     /* to be sent */
     sbl_piece *first, *last;
     size_t     waiting;
