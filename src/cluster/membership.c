@@ -115,21 +115,23 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
         return st;
     m->keys.secret = m->file.secret;
     memcpy(m->self.cluster, m->file.cluster, sizeof m->self.cluster);
-    st = sbl_connect(&m->connector, loop,
-                     &(sbl_connect_options){.addresses   = m->file.addresses,
-                                            .n_addresses = m->file.n_addresses,
-                                            .node        = &m->file.node,
-                                            .whom        = "the scheduler",
-                                            .deadline_ns = deadline_ns,
-                                            .link        = {.calls   = &SCHEDULER,
-                                                            .arg     = m,
-                                                            .self    = &m->self,
-                                                            .key     = sbl_keys_find,
-                                                            .key_arg = &m->keys,
-                                                            .limits  = sbl_talk_limits},
-                                            .done        = connected,
-                                            .arg         = m},
-                     err);
+    m->peer_self         = m->self;
+    m->peer_self.expects = 1 << SBL_ROLE_CLIENT | 1 << SBL_ROLE_WORKER;
+    st                   = sbl_connect(&m->connector, loop,
+                                       &(sbl_connect_options){.addresses   = m->file.addresses,
+                                                              .n_addresses = m->file.n_addresses,
+                                                              .node        = &m->file.node,
+                                                              .whom        = "the scheduler",
+                                                              .deadline_ns = deadline_ns,
+                                                              .link        = {.calls   = &SCHEDULER,
+                                                                              .arg     = m,
+                                                                              .self    = &m->self,
+                                                                              .key     = sbl_keys_find,
+                                                                              .key_arg = &m->keys,
+                                                                              .limits  = sbl_talk_limits},
+                                                              .done        = connected,
+                                                              .arg         = m},
+                                       err);
     if (st)
         sbl_membership_clear(m);
     return st;

@@ -26,7 +26,7 @@ typedef struct sbl_membership {
     sbl_scheduler_file          file;
     sbl_joining                 who;
     sbl_keys                    keys;
-    sbl_hello_self              self;
+    sbl_hello_self              self, peer_self; /* towards the scheduler; towards other members */
     sbl_connector              *connector;
     sbl_link                   *link; /* NULL: none, or it is over */
     uint32_t                    number;

@@ -22,22 +22,23 @@ typedef struct input {
 } input;
 
 struct sbl_item {
-    sbl_item *next;          /* with the same hash */
-    sbl_item *newer, *older; /* of those that are ready */
-    input    *users;         /* tasks here that have it as an input */
-    uint32_t  task, attempt;
-    uint8_t   state;
-    uint8_t   is_told;    /* the scheduler keeps the value: here it is only for those who use it */
-    uint8_t   is_dropped; /* the scheduler needs it no more */
-    uint8_t   is_copy;    /* it was made elsewhere */
-    uint32_t  worker;     /* from where it is fetched */
-    uint64_t  size;
-    void     *value;
-    uint32_t  missing;
-    sbl_run   run;
-    void    **values; /* of its inputs, when they are here */
-    input    *inputs;
-    char     *arg;
+    sbl_item    *next;          /* with the same hash */
+    sbl_item    *newer, *older; /* of those that are ready */
+    input       *users;         /* tasks here that have it as an input */
+    uint32_t     task, attempt;
+    uint8_t      state;
+    uint8_t      is_told;    /* the scheduler keeps the value: here it is only for those who use it */
+    uint8_t      is_dropped; /* the scheduler needs it no more */
+    uint8_t      is_copy;    /* it was made elsewhere */
+    uint32_t     worker;     /* from where it is fetched */
+    void        *tag;        /* the driver's */
+    uint64_t     size;
+    void        *value;
+    uint32_t     missing;
+    sbl_task_run run;
+    void       **values; /* of its inputs, when they are here */
+    input       *inputs;
+    char        *arg;
 };
 
 struct sbl_executor {
@@ -197,7 +198,7 @@ static void say_name(sbl_executor *x, uint32_t kind, uint32_t task, uint32_t att
 static void say_lack(sbl_executor *x, const sbl_item *task, uint32_t input_task, uint32_t input_attempt,
                      uint32_t worker)
 {
-    say_name(x, SBL_LACK, task->task, task->attempt);
+    say_name(x, SBL_LETTER_LACK, task->task, task->attempt);
     sbl_say_u32(&x->out.words, input_task);
     sbl_say_u32(&x->out.words, input_attempt);
     sbl_say_u32(&x->out.words, worker);
@@ -205,7 +206,7 @@ static void say_lack(sbl_executor *x, const sbl_item *task, uint32_t input_task,
 
 static void say_failure(sbl_executor *x, const sbl_item *item, const sabal_error *err)
 {
-    say_name(x, SBL_ENDED, item->task, item->attempt);
+    say_name(x, SBL_LETTER_ENDED, item->task, item->attempt);
     sbl_say_u32(&x->out.words, 0);
     sbl_say_failure(&x->out.words, err);
 }
@@ -321,7 +322,7 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
         x->no_memory = 1;
         return;
     }
-    item->run = (sbl_run){.task = order.task, .attempt = order.attempt, .spec = order.spec, .rank = order.rank};
+    item->run = (sbl_task_run){.task = order.task, .attempt = order.attempt, .spec = order.spec, .rank = order.rank};
     if (order.n_inputs && !make_room_for_inputs(item, order.n_inputs))
         x->no_memory = 1;
     for (uint32_t i = 0; i < order.n_inputs; i++) {
@@ -418,11 +419,11 @@ static void hear_give(sbl_executor *x, sbl_reader *r)
         older = item->older;
         if (item->users || !x->calls.take_back(x->calls.arg, item)) /* what was sent ahead of others goes with them */
             continue;
-        say_name(x, SBL_GAVE, item->task, item->attempt);
+        say_name(x, SBL_LETTER_GAVE, item->task, item->attempt);
         end(x, item);
         n--;
     }
-    say_name(x, SBL_GAVE, 0, 0);
+    say_name(x, SBL_LETTER_GAVE, 0, 0);
 }
 
 static void hear_spec(sbl_executor *x, sbl_reader *r)
@@ -437,8 +438,8 @@ static void hear_spec(sbl_executor *x, sbl_reader *r)
 sabal_status sbl_executor_hear(sbl_executor *x, const void *bytes, size_t size)
 {
     static void (*const HEAR[])(sbl_executor * x, sbl_reader * r) = {
-        [SBL_WSPEC] = hear_spec, [SBL_RUN] = hear_run,     [SBL_STOP] = hear_stop,
-        [SBL_DROP] = hear_drop,  [SBL_FETCH] = hear_fetch, [SBL_GIVE] = hear_give};
+        [SBL_LETTER_WSPEC] = hear_spec, [SBL_LETTER_RUN] = hear_run,     [SBL_LETTER_STOP] = hear_stop,
+        [SBL_LETTER_DROP] = hear_drop,  [SBL_LETTER_FETCH] = hear_fetch, [SBL_LETTER_GIVE] = hear_give};
     sbl_reader frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     uint32_t   kind;
 
@@ -467,7 +468,7 @@ void sbl_executor_finished(sbl_executor *x, sbl_item *item, void *value, uint64_
     }
     make_unready(x, item);
     let_inputs_go(x, item);
-    say_name(x, SBL_READY, item->task, item->attempt);
+    say_name(x, SBL_LETTER_READY, item->task, item->attempt);
     w = &x->out.words;
     sbl_say_u64(w, ns);
     sbl_say_u64(w, size);
@@ -490,7 +491,7 @@ void sbl_executor_failed(sbl_executor *x, sbl_item *item, const sabal_error *err
 void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial)
 {
     if (item->state != STOPPED) {
-        say_name(x, SBL_CHAIN, item->task, item->attempt);
+        say_name(x, SBL_LETTER_CHAIN, item->task, item->attempt);
         sbl_say_u64(&x->out.words, serial);
     }
     end(x, item);
@@ -499,7 +500,7 @@ void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial)
 void sbl_executor_fetched(sbl_executor *x, sbl_item *item, void *value)
 {
     if (!item->is_dropped)
-        say_name(x, SBL_HAVE, item->task, item->attempt);
+        say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);
     be_here(x, item, value);
     look_whether_needed(x, item);
 }
@@ -527,15 +528,20 @@ void *sbl_executor_find(const sbl_executor *x, uint32_t task, uint32_t attempt)
 
 void sbl_executor_spare(sbl_executor *x, uint32_t n)
 {
-    sbl_say_u32(sbl_outbox_item(&x->out, SBL_SPARE), n);
+    sbl_say_u32(sbl_outbox_item(&x->out, SBL_LETTER_SPARE), n);
 }
 
 void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit)
 {
-    sbl_words *w = sbl_outbox_item(&x->out, SBL_BEAT);
+    sbl_words *w = sbl_outbox_item(&x->out, SBL_LETTER_BEAT);
 
     sbl_say_u64(w, managed);
     sbl_say_u64(w, limit);
+}
+
+void **sbl_item_tag(sbl_item *item)
+{
+    return &item->tag;
 }
 
 sbl_outbox *sbl_executor_outbox(sbl_executor *x)

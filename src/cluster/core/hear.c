@@ -84,7 +84,7 @@ static void hear_client_spec(const saying *y)
 static void refuse(const saying *y, uint64_t serial)
 {
     sabal_error err = SABAL_ERROR_INIT;
-    sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_FAILED);
+    sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_LETTER_FAILED);
 
     sbl_error_set(&err, SABAL_ENOMEM, "the scheduler has no memory for a task");
     sbl_say_u64(w, serial);
@@ -257,7 +257,7 @@ static void it_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker)
 
     if (!sbl_copy_is_at(s, sbl_task_at(s, task), worker))
         return;
-    w = sbl_letter_to(s, worker, SBL_DROP); /* it may be there, and only out of reach */
+    w = sbl_letter_to(s, worker, SBL_LETTER_DROP); /* it may be there, and only out of reach */
     sbl_say_u32(w, task);
     sbl_say_u32(w, sbl_task_at(s, task)->attempt);
     if (sbl_copy_remove(s, task, worker))
@@ -300,7 +300,7 @@ static uint32_t hear_attempt(const saying *y, uint32_t *said, uint32_t *attempt)
 
 static void say_drop(const saying *y, uint32_t task, uint32_t attempt)
 {
-    sbl_words *w = sbl_letter_to(y->s, y->slot, SBL_DROP);
+    sbl_words *w = sbl_letter_to(y->s, y->slot, SBL_LETTER_DROP);
 
     sbl_say_u32(w, task);
     sbl_say_u32(w, attempt);
@@ -453,11 +453,12 @@ typedef void hear_fn(const saying *y);
 static hear_fn *listener(uint32_t kind, int is_worker)
 {
     static hear_fn *const CLIENTS[] = {
-        [SBL_SPEC] = hear_client_spec, [SBL_TASKS] = hear_tasks,   [SBL_DATA] = hear_data,
-        [SBL_RELEASE] = hear_release,  [SBL_CANCEL] = hear_cancel, [SBL_LOOK] = hear_look};
+        [SBL_LETTER_SPEC] = hear_client_spec, [SBL_LETTER_TASKS] = hear_tasks,   [SBL_LETTER_DATA] = hear_data,
+        [SBL_LETTER_RELEASE] = hear_release,  [SBL_LETTER_CANCEL] = hear_cancel, [SBL_LETTER_LOOK] = hear_look};
     static hear_fn *const WORKERS[] = {
-        [SBL_READY] = hear_ready, [SBL_ENDED] = hear_ended, [SBL_CHAIN] = hear_chain, [SBL_LACK] = hear_lack,
-        [SBL_HAVE] = hear_have,   [SBL_GAVE] = hear_gave,   [SBL_SPARE] = hear_spare, [SBL_BEAT] = hear_beat};
+        [SBL_LETTER_READY] = hear_ready, [SBL_LETTER_ENDED] = hear_ended, [SBL_LETTER_CHAIN] = hear_chain,
+        [SBL_LETTER_LACK] = hear_lack,   [SBL_LETTER_HAVE] = hear_have,   [SBL_LETTER_GAVE] = hear_gave,
+        [SBL_LETTER_SPARE] = hear_spare, [SBL_LETTER_BEAT] = hear_beat};
 
     if (kind < sizeof CLIENTS / sizeof *CLIENTS)
         return CLIENTS[kind];

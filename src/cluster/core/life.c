@@ -81,7 +81,7 @@ static void be_failed(const fact *f)
 /* What that worker was to make of it, it need not any more. */
 static void stop_at_worker(const fact *f)
 {
-    sbl_words *w = sbl_letter_to(f->s, f->t->worker, SBL_STOP);
+    sbl_words *w = sbl_letter_to(f->s, f->t->worker, SBL_LETTER_STOP);
 
     sbl_say_u32(w, f->task);
     sbl_say_u32(w, f->t->attempt);

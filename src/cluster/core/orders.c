@@ -73,7 +73,7 @@ static void say_spec_once(sbl_scheduler *s, uint32_t spec, uint32_t worker)
         return;
     said        = sbl_spec_at(s, spec)->spec;
     said.number = spec;
-    sbl_say_spec(sbl_letter_to(s, worker, SBL_WSPEC), &said);
+    sbl_say_spec(sbl_letter_to(s, worker, SBL_LETTER_WSPEC), &said);
 }
 
 /* One of those who have it; which of them depends on who asks, so that not all ask the same. */
@@ -128,7 +128,7 @@ static void prepare(sbl_scheduler *s, uint32_t input, uint32_t worker)
         return;
     }
     sbl_mention(s, in->client, worker);
-    w = sbl_letter_to(s, in->client, SBL_PUSH);
+    w = sbl_letter_to(s, in->client, SBL_LETTER_PUSH);
     sbl_say_u64(w, in->serial);
     sbl_say_u32(w, task);
     sbl_say_u32(w, in->attempt);
@@ -147,7 +147,7 @@ void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)
         prepare(s, sbl_edge_at(s, e)->input, worker);
     }
     say_spec_once(s, t->spec, worker);
-    w = sbl_letter_to(s, worker, SBL_RUN);
+    w = sbl_letter_to(s, worker, SBL_LETTER_RUN);
     sbl_say_order(w, &order);
     for (uint32_t e = t->inputs; e; e = sbl_edge_at(s, e)->next_input)
         say_input(s, w, sbl_edge_at(s, e)->input, worker);
@@ -168,7 +168,7 @@ void sbl_tell_done(sbl_scheduler *s, uint32_t task)
     }
     if (t->flags & SBL_IS_DATA)
         return;
-    w = sbl_letter_to(s, t->client, SBL_DONE);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_DONE);
     sbl_say_u64(w, t->serial);
     sbl_say_u64(w, in->size);
     sbl_say_u32(w, in->at == SBL_AT_SCHEDULER ? in->kept : SBL_ELSEWHERE);
@@ -179,7 +179,7 @@ void sbl_tell_done(sbl_scheduler *s, uint32_t task)
 void sbl_tell_failed(sbl_scheduler *s, uint32_t task)
 {
     const sbl_stask *t = sbl_task_at(s, task);
-    sbl_words       *w = sbl_letter_to(s, t->client, SBL_FAILED);
+    sbl_words       *w = sbl_letter_to(s, t->client, SBL_LETTER_FAILED);
 
     sbl_say_u64(w, t->serial);
     sbl_say_failure(w, sbl_sfailure_error(s, t->failure));
@@ -190,7 +190,7 @@ void sbl_tell_forget(sbl_scheduler *s, uint32_t task)
     const sbl_stask *t = sbl_task_at(s, task);
 
     if (t->client)
-        sbl_say_u64(sbl_letter_to(s, t->client, SBL_FORGET), t->serial);
+        sbl_say_u64(sbl_letter_to(s, t->client, SBL_LETTER_FORGET), t->serial);
 }
 
 void sbl_tell_where(sbl_scheduler *s, uint32_t task)
@@ -209,7 +209,7 @@ void sbl_tell_where(sbl_scheduler *s, uint32_t task)
     n = in->at == SBL_AT_WORKERS ? 1 : 0;
     if (n)
         sbl_mention(s, t->client, in->worker);
-    w = sbl_letter_to(s, t->client, SBL_AT);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_AT);
     sbl_say_u64(w, t->serial);
     sbl_say_u32(w, place);
     sbl_say_u32(w, in->attempt);

@@ -402,7 +402,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
         if (!v || other == worker || v->asked || n_runnable(v) <= own)
             continue;
         v->asked = 1;
-        sbl_say_u32(sbl_letter_to(s, other, SBL_GIVE), (n_runnable(v) - own + 1) / 2);
+        sbl_say_u32(sbl_letter_to(s, other, SBL_LETTER_GIVE), (n_runnable(v) - own + 1) / 2);
         return;
     }
 }
