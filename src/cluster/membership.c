@@ -35,6 +35,17 @@ static void hear_meet(sbl_membership *m, sbl_reader *r)
         m->calls->meet(m->arg, worker, &who);
 }
 
+static void hear_need(sbl_membership *m, sbl_reader *r)
+{
+    const char  *at = sbl_hear(r, sizeof(sbl_build_id));
+    sbl_build_id id;
+
+    if (!at || !m->calls->need)
+        return;
+    memcpy(&id, at, sizeof id);
+    m->calls->need(m->arg, &id);
+}
+
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
 {
     sbl_membership *m = arg;
@@ -53,6 +64,9 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
     case SBL_TALK_OBJECT:
         if (m->calls->object)
             m->calls->object(m->arg, frame->payload, frame->length);
+        break;
+    case SBL_TALK_NEED:
+        hear_need(m, &r);
         break;
     case SBL_TALK_TELL:
         if (m->calls->tell)

@@ -4,6 +4,7 @@
 #ifndef SBL_CLUSTER_MEMBERSHIP_H
 #define SBL_CLUSTER_MEMBERSHIP_H
 
+#include "base/code.h"
 #include "cluster/net/connect.h"
 #include "cluster/talk.h"
 
@@ -17,6 +18,8 @@ typedef struct sbl_membership_calls {
     /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */
     void (*object)(void *arg, const void *frame, size_t size);
     void (*tell)(void *arg, sbl_reader *answer);
+    /** The scheduler asks for code of this process. NULL: it has none to give. */
+    void (*need)(void *arg, const sbl_build_id *id);
 } sbl_membership_calls;
 
 typedef struct sbl_membership {

@@ -159,6 +159,16 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_words_clear(&words);
 }
 
+/* Any of them may have it, and who has not says so. */
+static void ask_clients(office *o, const sbl_received *asked)
+{
+    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
+
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->who.threads)
+            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
+}
+
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
 {
     member    *m = arg;
@@ -183,7 +193,8 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         speak_later(o);
         break;
     case SBL_TALK_NEED:
-        sbl_office_code_need(o->code, m->link, &r);
+        if (sbl_office_code_need(o->code, m->link, &r))
+            ask_clients(o, frame);
         break;
     case SBL_TALK_OBJECT:
         sbl_office_code_came(o->code, m->link, frame->payload, frame->length);

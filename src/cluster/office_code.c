@@ -69,7 +69,7 @@ static void send_to(const object *o, sbl_link *link)
     sbl_link_send(link, &head, o->frame, NULL, NULL);
 }
 
-void sbl_office_code_need(sbl_office_code *code, sbl_link *link, sbl_reader *r)
+int sbl_office_code_need(sbl_office_code *code, sbl_link *link, sbl_reader *r)
 {
     const char  *at = sbl_hear(r, sizeof(sbl_build_id));
     sbl_build_id id;
@@ -77,19 +77,20 @@ void sbl_office_code_need(sbl_office_code *code, sbl_link *link, sbl_reader *r)
     waiter      *w;
 
     if (!at)
-        return;
+        return 0;
     memcpy(&id, at, sizeof id);
     o = find_or_make(code, &id);
     if (o && o->frame) {
         send_to(o, link);
-        return;
+        return 0;
     }
     w = o ? sbl_calloc(1, sizeof *w) : NULL;
     if (!w)
-        return;
+        return 0;
     w->link    = link;
     w->next    = o->waiting;
     o->waiting = w;
+    return 1;
 }
 
 void sbl_office_code_came(sbl_office_code *code, sbl_link *link, const void *frame, size_t size)
