@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "cluster/object_words.h"
+#include "graph/held.h"
 #include "graph/local.h"
 
 #define PATIENCE_NS ((int64_t)5000000000)
@@ -235,6 +236,7 @@ static void remote_close(sabal_client *client)
 {
     sbl_remote *r = client->elsewhere;
 
+    sbl_held_bring_retained(client->budget);
     end_thread(r);
     sbl_local_close(client); /* before what its threads may give values to goes */
     client->elsewhere = NULL;

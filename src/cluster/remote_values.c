@@ -266,6 +266,8 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
     sbl_remote *r = sbl_remote_of(f->client);
     look        l = {.remote = r, .serial = f->serial, .err = SABAL_ERROR_INIT};
 
+    if (!r)
+        return sbl_error_pass(err, &sbl_failure_closed.error);
     pthread_mutex_lock(&r->lock);
     if (r->is_over) {
         l.err = r->why;

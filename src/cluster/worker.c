@@ -5,9 +5,11 @@
 #include <sabal/cluster.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -170,6 +172,7 @@ static int32_t join(const char *file, int32_t threads, int ready)
     sabal_error          err = SABAL_ERROR_INIT;
     sabal_worker_options options;
 
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* who started it is what it is for */
     sabal_worker_options_init(&options);
     options.threads    = threads;
     options.interfaces = "";
@@ -183,6 +186,7 @@ static int32_t schedule(const char *file, int ready)
     sabal_error             err = SABAL_ERROR_INIT;
     sabal_scheduler_options options;
 
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     sabal_scheduler_options_init(&options);
     options.interfaces      = "";
     options.idle_timeout_ns = 30000000000;

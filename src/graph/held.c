@@ -133,6 +133,36 @@ int sbl_held_make_elsewhere(sabal_future *f, size_t size)
     return 1;
 }
 
+static sbl_held *next_retained(sbl_held_list *list)
+{
+    sbl_held *held;
+
+    pthread_mutex_lock(&list->lock);
+    for (held = list->first; held; held = held->next)
+        if (held->source && sbl_held_is_away(held) &&
+            atomic_load_explicit(&held->source->handle.users, memory_order_relaxed) > 0 && sbl_held_keep(held))
+            break;
+    pthread_mutex_unlock(&list->lock);
+    return held;
+}
+
+void sbl_held_bring_retained(sbl_budget *budget)
+{
+    for (int i = 0; budget && i < SBL_HELD_LISTS; i++) {
+        sbl_held *held;
+
+        while ((held = next_retained(&budget->lists[i]))) {
+            const int failed = sbl_held_pin(held, NULL) != SABAL_OK;
+
+            if (!failed)
+                sbl_held_lend(held);
+            sbl_held_release(held);
+            if (failed)
+                return; /* its client can't be had any more: it tells who asks for them */
+        }
+    }
+}
+
 /* What counts as spilled while it is away: not what lies with others. */
 static int64_t spilled(const sbl_held *held)
 {

@@ -57,6 +57,9 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
 #define for_each_engine(client_, threads_)                                                                             \
     for (struct engine_walk walk_ = {0};                                                                               \
          ((client_) = engine_next(&walk_, (threads_), sizeof ENGINES / sizeof *ENGINES));)
+/* The same for what looks at results in this process's memory: the engines that keep them there. */
+#define for_engines_with_results_here(client_, threads_)                                                               \
+    for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_), 2));)
 /* The same for what needs tasks in this process: the local engine alone. */
 #define for_engines_here(client_, threads_)                                                                            \
     for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_), 1));)

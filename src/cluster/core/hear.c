@@ -228,6 +228,19 @@ static void release_one(const saying *y, uint64_t serial, uint32_t task)
     sbl_post(y->s, SBL_E_LET_GO, task, 0, 0);
 }
 
+/* Whose failure it is, as the client knows it. */
+static void sign(const sbl_scheduler *s, const sbl_stask *t, sabal_error *err)
+{
+    const sbl_spec *spec = t->spec ? &sbl_spec_at(s, t->spec)->spec : NULL;
+    char            key[64];
+
+    if (!spec)
+        return;
+    snprintf(key, sizeof key, "%.40s-%llu", spec->name, (unsigned long long)t->serial);
+    sbl_error_task(err, key);
+    sbl_error_where(err, spec->where);
+}
+
 static void cancel_one(const saying *y, uint64_t serial, uint32_t task)
 {
     sabal_error      err = SABAL_ERROR_INIT;
@@ -235,7 +248,8 @@ static void cancel_one(const saying *y, uint64_t serial, uint32_t task)
 
     if (sbl_task_has_ended(t))
         return;
-    sbl_error_set(&err, SABAL_ECANCELED, "cancelled");
+    sbl_error_set(&err, SABAL_ECANCELED, "the task was cancelled");
+    sign(y->s, t, &err);
     sbl_post(y->s, SBL_E_CANCEL, task, 0, sbl_sfailure_make(y->s, &err));
     sbl_settle(y->s);
 }
@@ -358,13 +372,7 @@ static void hear_ended(const saying *y)
         return;
     if (!err.status)
         sbl_error_set(&err, SABAL_EINTERNAL, "a worker told a failure without saying which");
-    if (t->spec) {
-        char key[64];
-
-        snprintf(key, sizeof key, "%.40s-%llu", sbl_spec_at(y->s, t->spec)->spec.name, (unsigned long long)t->serial);
-        sbl_error_task(&err, key);
-        sbl_error_where(&err, sbl_spec_at(y->s, t->spec)->spec.where);
-    }
+    sign(y->s, t, &err);
     sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
 }
 
