@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/net/hello.h"
+#include "cluster/net/munge.h"
 
 TestSuite(hello);
 
@@ -471,4 +472,27 @@ Test(hello, where_one_side_has_no_credentials_the_key_is_enough)
         cr_expect_eq(a.hello.peer.witnessed, CASES[i][1] == &GOOD && CASES[i][0] != NULL);
         end(&a, &b);
     }
+}
+
+/* Where MUNGE runs: its own credentials pass, once, and only over the bytes they were made for. */
+Test(hello, credentials_of_munge_itself)
+{
+    const sbl_witness *munge     = sbl_munge_witness();
+    uint8_t            bytes[32] = {1, 2, 3};
+    char               text[248];
+    struct side        a = worker(), b = scheduler();
+
+    if (!munge)
+        cr_skip_test("MUNGE's library or daemon is not there");
+    cr_assert(munge->make(text, sizeof text, bytes, sizeof bytes));
+    cr_expect(munge->check(text, bytes, sizeof bytes));
+    cr_expect_not(munge->check(text, bytes, sizeof bytes)); /* once */
+    cr_assert(munge->make(text, sizeof text, bytes, sizeof bytes));
+    bytes[0]++;
+    cr_expect_not(munge->check(text, bytes, sizeof bytes));
+    cr_expect_not(munge->check("MUNGE:nonsense:", bytes, sizeof bytes));
+    a.self.witness = b.self.witness = munge;
+    talk(&a, &b);
+    cr_expect(a.hello.state == SBL_HELLO_PASSED && a.hello.peer.witnessed && b.hello.peer.witnessed);
+    end(&a, &b);
 }
