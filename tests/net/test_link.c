@@ -2,10 +2,12 @@
 #include "support/test.h"
 
 #include <signal.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "cluster/net/link_parts.h"
 #include "net/sides.h"
 
 static side a, b; /* a connects */
@@ -243,6 +245,121 @@ Test(link, descriptors_that_get_lost_end_the_link)
         close(more[--n]);
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     cr_expect(b.ended && b.frames == 0 && strstr(b.why.message, "open files"));
+}
+
+/* --- any pieces, any end ------------------------------------------------------------------------------------------------ */
+
+/* A relay between two sockets that passes on as many bytes as it is told, and at most so many at a time. */
+struct relay {
+    int    from, to;
+    size_t left;
+};
+
+static uint64_t draws = 1;
+static size_t   draw(size_t n)
+{
+    draws = draws * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(draws >> 33) % n;
+}
+
+static void pass_on(struct relay *r, size_t most)
+{
+    uint8_t bytes[4096];
+    size_t  n = most < r->left ? most : r->left;
+    ssize_t got;
+
+    n   = n < sizeof bytes ? n : sizeof bytes;
+    got = n ? recv(r->from, bytes, n, MSG_DONTWAIT) : 0;
+    if (got <= 0)
+        return;
+    cr_assert(send(r->to, bytes, (size_t)got, MSG_NOSIGNAL) == got || 1);
+    r->left -= (size_t)got;
+}
+
+static void open_relayed(struct relay there[2], int local)
+{
+    int pair[2], other[2];
+
+    make_pair(pair, local);
+    make_pair(other, local);
+    a.options.relayed = b.options.relayed = 1;
+    side_open(&a, pair[0]);
+    side_open(&b, other[0]);
+    there[0] = (struct relay){pair[1], other[1], SIZE_MAX};
+    there[1] = (struct relay){other[1], pair[1], SIZE_MAX};
+}
+
+Test(link, in_whatever_pieces_it_comes_it_arrives)
+{
+    static uint8_t payload[4096];
+
+    FOR_BOTH_KINDS(local)
+    {
+        struct relay there[2];
+        uint64_t     sum[2] = {0, 0};
+        int64_t      limit  = sbl_clock_ns() + 20000000000;
+
+        a.self.encrypt = 1;
+        open_relayed(there, local);
+        for (uint64_t id[2] = {0, 0}; (a.last_id < 150 || b.last_id < 150) && sbl_clock_ns() < limit;) {
+            for (int k = 0; k < 2; k++) {
+                side  *from = k ? &b : &a;
+                size_t n    = draw(8) ? draw(100) : draw(sizeof payload);
+
+                for (size_t i = 0; i < n; i++)
+                    payload[i] = (uint8_t)draw(256);
+                if (from->passed && id[k] < 150 && draw(3) == 0) {
+                    side_say(from, ++id[k], PLAIN, payload, n);
+                    sum[k] += sum_of(payload, n);
+                }
+                pass_on(&there[k], 1 + draw(draw(5) ? 70 : 4096));
+            }
+            sbl_evloop_turn(loop, 0);
+        }
+        cr_expect(a.last_id == 150 && b.last_id == 150 && !a.out_of_order && !b.out_of_order && !b.misaligned);
+        cr_expect(b.sum == sum[0] && a.sum == sum[1]);
+        close(there[0].from);
+        close(there[0].to);
+    }
+}
+
+Test(link, cut_after_any_byte_both_ends_end_once_and_no_frame_is_made_up)
+{
+    enum { HELLO = 64 + 160, FRAME = 64, N_FRAMES = 5 };
+
+    for (size_t n = 0; n <= HELLO + N_FRAMES * FRAME; n++) {
+        struct relay there[2];
+
+        open_relayed(there, n % 2);
+        there[0].left = n;
+        for (int said = 0, i = 0; i < 12; i++) {
+            for (; a.passed && said < N_FRAMES; said++)
+                side_say(&a, (uint64_t)said + 1, PLAIN, "payload", 7);
+            pass_on(&there[0], SIZE_MAX);
+            pass_on(&there[1], SIZE_MAX);
+            sbl_evloop_turn(loop, 0);
+        }
+        cr_expect(there[0].left == 0 && b.passed == (n >= HELLO));
+        close(there[0].from);
+        close(there[0].to);
+        TURN_UNTIL(a.ended && b.ended);
+        cr_expect(a.ended == 1 && b.ended == 1 && b.frames == (n > HELLO ? ((int64_t)n - HELLO) / FRAME : 0));
+        cr_expect(a.why.status == SABAL_EPEER || a.why.status == SABAL_EACCES);
+        end();
+        make();
+    }
+}
+
+Test(link, a_peer_that_falls_silent_on_tcp_is_given_ten_seconds)
+{
+    int       timeout = 0, nodelay = 0, keepalive = 0;
+    socklen_t size = sizeof timeout;
+
+    connect_both(0);
+    cr_assert(getsockopt(a.link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size) == 0);
+    cr_assert(getsockopt(b.link->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size) == 0);
+    cr_assert(getsockopt(b.link->fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size) == 0);
+    cr_expect(timeout == 10000 && nodelay && keepalive);
 }
 
 /* --- back-pressure -------------------------------------------------------------------------------------------------- */
