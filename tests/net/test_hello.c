@@ -400,6 +400,19 @@ Test(hello, an_unknown_ticket_and_a_wrong_key_look_the_same)
     }
 }
 
+/* A ticket may be good for one use, and gone when keys are made. */
+Test(hello, without_a_key_there_are_no_session_keys)
+{
+    struct side      a = worker(), b = scheduler();
+    sbl_session_keys keys;
+
+    talk(&a, &b);
+    cr_expect_eq(sbl_hello_keys(&keys, &a.hello), 1);
+    a.secret = NULL;
+    cr_expect_eq(sbl_hello_keys(&keys, &a.hello), 0);
+    end(&a, &b);
+}
+
 /* --- the second factor ---------------------------------------------------------------------------------------------- */
 
 static int vouch(char *text, size_t size, const uint8_t *bytes, size_t n)

@@ -36,6 +36,7 @@ struct pending {
 struct sbl_listener {
     sbl_evloop        *loop;
     sbl_listen_options options;
+    sbl_hello_self     self;
     sbl_listen_counts  counts;
     sbl_buckets        buckets;
     struct pending    *pending;
@@ -299,9 +300,11 @@ sabal_status sbl_listener_open(sbl_listener **listener, sbl_evloop *loop, const 
 
     if (!l)
         return sbl_error_memory(err, sizeof *l, "a listener");
-    l->loop      = loop;
-    l->options   = *options;
-    l->rest.fire = rested;
+    l->loop              = loop;
+    l->options           = *options;
+    l->self              = *options->link.self;
+    l->options.link.self = &l->self;
+    l->rest.fire         = rested;
     if (!l->options.most_pending)
         l->options.most_pending = MOST_PENDING;
     st = sbl_random(key, sizeof key, err);
