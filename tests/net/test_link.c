@@ -200,7 +200,7 @@ Test(link, descriptors_that_get_lost_end_the_link)
     while (n)
         close(more[--n]);
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    cr_expect(b.ended && b.frames == 0 && strstr(b.why.message, "open files"));
+    cr_expect(b.ended && b.frames == 0 && strstr(b.why.message, "were lost on their way: too many open files"));
 }
 
 /* --- any pieces, any end ------------------------------------------------------------------------------------------------ */

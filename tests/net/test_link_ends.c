@@ -20,20 +20,32 @@ static void count_release(void *arg)
 
 /* --- ends ----------------------------------------------------------------------------------------------------------- */
 
+static void echo(side *s, const sbl_received *frame)
+{
+    if (s->link)
+        side_say(s, (uint64_t)s->frames, PLAIN, frame->payload, 100);
+}
+
+/* What the peer says meanwhile must not make the system throw away what is on its way to it. */
 Test(link_ends, closed_it_sends_what_waits_and_the_peer_sees_all_of_it)
 {
-    static uint8_t large[8 << 20];
+    static uint8_t payload[4000];
+    enum { N = 2000 };
 
     FOR_BOTH_KINDS(local)
     {
+        b.on_frame = echo;
         connect_both(local);
-        side_say(&b, 1, PLAIN, "unread", 6); /* what is not read by who closes must not destroy what it sent */
-        side_say(&a, 1, LARGE, large, sizeof large);
-        side_say(&a, 2, PLAIN, "last", 4);
+        sbl_link_pause(b.link, 1); /* so that both sockets are full */
+        for (uint64_t id = 1; id <= N; id++)
+            side_say(&a, id, PLAIN, payload, sizeof payload);
         sbl_link_close(a.link, 10000000000);
         cr_expect_eq(sbl_link_send(a.link, &(sbl_session_head){.type = PLAIN}, NULL, NULL, NULL), SABAL_EPEER);
+        for (int i = 0; i < 20; i++)
+            sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
+        sbl_link_pause(b.link, 0);
         TURN_UNTIL(a.ended && b.ended);
-        cr_expect(b.last_id == 2 && b.bytes == (int64_t)sizeof large + 4 && a.frames == 0);
+        cr_expect(b.last_id == N && b.bytes == (int64_t)N * (int64_t)sizeof payload && a.frames == 0);
         cr_expect(a.why.status == SABAL_OK && b.why.status == SABAL_EPEER);
         cr_expect(strstr(b.why.message, "the worker at ") && strstr(b.why.message, "it closed the connection"));
         cr_expect(a.ended == 1 && b.ended == 1);
@@ -141,6 +153,57 @@ Test(link_ends, death_in_mid_frame_is_told_as_such)
     }
 }
 
+/* --- sockets that are given away -------------------------------------------------------------------------------------- */
+
+struct parted {
+    int              n, fd;
+    sbl_session_keys keys;
+};
+
+static void keep_parted(void *arg, int fd, const sbl_session_keys *keys)
+{
+    struct parted *p = arg;
+
+    p->n++;
+    p->fd = fd;
+    if (keys)
+        p->keys = *keys;
+}
+
+static struct parted parted[2];
+
+static void part_at_once(void *arg, sbl_link *link)
+{
+    struct parted *p = &parted[arg == &b];
+
+    ((side *)arg)->link = NULL;
+    sbl_link_part(link, keep_parted, p);
+}
+
+static const sbl_link_calls PARTING = {part_at_once, side_received, NULL, side_ended};
+
+Test(link_ends, a_socket_is_given_away_behind_the_handshake_with_its_keys)
+{
+    FOR_BOTH_KINDS(local)
+    {
+        char byte = 0;
+
+        memset(parted, 0, sizeof parted);
+        a.options.calls = b.options.calls = &PARTING;
+        open_both(local);
+        TURN_UNTIL(parted[0].n && parted[1].n);
+        cr_expect(parted[0].n == 1 && parted[1].n == 1 && !a.ended && !b.ended);
+        cr_expect(!memcmp(parted[0].keys.send, parted[1].keys.receive, SBL_KEY_BYTES));
+        cr_expect(!memcmp(parted[0].keys.receive, parted[1].keys.send, SBL_KEY_BYTES));
+        cr_assert(write(parted[0].fd, "x", 1) == 1); /* nothing of the handshake is left in the way */
+        cr_expect(recv(parted[1].fd, &byte, 1, 0) == 1 && byte == 'x');
+        cr_assert(write(parted[1].fd, "y", 1) == 1);
+        cr_expect(recv(parted[0].fd, &byte, 1, 0) == 1 && byte == 'y');
+        close(parted[0].fd);
+        close(parted[1].fd);
+    }
+}
+
 /* --- what breaks the rules ------------------------------------------------------------------------------------------ */
 
 /* Passes by hand at one end of a socket, and keeps the session. */
@@ -239,6 +302,19 @@ Test(link_ends, descriptors_that_belong_to_no_frame_end_it)
     TURN_UNTIL(b.ended);
     cr_expect(b.frames == 1 && strstr(b.why.message, "belong to no frame"));
     close(pair[0]);
+}
+
+Test(link_ends, a_frame_without_the_descriptors_it_tells_of_ends_it)
+{
+    _Alignas(64) sbl_session session;
+    uint8_t                  frame[48];
+    sbl_session_head         what = {.type = WITH_FDS, .n_fds = 1};
+    int                      pair[2];
+
+    make_pair(pair, 1);
+    cr_assert(pass_by_hand(pair, &session));
+    sbl_session_seal(&session, frame, frame + 32, NULL, &what, NULL);
+    expect_broken(frame, sizeof frame, "came with 0 descriptors, not 1", pair);
 }
 
 Test(link_ends, a_head_that_lies_about_its_length_allocates_nothing)
