@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cluster/net/link.h"
+#include "base/limits.h"
+#include "cluster/net/connect.h"
+#include "cluster/net/listen.h"
 
 enum { ECHO, SINK, LARGE, LAST, N_TYPES, TRIPS = 20000, SMALL = 2000000, BIG = 400, BIG_BYTES = 1 << 20 };
 static const sbl_frame_limit TYPES[N_TYPES] = {{4096, 0}, {4096, 0}, {BIG_BYTES, 0}, {0, 0}};
@@ -181,8 +183,69 @@ static void measure(int local, int64_t spin_ns, int encrypt)
     sbl_evloop_destroy(client.loop);
 }
 
+enum { JOINS = 1000 };
+static int n_admitted, n_joined;
+
+static void admitted(void *arg, sbl_link *link)
+{
+    n_admitted++;
+}
+
+static void joined(void *arg, sbl_link *link, const sabal_error *why)
+{
+    if (!link)
+        abort();
+    n_joined++;
+}
+
+static void gone(void *arg, sbl_link *link, const sabal_error *why)
+{
+}
+
+/* A thousand that come at once, both ends of each in this process and this thread; then what they cost when nothing is said. */
+static void measure_joins(void)
+{
+    static const sbl_link_calls STILL = {.ended = gone};
+    static const char *const    LO[]  = {"lo"};
+    sbl_hello_self              self  = {.role = SBL_ROLE_WORKER, .expects = ~0};
+    sbl_link_options            link  = {.calls = &STILL, .self = &self, .key = key_of, .limits = {TYPES, N_TYPES}};
+    sbl_listen_options          o = {.tcp = 1, .interfaces = LO, .n_interfaces = 1, .link = link, .admitted = admitted};
+    sbl_evloop                 *loop;
+    sbl_listener               *listener;
+    sbl_address                 address;
+    int64_t                     resident = sbl_limits_resident(), began = sbl_clock_ns();
+    struct timespec             cpu[2];
+
+    if (sbl_evloop_create(&loop, 0, NULL) || sbl_listener_open(&listener, loop, &o, NULL))
+        abort();
+    sbl_listener_addresses(listener, &address, 1);
+    for (int i = 0; i < JOINS; i++) {
+        sbl_connect_options c = {.addresses   = &address,
+                                 .n_addresses = 1,
+                                 .deadline_ns = began + 20000000000,
+                                 .again       = 1,
+                                 .link        = link,
+                                 .done        = joined};
+        sbl_connector      *connector;
+
+        if (sbl_connect(&connector, loop, &c, NULL))
+            abort();
+    }
+    while (n_joined < JOINS || n_admitted < JOINS)
+        sbl_evloop_turn(loop, INT64_MAX);
+    printf("%d joins at once: %.0f ms, both ends; %.1f kB a link\n", JOINS, (double)(sbl_clock_ns() - began) / 1e6,
+           (double)(sbl_limits_resident() - resident) / 1024 / (2 * JOINS));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[0]);
+    for (int64_t until = sbl_clock_ns() + 2000000000; sbl_clock_ns() < until;)
+        sbl_evloop_turn(loop, until);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[1]);
+    printf("idle: %.4f %% of a core\n",
+           ((double)(cpu[1].tv_sec - cpu[0].tv_sec) * 1e9 + (double)(cpu[1].tv_nsec - cpu[0].tv_nsec)) / 2e7);
+}
+
 int main(void)
 {
+    measure_joins();
     for (int local = 0; local < 2; local++)
         for (int spins = 0; spins < 2; spins++)
             for (int encrypt = 0; encrypt < 2 - local; encrypt++)
