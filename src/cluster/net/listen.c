@@ -254,7 +254,7 @@ static sabal_status open_socket(int *out, sbl_address *address, sabal_error *err
 static sabal_status open_door(sbl_listener *l, const sbl_address *address, sabal_error *err)
 {
     struct door *door = &l->doors[l->n_doors];
-    int          fd;
+    int          fd   = -1;
     sabal_status st;
 
     door->address     = *address;
@@ -264,6 +264,11 @@ static sabal_status open_door(sbl_listener *l, const sbl_address *address, sabal
     st                = st ? st : sbl_evloop_watch(l->loop, &door->watch, fd, EPOLLIN, err);
     if (!st)
         l->n_doors++;
+    else if (fd >= 0) {
+        close(fd);
+        if (address->kind == SBL_ADDRESS_UNIX)
+            unlink(address->path);
+    }
     return st;
 }
 
