@@ -106,11 +106,11 @@ static pid_t start_peer(int fd, void (*act)(void))
 
 static void die_in_mid_frame(void)
 {
-    static uint8_t large[8 << 20];
+    static uint8_t large[32 << 20];
 
     side_say(&a, 1, PLAIN, "alive", 5);
     side_say(&a, 2, LARGE, large, sizeof large);
-    sbl_evloop_turn(loop, 0); /* as much as the socket takes */
+    sbl_evloop_turn(loop, 0); /* a part of it: a turn sends at most 8 MiB */
     kill(getpid(), SIGKILL);
 }
 
