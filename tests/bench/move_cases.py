@@ -76,10 +76,23 @@ def move_tcp(bench, ours, two):
                      '1.1 * the better of a blocking and a spinning raw socket')
 
 
+def move_ucx(bench, ours, case, how, bare, *two):
+    if bench.wants(case):
+        mine, theirs = measure(bench, [ours, how, *two], [bench.program('ucx'), bare, *two])
+        bench.result(case, mine, 'UCX alone', theirs, 's', mine / (1.1 * theirs), '1.1 * UCX with the same settings')
+
+
 def run(bench):
     ours = bench.program('move')
+    bench.env['SABAL_TEST_PLUGIN'] = bench.target('src/cluster/net/sabal-ucx.so')
+    bench.env.update(UCX_MEM_EVENTS='n')  # of both sides
     move_memfd(bench, ours)
+    move_ucx(bench, ours, 'move-ucx-shm', 'ucx-shm', 'shm')
     with namespaces() as two:
         if not two:
             say('bench: `ip netns` makes no network namespaces here: what needs them is not measured')
         move_tcp(bench, ours, two)
+        if two:
+            move_ucx(bench, ours, 'move-ucx-tcp', 'ucx-tcp', 'tcp', *two)
+        else:
+            bench.result('move-ucx-tcp', None, 'UCX alone', None, 's', None, 'no network namespaces here')
