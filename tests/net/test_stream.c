@@ -239,6 +239,55 @@ Test(stream, answers_are_not_believed)
     sbl_value_release(value);
 }
 
+/* A value of SIZE bytes, announced for the pull of this number. */
+static size_t give(uint8_t *to, uint64_t id, size_t size)
+{
+    static uint8_t bytes[200000], body[1000];
+    sbl_value     *value;
+    sbl_encoded    e;
+    sbl_announce   a = {.total = size, .n_pieces = 1};
+    size_t         n;
+
+    sbl_bytes_wrap(&value, bytes, size, sbl_release_nothing, NULL, NULL);
+    sbl_value_encode(&e, value, NULL);
+    a.head = e.pieces[0];
+    sbl_announce_put(body, &a, e.pieces + 1);
+    n = frame(to, &theirs, (sbl_packet){.type = SBL_PACKET_GIVE, .id = id, .size = (uint32_t)sbl_announce_size(&a)},
+              body);
+    sbl_encoded_clear(&e);
+    sbl_value_release(value);
+    return n;
+}
+
+Test(stream, a_pull_that_is_cancelled_in_the_middle_of_a_frame_is_written_no_more)
+{
+    static uint8_t bytes[200080], data[200000];
+    got            g = {0};
+    size_t         n;
+
+    begin();
+    put_hello();
+    get(&here, &g, V_BYTES, sizeof data);
+    put(bytes, give(bytes, 1, sizeof data));
+    cr_assert_eq(g.announced, 1);
+    n = frame(bytes, &theirs, (sbl_packet){.type = SBL_PACKET_DATA, .id = 1, .size = sizeof data}, data);
+    put(bytes, 100000);
+    sbl_pull_cancel(g.pull);
+    put(bytes + 100000, n - 100000);
+    cr_expect(!here.down);
+    cr_expect_eq(g.ended, 0);
+    get(&here, &g, V_BYTES, sizeof data); /* and the pair goes on */
+    put(bytes, give(bytes, 2, sizeof data));
+    fill(data, sizeof data, sizeof data);
+    n = frame(bytes, &theirs, (sbl_packet){.type = SBL_PACKET_DATA, .id = 2, .size = sizeof data}, data);
+    put(bytes, 100000);
+    put(bytes + 100000, n - 100000);
+    cr_assert(g.done);
+    cr_expect(is_right(g.value, g.name));
+    sbl_value_release(g.value);
+    end();
+}
+
 Test(stream, a_packet_survives_and_a_damaged_one_does_not)
 {
     sbl_packet p = {.type = SBL_PACKET_DATA, .flags = 3, .size = 77, .id = 1u << 31, .offset = ~UINT64_C(5), .sum = 9},
