@@ -342,10 +342,6 @@ void sbl_give_sent(sbl_pair *pair, uint64_t id)
     if (!g)
         return;
     g->busy--;
-    if (g->busy || (!g->is_dropped && g->offset < g->total))
-        return;
-    if (!g->is_dropped && sbl_pair_keeps(pair))
-        stop_flow(g); /* the kernel reads its memory until the other side drops it, as it has it all */
-    else
+    if (!g->busy && (g->is_dropped || g->offset == g->total))
         end(g);
 }

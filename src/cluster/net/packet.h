@@ -27,7 +27,7 @@ typedef enum sbl_packet_type {
     SBL_PACKET_FAIL     = 5,  /* answer, or the end of what was begun: an error */
     SBL_PACKET_TAKE     = 6,  /* there is room: let its data come */
     SBL_PACKET_DATA     = 7,  /* bytes offset .. of the value's data */
-    SBL_PACKET_DROP     = 8,  /* the value is needed no more: it is all there, or not wanted */
+    SBL_PACKET_DROP     = 8,  /* the value is needed no more */
     SBL_PACKET_CREDIT   = 9,  /* id bytes in offset small answers were used up, and may come again */
     SBL_PACKET_RELEASED = 10, /* the segment of number id, which came with a GIVE, is not read for it any more */
     SBL_PACKET_FORGET   = 11  /* the segment of number id will not be given again */

@@ -24,11 +24,6 @@ void sbl_pair_send(sbl_pair *pair, const sbl_packet *packet, const void *body, i
         sbl_pair_fail(pair, &err);
 }
 
-int sbl_pair_keeps(const sbl_pair *pair)
-{
-    return pair->carrier == SBL_CARRIER_TCP && !pair->options.encrypt;
-}
-
 void sbl_pair_flow(sbl_pair *pair, int more)
 {
     sbl_plane *plane = pair->plane;

@@ -111,8 +111,6 @@ void sbl_pair_send(sbl_pair *pair, const sbl_packet *packet, const void *body, i
 /** As soon as nothing runs below: all that is open fails, and its owner is told. */
 void sbl_pair_fail(sbl_pair *pair, const sabal_error *why);
 void sbl_pair_broken(sbl_pair *pair, const char *what);
-/** Data is sent by reference, and stays until the other side drops it. */
-int sbl_pair_keeps(const sbl_pair *pair);
 /** One more, or one less, transfer of data is under way. */
 void sbl_pair_flow(sbl_pair *pair, int more);
 /** The carrier is ready on both sides. */

@@ -109,7 +109,6 @@ static void complete(sbl_pull *p)
     sabal_error            err = SABAL_ERROR_INIT;
     sabal_status           st  = sbl_landing_value(&p->landing, &value, &err);
 
-    drop(p, p->state == SBL_PULL_FLOWING && sbl_pair_keeps(pair));
     end(p);
     if (st)
         events->failed(arg, &err);

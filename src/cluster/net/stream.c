@@ -49,7 +49,6 @@ static void set_up(sbl_stream *s)
     s->is_unix = family == AF_UNIX;
     if (s->is_unix)
         return;
-    s->splices = !s->encrypt;
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait, sizeof wait);
 }
@@ -67,15 +66,14 @@ sabal_status sbl_stream_open(sbl_stream **stream, const sbl_turns *turns, const 
         sbl_free(s);
         return sbl_error_memory(err, sizeof *s + SBL_STREAM_STAGE, "a connection");
     }
-    s->turns       = turns;
-    s->events      = events;
-    s->arg         = arg;
-    s->fd          = options->fd;
-    s->encrypt     = options->encrypt;
-    s->spin        = options->spin;
-    s->out.last    = &s->out.first;
-    s->out.fd      = -1;
-    s->out.pipe[0] = s->out.pipe[1] = -1;
+    s->turns    = turns;
+    s->events   = events;
+    s->arg      = arg;
+    s->fd       = options->fd;
+    s->encrypt  = options->encrypt;
+    s->spin     = options->spin;
+    s->out.last = &s->out.first;
+    s->out.fd   = -1;
     sbl_seal_begin(&s->out.seal, options->send_key, options->connection);
     sbl_seal_begin(&s->in.seal, options->receive_key, options->connection);
     set_up(s);
@@ -102,10 +100,6 @@ void sbl_stream_close(sbl_stream *s)
         return;
     if (s->watched)
         s->turns->unwatch(s->turns->arg, s->fd);
-    for (int i = 0; i < 2; i++)
-        if (s->out.pipe[i] >= 0)
-            close(s->out.pipe[i]);
-    s->out.pipe[0] = s->out.pipe[1] = -1;
     close(s->fd);
     s->fd = -1;
 }

@@ -31,8 +31,6 @@ struct sbl_stream {
     int                      is_unix, encrypt, aes;
     const int32_t           *spin;
 
-    int splices; /* data goes out without a copy: see stream_splice.c */
-
     struct { /* what is going out */
         sbl_seal        seal;
         struct sbl_out *first, **last;
@@ -46,8 +44,6 @@ struct sbl_stream {
         uint8_t         head[SBL_STREAM_HEAD];
         uint8_t        *room; /* for encrypted bytes; SBL_PACKET_CHUNK, or the size of a larger frame */
         size_t          room_size;
-        int             pipe[2]; /* through which it goes then */
-        size_t          in_pipe; /* bytes of the runs that are there */
     } out;
 
     struct { /* what is coming in */
@@ -67,11 +63,6 @@ struct sbl_stream {
         int32_t      n_fds;
     } in;
 };
-
-/** As sendmsg() of the data's runs, by reference. */
-ssize_t sbl_stream_splice(sbl_stream *s);
-/** Whether the frame that was begun is sent so. */
-int sbl_stream_may_splice(const sbl_stream *s);
 
 /** The loop's calls. They return when the stream was closed meanwhile. */
 void sbl_stream_write(sbl_stream *s);

@@ -125,14 +125,9 @@ static ssize_t send_some(sbl_stream *s)
         struct cmsghdr head;
         char           room[CMSG_SPACE(sizeof(int))];
     } control;
-    struct msghdr m            = {.msg_iov = s->out.runs + s->out.at, .msg_iovlen = (size_t)(s->out.n - s->out.at)};
-    int           by_reference = sbl_stream_may_splice(s);
+    struct msghdr m = {.msg_iov = s->out.runs + s->out.at, .msg_iovlen = (size_t)(s->out.n - s->out.at)};
     ssize_t       n;
 
-    if (by_reference && s->out.at > 0)
-        return sbl_stream_splice(s);
-    if (by_reference)
-        m.msg_iovlen = 1; /* the head */
     if (s->out.fd >= 0) {
         memset(&control, 0, sizeof control);
         control.head =
@@ -142,7 +137,7 @@ static ssize_t send_some(sbl_stream *s)
         m.msg_controllen = CMSG_SPACE(sizeof(int));
     }
     do
-        n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT | (by_reference ? MSG_MORE : 0));
+        n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n > 0)
         s->out.fd = -1; /* it went with the first byte */
@@ -188,8 +183,6 @@ void sbl_stream_write(sbl_stream *s)
             until = 0;
             continue;
         }
-        if (errno == EINTR)
-            continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
             int64_t now = sbl_clock_ns();
 
