@@ -2,6 +2,7 @@
 import contextlib
 import os
 import subprocess
+import time
 
 from __main__ import Side, say
 
@@ -24,6 +25,11 @@ def namespaces():
             f'-n {a} addr add 10.77.0.1/24 dev v0', f'-n {b} addr add 10.77.0.2/24 dev v1',
             f'-n {a} link set v0 up', f'-n {b} link set v1 up',
             f'-n {a} link set lo up', f'-n {b} link set lo up'))
+        for _ in range(50):  # until then UCX finds that neither reaches the other
+            if not any('tentative' in subprocess.run(['ip', '-n', name, 'addr'], capture_output=True, text=True).stdout
+                       for name in (a, b)):
+                break
+            time.sleep(0.2)
         yield (a, b) if ready else None
     finally:
         for name in (a, b):
