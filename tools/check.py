@@ -34,7 +34,7 @@ TREES = {  # compiler, options of meson
                                    NO_RECOVERY + ' -fsanitize=fuzzer-no-link']),
 }
 # Suites whose tests use threads of ours. Kernels have none, and layout, install and examples are not of C.
-THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'array', 'ml']
+THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'net', 'array', 'ml']
 LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding']  # minutes each: only with --long
 PLANTED = {  # tree: {test: what its report must say}
     'gcc': {'wrong': 'FAIL'},

@@ -49,6 +49,74 @@ extern "C" {
  */
 SABAL_API int32_t sabal_worker_main(int argc, char **argv);
 
+/*
+ * The processes of a cluster: one scheduler, and a worker on each node. `sabal scheduler` and `sabal worker` call these; a
+ * program may too, and then is that process until the cluster ends.
+ */
+
+/** How a scheduler runs. sabal_scheduler_run() fills what you don't name with SABAL_SCHEDULER_DEFAULTS. */
+typedef struct sabal_scheduler_options {
+    size_t      struct_size;
+    const char *where;
+    const char *interfaces;      /* names, with commas, on which it listens; NULL: all that are up but loopback;
+                                    "": none, members come from this node alone                              */
+    int32_t     port;            /* 0: a free one for each interface                                          */
+    int32_t     encrypt;         /* 1: all that is said is encrypted; it always is authenticated              */
+    int64_t     idle_timeout_ns; /* it ends after so long without a client; 0: never                          */
+    int32_t     ready_fd;        /* a byte is written there, and it is closed, once members can join; -1: none */
+} sabal_scheduler_options;
+#define SABAL_SCHEDULER_DEFAULTS .struct_size = sizeof(sabal_scheduler_options), .where = SABAL_HERE, .ready_fd = -1
+SABAL_API void sabal_scheduler_options_init(sabal_scheduler_options *options);
+
+/**
+ * Runs a scheduler until SIGTERM, SIGINT or SIGHUP, which it takes over; or until it has been idle for long enough.
+ *
+ *   file  the scheduler file that it writes: addresses, and the secret by which members prove themselves. Readable for its
+ *         owner alone; gone when it ends
+ *
+ * Errors: SABAL_EINVAL (port), SABAL_ENOENT (no such interface), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC (the file),
+ *         SABAL_ENOMEM, SABAL_EUNSUPPORTED (built without clusters)
+ */
+#ifndef __cplusplus
+#define sabal_scheduler_run(file, err, ...)                                                                            \
+    SABAL_WITH(sabal_scheduler_run_with, ((file), (err)), sabal_scheduler_options, SABAL_SCHEDULER_DEFAULTS,           \
+               __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_scheduler_run_with(const char *file, sabal_error *err,
+                                                const sabal_scheduler_options *options);
+
+/** How a worker runs. sabal_worker_run() fills what you don't name with SABAL_WORKER_DEFAULTS. */
+typedef struct sabal_worker_options {
+    size_t      struct_size;
+    const char *where;
+    int32_t     threads;      /* as of sabal_open()                                                           */
+    int64_t     memory_limit; /* as of sabal_open()                                                           */
+    const char *name;         /* for messages; NULL: the machine's                                            */
+    const char *interfaces;   /* as of a scheduler: where other members reach it                              */
+    const char *tls;          /* carriers of values that may be used, with commas: memfd, tcp, rdma, ucx-shm, ucx-tcp;
+                                 NULL: all but the last two                                                   */
+    int32_t     encrypt;      /* as of a scheduler                                                            */
+    int64_t     timeout_ns;   /* to wait for the scheduler file, and to join; default 5 s                     */
+    int32_t     ready_fd;     /* as of a scheduler: once it has joined                                        */
+} sabal_worker_options;
+#define SABAL_WORKER_DEFAULTS                                                                                          \
+    .struct_size = sizeof(sabal_worker_options), .where = SABAL_HERE, .timeout_ns = 5000000000, .ready_fd = -1
+SABAL_API void sabal_worker_options_init(sabal_worker_options *options);
+
+/**
+ * Runs a worker: it joins the cluster of a scheduler file, and its process ends, with status 0, when the scheduler has, or on
+ * SIGTERM, SIGINT or SIGHUP, which it takes over. Returns only if it could not join.
+ *
+ * Errors: SABAL_ENOENT (there is no such file), SABAL_EPEER (its scheduler is gone), SABAL_EACCES (the file of another user, or
+ *         open to others; a scheduler that refuses this worker), SABAL_EFORMAT, SABAL_EUNSUPPORTED (another version of sabal; a
+ *         carrier that this build has not), SABAL_ETIMEDOUT, SABAL_EINVAL, SABAL_ENOMEM
+ */
+#ifndef __cplusplus
+#define sabal_worker_run(file, err, ...)                                                                               \
+    SABAL_WITH(sabal_worker_run_with, ((file), (err)), sabal_worker_options, SABAL_WORKER_DEFAULTS, __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sabal_worker_options *options);
+
 #ifdef __cplusplus
 }
 #endif

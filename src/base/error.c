@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 static const struct {
     sabal_status status;
     const char  *name;
@@ -154,17 +156,15 @@ sabal_status sbl_status_of_errno(int error_number)
 
 sabal_status sbl_error_errno(sabal_error *err, int error_number, const char *format, ...)
 {
-    /* Few know that shared memory counts as a file, and what a limit of these is called. */
-    const char *hint =
-        error_number == EFBIG ? ": raise the limit (ulimit -f), which shared memory falls under, too" : "";
-    char    what[400], text[96];
-    va_list args;
+    const char *advice = error_number == EFBIG ? sbl_grow_advice() : NULL;
+    char        what[400], text[96];
+    va_list     args;
 
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return sbl_error_set(err, sbl_status_of_errno(error_number), "%s: %s%s", what,
-                         strerror_r(error_number, text, sizeof text), hint);
+    return sbl_error_set(err, sbl_status_of_errno(error_number), "%s: %s%s%s", what,
+                         strerror_r(error_number, text, sizeof text), advice ? ": " : "", advice ? advice : "");
 }
 
 sabal_status sbl_error_memory(sabal_error *err, size_t n_bytes, const char *what)

@@ -33,6 +33,16 @@ static void hold(struct held *held)
     held->waiting = sigismember(&held->before, SIGXFSZ) && !sigpending(&waiting) && sigismember(&waiting, SIGXFSZ);
 }
 
+const char *sbl_grow_advice(void)
+{
+    struct rlimit limit;
+
+    /* Few know that shared memory counts as a file, and what a limit of these is called. */
+    if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY)
+        return "raise the limit (ulimit -f), which shared memory falls under, too";
+    return "its file system has no longer ones: name a folder on another";
+}
+
 /* given: by the call. Of a signal that came without this failure another process is the sender: the host is to have it. */
 static void let_go(const struct held *held, ssize_t given)
 {

@@ -15,5 +15,8 @@ ssize_t sbl_grow_pwrite(int fd, const void *data, size_t n, off_t offset);
 ssize_t sbl_grow_copy(int to, int from, size_t n);
 int     sbl_grow_truncate(int fd, off_t size);
 int     sbl_grow_allocate(int fd, off_t offset, off_t size);
+/** What to do where one failed with EFBIG: raise the limit if there is one, else use another file system. For the end of a
+    message. */
+const char *sbl_grow_advice(void);
 
 #endif

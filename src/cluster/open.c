@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "cluster/rehearse.h"
+#include "cluster/remote.h"
 #include "graph/engine_type.h"
 
 /* The environment's address is looked up here, so that messages can tell where it came from. */
@@ -24,6 +25,10 @@ static sabal_status choose(const sbl_engine **engine, const char *address, const
     }
     if (!strcmp(address ? address : file, "local:"))
         return SABAL_OK;
+#ifdef SBL_HAS_CLUSTER
+    *engine = &sbl_engine_remote;
+    return SABAL_OK;
+#endif
     if (!address)
         return sbl_error_set(err, SABAL_EUNSUPPORTED,
                              "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "

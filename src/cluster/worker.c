@@ -5,9 +5,11 @@
 #include <sabal/cluster.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -153,10 +155,53 @@ static int32_t serve(int fd, int fault, int32_t threads)
     return st ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int32_t tell(sabal_status status, const sabal_error *err)
+{
+    char text[1024];
+
+    if (!status)
+        return EXIT_SUCCESS;
+    sabal_error_format(text, sizeof text, err);
+    fprintf(stderr, "sabal-worker: %s\n", text);
+    return EXIT_FAILURE;
+}
+
+/* A worker of a cluster that is this program. */
+static int32_t join(const char *file, int32_t threads, int ready)
+{
+    sabal_error          err = SABAL_ERROR_INIT;
+    sabal_worker_options options;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* who started it is what it is for */
+    sabal_worker_options_init(&options);
+    options.threads    = threads;
+    options.interfaces = "";
+    options.ready_fd   = ready;
+    return tell(sabal_worker_run_with(file, &err, &options), &err);
+}
+
+/* A scheduler for processes of this node, until it has had no client for half a minute. */
+static int32_t schedule(const char *file, int ready)
+{
+    sabal_error             err = SABAL_ERROR_INIT;
+    sabal_scheduler_options options;
+
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sabal_scheduler_options_init(&options);
+    options.interfaces      = "";
+    options.idle_timeout_ns = 30000000000;
+    options.ready_fd        = ready;
+    return tell(sabal_scheduler_run_with(file, &err, &options), &err);
+}
+
 int32_t sabal_worker_main(int argc, char **argv)
 {
     const char *threads, *all;
 
+    if (argc == 5 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--join"))
+        return join(argv[2], atoi(argv[3]), atoi(argv[4]));
+    if (argc == 4 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--schedule"))
+        return schedule(argv[2], atoi(argv[3]));
     if (argc != 5 || strcmp(argv[0], "sabal-worker") != 0 || strcmp(argv[1], "--rehearse") != 0) {
         sbl_process_is_own_worker();
         return -1;

@@ -44,6 +44,10 @@ typedef struct sbl_engine {
     int (*help)(sabal_future *future);
     /** Memory for a value that comes back from disk. NULL: a buffer of this process. */
     sabal_status (*make_room)(struct sbl_room *room, sabal_client *client, size_t size, sabal_error *err);
+    /** Nobody wants the result of a future any more. NULL: that is nobody's business. */
+    void (*forget)(sabal_future *future);
+    /** The value of a finished future that is elsewhere (sbl_held_make_elsewhere()), one reference. Waits. NULL: there are none. */
+    sabal_status (*bring)(sbl_value **value, sabal_future *future, sabal_error *err);
     /** The value of a finished future, one reference. */
     sabal_status (*fetch)(sbl_value **value, sabal_future *future, sabal_error *err);
 } sbl_engine;

@@ -322,6 +322,8 @@ static void future_destroy(void *handle)
 
     if (sbl_client_is_forked(f->client))
         return; /* the memory is a copy of the parent's, in whatever state its threads left it */
+    if (f->client->engine && f->client->engine->forget)
+        f->client->engine->forget(f);
     sbl_future_drop_result(f);
     sbl_chaos();
     sbl_future_unkeep(f);

@@ -109,6 +109,66 @@ void sbl_held_make(sabal_future *f)
     sbl_spiller_kick(budget);
 }
 
+int sbl_held_make_elsewhere(sabal_future *f, size_t size)
+{
+    sbl_budget *budget = f->client->budget;
+    sbl_held   *held   = budget ? sbl_calloc(1, sizeof *held) : NULL;
+
+    if (!held)
+        return 0;
+    held->budget  = budget;
+    held->list    = (int32_t)(sbl_client_shard(f->client) - f->client->shards) % SBL_HELD_LISTS;
+    held->kind    = SBL_BYTES; /* until it is here */
+    held->n_bytes = size;
+    held->own     = size;
+    held->source  = f;
+    atomic_init(&held->refs, 1);
+    atomic_init(&held->need, NOBODY);
+    atomic_init(&held->pins, SBL_HELD_AWAY);
+    atomic_init(&held->on_disk, 1);
+    atomic_init(&held->touched, atomic_load_explicit(&budget->tick, memory_order_relaxed));
+    f->result.held = held;
+    f->is_held     = 1;
+    link_held(held, &budget->lists[held->list]);
+    return 1;
+}
+
+static sbl_held *next_retained(sbl_held_list *list)
+{
+    sbl_held *held;
+
+    pthread_mutex_lock(&list->lock);
+    for (held = list->first; held; held = held->next)
+        if (held->source && sbl_held_is_away(held) &&
+            atomic_load_explicit(&held->source->handle.users, memory_order_relaxed) > 0 && sbl_held_keep(held))
+            break;
+    pthread_mutex_unlock(&list->lock);
+    return held;
+}
+
+void sbl_held_bring_retained(sbl_budget *budget)
+{
+    for (int i = 0; budget && i < SBL_HELD_LISTS; i++) {
+        sbl_held *held;
+
+        while ((held = next_retained(&budget->lists[i]))) {
+            const int failed = sbl_held_pin(held, NULL) != SABAL_OK;
+
+            if (!failed)
+                sbl_held_lend(held);
+            sbl_held_release(held);
+            if (failed)
+                return; /* its client can't be had any more: it tells who asks for them */
+        }
+    }
+}
+
+/* What counts as spilled while it is away: not what lies with others. */
+static int64_t spilled(const sbl_held *held)
+{
+    return held->source ? 0 : (int64_t)held->own;
+}
+
 void sbl_held_share(sabal_future *f, const sabal_future *from)
 {
     f->is_held = from->is_held;
@@ -157,7 +217,7 @@ void sbl_held_release(sbl_held *held)
     if (held->value)
         sbl_budget_move(budget, -(int64_t)held->own, 0);
     else
-        sbl_budget_move(budget, 0, -(int64_t)held->own);
+        sbl_budget_move(budget, 0, -spilled(held));
     sbl_value_release(held->value);
     if (held->copy)
         sbl_disk_copy_free(held->copy, budget->file);
@@ -204,15 +264,22 @@ static sabal_status read_back(sbl_held *held, sabal_error *err)
 
     held->coming = 1;
     pthread_mutex_unlock(&budget->lock);
-    st = held->maker ? sbl_run_again(&value, held->maker, err)
-                     : sbl_disk_copy_read(&value, held->copy, budget->file, held->own, budget->client, err);
+    if (held->source)
+        st = held->source->client->engine->bring(&value, held->source, err);
+    else
+        st = held->maker ? sbl_run_again(&value, held->maker, err)
+                         : sbl_disk_copy_read(&value, held->copy, budget->file, held->own, budget->client, err);
     pthread_mutex_lock(&budget->lock);
     held->coming = 0;
     if (!st) {
+        if (held->source) { /* now it is known what it takes here */
+            held->kind = value->kind;
+            held->own  = value->own;
+        }
         held->value = value;
         atomic_store_explicit(&value->held, held, memory_order_relaxed);
         atomic_store_explicit(&held->home, sbl_value_home(value), memory_order_relaxed);
-        sbl_budget_move(budget, (int64_t)held->own, -(int64_t)held->own);
+        sbl_budget_move(budget, (int64_t)held->own, -spilled(held));
         /* release: who sees that it is back sees the value */
         atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
     }
@@ -290,7 +357,7 @@ static void leave(sbl_held *held, sbl_disk_copy *copy)
         atomic_store_explicit(&held->on_disk, 1, memory_order_relaxed);
     }
     /* acq_rel: who pins it from here on waits for the lock */
-    if ((held->copy || held->maker) &&
+    if ((held->copy || held->maker || held->source) &&
         atomic_compare_exchange_strong_explicit(&held->pins, &leaving, SBL_HELD_AWAY, memory_order_acq_rel,
                                                 memory_order_relaxed)) {
         /* stays after the references: who borrowed it gave his up after he had said so */
@@ -298,7 +365,7 @@ static void leave(sbl_held *held, sbl_disk_copy *copy)
             gone        = held->value;
             held->value = NULL;
             atomic_store_explicit(&held->home, 0, memory_order_relaxed);
-            sbl_budget_move(budget, -(int64_t)held->own, (int64_t)held->own);
+            sbl_budget_move(budget, -(int64_t)held->own, spilled(held));
         } else {
             atomic_fetch_and_explicit(&held->pins, ~SBL_HELD_AWAY, memory_order_release);
         }
@@ -317,7 +384,7 @@ sabal_status sbl_held_evict(sbl_held *held, sabal_error *err)
     if (!begin_to_leave(held))
         return SABAL_OK;
     sbl_chaos();
-    if (!held->copy && !held->maker) /* nobody else writes it: there is one who makes it leave */
+    if (!held->copy && !held->maker && !held->source) /* nobody else writes it: there is one who makes it leave */
         st = sbl_disk_copy_write(&copy, held->value, held->budget->file, err);
     if (st == SABAL_EUNSUPPORTED) { /* an object that can't be put into bytes */
         sbl_held_lend(held);

@@ -33,10 +33,13 @@ typedef struct sbl_held {
     sbl_disk_copy   *copy;    /* under the budget's lock; NULL: none yet. Stays when the value comes back */
     _Atomic uint8_t  on_disk; /* there is one, or there is maker */
     sabal_future    *maker;   /* kept: its task is run again for the value, which is never written. NULL */
-    int32_t          coming;  /* under the budget's lock: somebody brings it back */
-    sbl_value_kind   kind;
-    size_t           n_bytes; /* of the value, for the accounting */
-    size_t           own;     /* which leave memory with it */
+    sabal_future
+           *source; /* whose result this is, and whose value lies elsewhere too: it is brought from there, and never
+                                 written. Not kept: it ends after this. NULL */
+    int32_t coming; /* under the budget's lock: somebody brings it back */
+    sbl_value_kind kind;
+    size_t         n_bytes; /* of the value, for the accounting */
+    size_t         own;     /* which leave memory with it */
 } sbl_held;
 
 #define SBL_HELD_LEAVING 0x40000000u /* being written; still there */
@@ -45,6 +48,11 @@ typedef struct sbl_held {
 /** Takes the value of a future that has its result into a record, if it is large and its client has a budget. What can't
     be had for want of memory stays as it is. */
 void sbl_held_make(sabal_future *f);
+/** The result of f, of so many bytes, lies elsewhere, from where its client's engine brings it. 0: no memory, or the client has no
+    budget. */
+int sbl_held_make_elsewhere(sabal_future *f, size_t size);
+/** Before its client's engine ends: results that lie elsewhere, and that the program has retained, are brought here. */
+void sbl_held_bring_retained(sbl_budget *budget);
 /** f has the same result as from, which has it in a record or not. */
 void sbl_held_share(sabal_future *f, const sabal_future *from);
 /** One reference more, unless the last has gone, and it is about to leave its list and its value. 0: none. The caller has

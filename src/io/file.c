@@ -140,10 +140,8 @@ static sabal_status write_failed(sabal_error *err, int error_number, size_t n, i
                              ": free room, or name another folder",
                              n, offset);
     if (error_number == EFBIG)
-        return sbl_error_set(err, SABAL_ENOSPC,
-                             "the file gets larger than is allowed at offset %" PRId64
-                             ": raise the limit (ulimit -f), or name a folder on another file system",
-                             offset);
+        return sbl_error_set(err, SABAL_ENOSPC, "the file gets larger than is allowed at offset %" PRId64 ": %s",
+                             offset, sbl_grow_advice());
     return sbl_error_errno(err, error_number, "%zu bytes at offset %" PRId64 " could not be written", n, offset);
 }
 

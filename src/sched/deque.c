@@ -103,30 +103,57 @@ static int can_wake(sbl_pool *pool)
     return SBL_COUNT(state, SBL_AWAKE) + SBL_COUNT(state, SBL_GUEST) < pool->threads;
 }
 
-static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, struct sabal_record *record)
+/* Its result is there, or who spawned it need not wait for it. */
+static void end_record(sbl_slot *victim, struct sabal_record *record)
 {
-    sbl_regions regions = sbl_me.regions;
-    int32_t     in_use  = self->in_use;
-    uintptr_t   before;
-
-    /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
-       acquire in wait_for(), whose thread may not have seen it before. */
-    __atomic_fetch_or(&record->thief, (uintptr_t)self, __ATOMIC_ACQ_REL);
-    sbl_note_steal(self, victim);
-    self->in_use = 1;
-    record->run(&self->place, head, record);
-    self->in_use = in_use;
-    if (__builtin_expect(sbl_regions_differ(regions), 0))
-        sbl_regions_mend(regions);
-    sbl_chaos();
     /* release: the result; pairs with the acquires in wait_for(). From here on the record is its owner's. */
-    before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
+    const uintptr_t before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);
+
     if (before & SLEEPS) {
         /* release: DONE; pairs with the acquire in sleep_for(). Not a store: the late word of an earlier job would hide
            what came with this one's. */
         atomic_exchange_explicit(&victim->joined, 1, memory_order_acq_rel);
         sbl_futex_wake(&victim->joined, 1);
     }
+}
+
+/* Of a graph: nobody waits for it but the graph's root. */
+static void run_part(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, struct sabal_record *record)
+{
+    void               *before = atomic_load_explicit(&self->graph, memory_order_relaxed);
+    struct sabal_record part;
+
+    atomic_store_explicit(&self->graph, sbl_nodes_join(&part, record), memory_order_relaxed);
+    sbl_chaos();
+    end_record(victim, record);
+    part.run(&self->place, head, &part);
+    /* Relaxed: what is offered after this, by a release, is not taken for that graph's. */
+    atomic_store_explicit(&self->graph, before, memory_order_relaxed);
+    sbl_chaos();
+    sbl_nodes_leave(&part);
+}
+
+static void run_stolen(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, struct sabal_record *record)
+{
+    const int   is_part = record->run == sbl_node_job || record->run == sbl_roots_job;
+    sbl_regions regions = sbl_me.regions;
+    int32_t     in_use  = self->in_use;
+
+    /* Added, as the owner may have added SLEEPS already. release: this slot as it was made; pairs with the
+       acquire in wait_for(), whose thread may not have seen it before. */
+    __atomic_fetch_or(&record->thief, (uintptr_t)self, __ATOMIC_ACQ_REL);
+    sbl_note_steal(self, victim);
+    self->in_use = 1;
+    if (is_part)
+        run_part(self, head, victim, record);
+    else
+        record->run(&self->place, head, record);
+    self->in_use = in_use;
+    if (__builtin_expect(sbl_regions_differ(regions), 0))
+        sbl_regions_mend(regions);
+    sbl_chaos();
+    if (!is_part)
+        end_record(victim, record);
 }
 
 static int is_of_loop(const struct sabal_record *record)
@@ -168,6 +195,22 @@ int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim)
     /* acquire: where its records are; pairs with the release in publish() */
     uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
 
+    if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
+        request(victim);
+        return 0;
+    }
+    sbl_chaos();
+    return steal_at(self, head, victim, shared);
+}
+
+int sbl_steal_from_graph(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, const void *graph)
+{
+    /* acquire: of which graph it is what is offered; pairs with the release in publish(). As in steal_from_thief(), the swap
+       fails if what is offered now was published after this look. */
+    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
+
+    if (atomic_load_explicit(&victim->graph, memory_order_relaxed) != graph)
+        return 0;
     if (sbl_tail_of(shared) >= sbl_split_of(shared)) {
         request(victim);
         return 0;

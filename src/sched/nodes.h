@@ -27,6 +27,9 @@ typedef struct sbl_nodes {
     uint32_t *roots; /* those with nothing before them, in order */
     uint32_t  n, n_roots;
     sbl_first failed; /* by number, in this run */
+    /* Threads that run a part of it, the root included; set when they have left that the root waits for. */
+    _Alignas(64) _Atomic int32_t at_work;
+    sbl_event over;
 } sbl_nodes;
 
 /** Runs each node once. Each one's `missing` is its n_before, then and afterwards. Returns the status of the failed node with

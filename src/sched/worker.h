@@ -78,7 +78,8 @@ typedef struct sbl_slot {
     struct sbl_slot *victim;                    /* whom it stole from last */
     int32_t          in_a_row;                  /* how often, without a look at others */
     const void      *loop, *context;            /* see sbl_note_loop() */
-    sbl_overflow    *overflow;                  /* results of jobs that ran at once because the deque was full */
+    _Atomic(void *)  graph;    /* of which it runs a stolen part, so that all it offers is that graph's; NULL */
+    sbl_overflow    *overflow; /* results of jobs that ran at once because the deque was full */
     int64_t          n_overflow;
     int32_t          index;
     int32_t          in_use;    /* a job runs on it, so that its head is unknown outside of that job */
@@ -269,8 +270,12 @@ static inline int sbl_is_called_at(const _Atomic uint32_t *word)
            atomic_load_explicit(&self->called, memory_order_relaxed);
 }
 
-/* nodes.c: the job that begins with a node of a graph. */
-sabal_job_fn sbl_node_job;
+/* nodes.c: jobs that begin with a node of a graph, or with some of its roots. */
+sabal_job_fn sbl_node_job, sbl_roots_job;
+/** A thief of such a job takes part from now on: copies the record, which is its owner's again. Returns the graph. And then
+    does no more. */
+void *sbl_nodes_join(struct sabal_record *copy, const struct sabal_record *record);
+void  sbl_nodes_leave(struct sabal_record *copy);
 /* loop.c, reduce.c: jobs that are parts of loops and sums, which look for who asks between their own pieces. */
 sabal_job_fn sbl_piece_job, sbl_free_piece_job, sbl_sum_job;
 
@@ -281,6 +286,8 @@ void sbl_overflow_free(sbl_slot *slot);
 /** Steals the oldest shared record of victim and runs it on self, whose free records begin at head. 0: none.
  */
 int sbl_steal(sbl_slot *self, struct sabal_record *head, sbl_slot *victim);
+/** The same, if it is a part of that graph. */
+int sbl_steal_from_graph(sbl_slot *self, struct sabal_record *head, sbl_slot *victim, const void *graph);
 
 static inline sbl_slot *sbl_slot_at(sbl_pool *pool, int32_t i)
 {

@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "support/test.h"
 
@@ -47,13 +48,24 @@ Test(error, a_null_record_is_allowed)
     cr_expect_eq(sbl_error_prefix(NULL, "x"), SABAL_OK);
 }
 
-Test(error, of_a_file_that_may_not_be_so_long_tells_what_the_limit_is_called)
+Test(error, of_a_file_that_may_not_be_so_long_tells_what_to_do)
 {
-    sabal_error err = SABAL_ERROR_INIT;
+    struct rlimit former, limit;
+    sabal_error   err = SABAL_ERROR_INIT, other = SABAL_ERROR_INIT;
 
+    getrlimit(RLIMIT_FSIZE, &former);
+    limit          = former;
+    limit.rlim_cur = 1 << 30;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     cr_expect_eq(sbl_error_errno(&err, EFBIG, "writing"), SABAL_ENOSPC);
     cr_expect_str_eq(err.message,
                      "writing: File too large: raise the limit (ulimit -f), which shared memory falls under, too");
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &former), 0);
+    if (former.rlim_cur != RLIM_INFINITY)
+        cr_skip_test("there is a limit for the size of files");
+    cr_expect_eq(sbl_error_errno(&other, EFBIG, "writing"), SABAL_ENOSPC);
+    cr_expect_str_eq(other.message,
+                     "writing: File too large: its file system has no longer ones: name a folder on another");
 }
 
 Test(error, errno_gives_the_status_that_fits)

@@ -1,6 +1,7 @@
 /* The split deque: its owner spawns and syncs, others steal from it. */
 #include "explore/pools.h"
 #include "explore/scenarios.h"
+#include "sched/nodes.h"
 
 /* A thief that looks a few times. */
 struct thief {
@@ -195,6 +196,67 @@ void deque_leapfrog_and_thief(void)
     add_thief("thief 2", 2, 1, 2);
 }
 
+/* --- the root of a graph waits ----------------------------------------------------------------------------------- */
+
+static sabal_status mark_node(void *arg)
+{
+    mark((int)(intptr_t)arg);
+    return SABAL_OK;
+}
+
+/* In a slot that is lent: number 1. Two roots, and a node after the second, which becomes ready with who has that. Not on
+   the stack of who runs it: a thief that comes too late shall find it. */
+static void run_graph(void *argument)
+{
+    struct graph {
+        sbl_nodes nodes;
+        sbl_node  node[4];
+        uint32_t  after[1], roots[2];
+    } *g = explore_alloc(64, sizeof *g);
+    int64_t failed;
+
+    *g = (struct graph){.nodes = {.node = g->node, .after = g->after, .roots = g->roots, .n = 3, .n_roots = 2},
+                        .node  = {{.fn = mark_node},
+                                  {.fn = mark_node, .arg = (void *)1},
+                                  {.fn = mark_node, .arg = (void *)3, .first_after = 1, .n_before = 1},
+                                  {.first_after = 1}},
+                        .after = {2},
+                        .roots = {0, 1}};
+    EXPECT(sbl_nodes_run(&g->nodes, pool, &failed) == SABAL_OK);
+    EXPECT(ran[0] && ran[1] && ran[3]);
+}
+
+SABAL_JOB(int, stranger_to_graph)
+{
+    if (sabal_place_ == &slot_at(1)->place)
+        explore_fail("who waits for a graph runs a stranger's job");
+    mark(2);
+    return 0;
+}
+
+SABAL_JOB(int, parent_of_stranger)
+{
+    SABAL_SPAWN(stranger_to_graph);
+    return SABAL_SYNC(stranger_to_graph);
+}
+
+static void steal_part_then_run_own(void *argument)
+{
+    sbl_steal(slot_at(0), slot_at(0)->base, slot_at(1));
+    RUN_ON(slot_at(0), parent_of_stranger);
+}
+
+/* The root may take what its thieves have of the graph, and nothing that they do after it. */
+void deque_graph(void)
+{
+    pool_of_slots(2, 2);
+    pool->max_threads = 1;
+    pool->active[0]   = 1;
+    explore_watch(ran, MARKS * sizeof *ran, sizeof *ran, "marks");
+    explore_thread("root", run_graph, NULL, 0);
+    explore_thread("thief", steal_part_then_run_own, NULL, 0);
+}
+
 /* --- more jobs than records -------------------------------------------------------------------------------------- */
 
 SABAL_JOB(int, nine)
@@ -267,4 +329,9 @@ void expect_two(void)
 void expect_three(void)
 {
     expect_marks(3);
+}
+
+void expect_four(void)
+{
+    expect_marks(4);
 }

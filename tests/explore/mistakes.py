@@ -54,13 +54,13 @@ MISTAKES = {
         {
 ''', ['one'], 'runs a second time|a race: '),
     'done_without_release': (
-        'deque.c', 'before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);',
-        'before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQUIRE);',
+        'deque.c', 'const uintptr_t before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);',
+        'const uintptr_t before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQUIRE);',
         ['one'], 'a race: reads records of slot 0'),
     'done_before_it_is': (
-        'deque.c', '    record->run(&self->place, head, record);\n    self->in_use = in_use;',
-        '    before = __atomic_exchange_n(&record->thief, DONE, __ATOMIC_ACQ_REL);\n'
-        '    record->run(&self->place, head, record);\n    self->in_use = in_use;',
+        'deque.c', '        record->run(&self->place, head, record);\n    self->in_use = in_use;',
+        '    {\n        end_record(victim, record);\n        record->run(&self->place, head, record);\n    }\n'
+        '    self->in_use = in_use;',
         ['one'], 'a race: '),
     'sync_without_acquire': (
         'deque.c', 'uintptr_t word  = __atomic_load_n(&record->thief, __ATOMIC_ACQUIRE);',
@@ -103,6 +103,41 @@ MISTAKES = {
     'split_is_forgotten_when_the_deque_is_full': (
         'deque.c', 'word_of(shared, split, split), memory_order_relaxed);', 'shared, memory_order_relaxed);\n    (void)split;',
         ['overflow_again'], 'for ever|does not hold|a race: |a second time'),
+    # --- graphs
+    'part_is_read_when_it_is_done': (
+        'deque.c', '''    atomic_store_explicit(&self->graph, sbl_nodes_join(&part, record), memory_order_relaxed);
+    sbl_chaos();
+    end_record(victim, record);
+''', '''    end_record(victim, record);
+    atomic_store_explicit(&self->graph, sbl_nodes_join(&part, record), memory_order_relaxed);
+''', ['graph', 'graph_of_chains'], 'does not hold'),
+    'part_is_counted_late': (
+        'nodes.c', '    atomic_fetch_add_explicit(&to->nodes->at_work, 1, memory_order_relaxed);\n', '',
+        ['graph_and_stranger'], 'a race: |does not hold'),
+    'end_of_a_graph_is_not_told': (
+        'nodes.c', '        sbl_event_set(&nodes->over);\n', '        (void)nodes;\n', ['graph'], 'for ever'),
+    'root_does_not_look_whose_job_it_takes': (
+        'deque.c', '''    if (atomic_load_explicit(&victim->graph, memory_order_relaxed) != graph)
+        return 0;
+''', '', ['graph_and_stranger'], "runs a stranger's job"),
+    'root_looks_whose_it_is_before_it_reads_the_word': (
+        'deque.c', '''    uint64_t shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
+
+    if (atomic_load_explicit(&victim->graph, memory_order_relaxed) != graph)
+        return 0;
+''', '''    uint64_t shared;
+
+    if (atomic_load_explicit(&victim->graph, memory_order_relaxed) != graph)
+        return 0;
+    shared = atomic_load_explicit(&victim->shared, memory_order_acquire);
+''', ['graph_and_stranger'], "runs a stranger's job"),
+    'graph_is_left_late': (
+        'deque.c', '''    atomic_store_explicit(&self->graph, before, memory_order_relaxed);
+    sbl_chaos();
+    sbl_nodes_leave(&part);
+''', '''    (void)before;
+    sbl_nodes_leave(&part);
+''', ['graph_and_stranger'], "runs a stranger's job"),
     # --- sleeping and waking
     'sleep_without_a_look_at_what_was_posted': (
         'wake.c', '''    sbl_request_all(pool);

@@ -12,12 +12,14 @@ void deque_again_two_thieves(void);
 void deque_three(void);
 void deque_leapfrog(void);
 void deque_leapfrog_and_thief(void);
+void deque_graph(void);
 void deque_overflow(void);
 void deque_overflow_again(void);
 void expect_nine(void);
 void expect_one(void);
 void expect_two(void);
 void expect_three(void);
+void expect_four(void);
 
 /* wake.c */
 void post_one_to_one(void);
@@ -43,12 +45,15 @@ void mail_and_post(void);
 void posted_job(void);
 void lazy_loop(void);
 void static_loop(void);
+void graph_of_three(void);
+void graph_of_two_chains(void);
 void end_of_one(void);
 void end_of_two(void);
 void end_with_guest(void);
 void idle_after_one(void);
 void idle_after_two(void);
 void idle_after_three(void);
+void idle_after_four(void);
 void ended_after_one(void);
 
 #endif

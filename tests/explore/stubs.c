@@ -166,13 +166,7 @@ void sbl_steer_end(sbl_slot *slot)
 {
 }
 
-/* No graphs here: their jobs are told from others by this address. */
-void sbl_node_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
-{
-    explore_fail("a node of a graph that nobody made");
-}
-
-/* Nor sums. */
+/* No sums here: their jobs are told from others by this address. */
 void sbl_sum_job(struct sabal_place *place, struct sabal_record *head, struct sabal_record *self)
 {
     explore_fail("a part of a sum that nobody made");

@@ -159,7 +159,7 @@ Test(budget, results_that_dont_fit_are_spilled_and_read_back, .timeout = 120)
     sabal_future *chunks[N];
 
     limit("2MiB");
-    for_each_engine(client, 2)
+    for_engines_with_results_here(client, 2)
     {
         sabal_client_memory m;
 
@@ -296,7 +296,7 @@ Test(budget, objects_are_spilled_by_their_encode, .timeout = 60)
     limit("1MiB");
     for (char i = 0; i < 26; i++)
         letters[(int)i] = (char)('a' + i);
-    for_each_engine(client, 2)
+    for_engines_with_results_here(client, 2)
     {
         sabal_map(made, client, task_letters, letters, 1, 26);
         cr_assert_eq(sabal_wait_all(list_of(made, 26), &err), SABAL_OK, "%s", err.message);

@@ -289,7 +289,7 @@ Test(store, a_file_larger_than_the_limit_is_told)
     setrlimit(RLIMIT_FSIZE, &former);
     cr_expect_null(w);
     cr_expect_str_eq(err.message, in_folder("a.npy: the file gets larger than is allowed at offset 0: raise the limit "
-                                            "(ulimit -f), or name a folder on another file system"));
+                                            "(ulimit -f), which shared memory falls under, too"));
     cr_expect_eq(count_files(files_folder), 0);
 }
 

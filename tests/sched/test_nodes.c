@@ -193,6 +193,78 @@ Test(nodes, of_a_long_graph_are_given_away_to_its_end)
     sabal_graph_destroy(g);
 }
 
+/* Who ran nodes, and between which addresses of its stack. */
+enum { MOST_THREADS = 64 };
+static struct seen {
+    _Atomic pthread_t thread;
+    _Atomic uintptr_t low, high;
+} seen[MOST_THREADS];
+
+static sabal_status note_stack(void *arg)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    pthread_t none = 0, me = pthread_self();
+    int       i = 0;
+
+    while (i < MOST_THREADS - 1 && seen[i].thread != me &&
+           !atomic_compare_exchange_strong(&seen[i].thread, &none, me)) {
+        none = 0;
+        i++;
+    }
+    if (!seen[i].high || here > seen[i].high)
+        seen[i].high = here;
+    if (!seen[i].low || here < seen[i].low)
+        seen[i].low = here;
+    return SABAL_OK;
+}
+
+/* A thief has the rest of a graph before him perhaps. If he, or who he stole from, waited for all that, each hand-over would
+   be a frame more on both their stacks, and a thread more that is buried until the graph ends. */
+Test(nodes, of_a_long_graph_bury_no_thread_and_take_no_deep_stack)
+{
+    enum { LONG = 40000 };
+    sabal_graph *g = sabal_graph_create(client);
+    int          n = 0;
+
+    for (int64_t t = 0; t < LONG; t++)
+        for (int64_t i = 0; i < WIDE; i++) {
+            sabal_graph_add(g, note_stack, NULL);
+            for (int64_t k = i - 1; t && k <= i + 1; k++)
+                if (k >= 0 && k < WIDE)
+                    sabal_graph_edge(g, (t - 1) * WIDE + k, t * WIDE + i);
+        }
+    for (int run = 0; run < 3; run++)
+        cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
+    for (; n < MOST_THREADS && seen[n].thread; n++)
+        cr_expect_lt(seen[n].high - seen[n].low, 32768, "%d bytes deep", (int)(seen[n].high - seen[n].low));
+    cr_expect_leq(n, 2 * sabal_client_threads(client) + 3, "%d threads", n);
+    sabal_graph_destroy(g);
+}
+
+/* More successors than a deque has room for: what is over is spawned when there is room again. */
+enum { SUCCESSORS = 400000, WATCHED = 100000 };
+static _Atomic int64_t n_fanned;
+
+static sabal_status fan_node(void *arg)
+{
+    if (atomic_fetch_add(&n_fanned, 1) >= SUCCESSORS - WATCHED)
+        return note_thread(client);
+    return SABAL_OK;
+}
+
+Test(nodes, after_one_more_than_a_deque_holds_are_given_away)
+{
+    sabal_graph *g     = sabal_graph_create(client);
+    int64_t      first = sabal_graph_add(g, fan_node, NULL);
+
+    for (int64_t i = 0; i < SUCCESSORS; i++)
+        sabal_graph_edge(g, first, sabal_graph_add(g, fan_node, NULL));
+    cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
+    cr_expect_eq(atomic_load(&n_fanned), SUCCESSORS + 1);
+    cr_expect(atomic_load(&seen_another));
+    sabal_graph_destroy(g);
+}
+
 Test(nodes, without_edges_all_run)
 {
     enum { N = 10000 };

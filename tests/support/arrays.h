@@ -13,11 +13,19 @@
  */
 static inline sabal_client *open_engine(int32_t threads)
 {
-    sabal_error   err     = SABAL_ERROR_INIT;
-    const char   *address = getenv("SABAL_TEST_ENGINE");
-    const int     here    = !address || !strcmp(address, ENGINES[0]);
-    sabal_client *client  = here ? sabal_open(ENGINES[0], &err, .threads = threads)
-                                 : sabal_open(address, &err, .threads = 1, .workers = threads);
+    static test_cluster cluster;
+    sabal_error         err     = SABAL_ERROR_INIT;
+    const char         *address = getenv("SABAL_TEST_ENGINE");
+    const int           here    = !address || !strcmp(address, ENGINES[0]);
+    sabal_client       *client;
+
+    if (address && !strcmp(address, "cluster")) { /* it ends with this process */
+        if (!cluster.n)
+            cluster_open(&cluster, threads);
+        address = cluster.file;
+    }
+    client = here ? sabal_open(ENGINES[0], &err, .threads = threads)
+                  : sabal_open(address, &err, .threads = 1, .workers = cluster.n ? 0 : threads);
 
     cr_assert_null(sabal_client_error(client), "%s", err.message);
     return client;

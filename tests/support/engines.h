@@ -15,14 +15,17 @@
 
 #include <sabal/sabal.h>
 
+#include "support/cluster.h"
 #include "support/test.h"
 #include "support/worker.h"
 
-static const char *const ENGINES[] = {"local:", "rehearse:"};
+/* The last: a cluster of processes. */
+static const char *const ENGINES[] = {"local:", "rehearse:", "cluster"};
 
 struct engine_walk {
     size_t        next;
     sabal_client *client;
+    test_cluster  cluster;
 };
 
 /* As many threads in all: a worker for each on the engines that have workers. */
@@ -32,14 +35,21 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
 
     sabal_close(walk->client);
     walk->client = NULL;
+    cluster_close(&walk->cluster);
     if (walk->next == n || (walk->next == 1 && getenv("TEST_EMULATED"))) /* an emulator starts no worker processes */
         return NULL;
-    if (walk->next == 0)
-        walk->client = sabal_open(ENGINES[0], &err, .threads = threads);
-    else
-        walk->client = sabal_open(ENGINES[walk->next], &err, .threads = 1, .workers = threads);
-    cr_assert_eq(err.status, SABAL_OK, "%s: %s", ENGINES[walk->next], err.message);
-    walk->next++;
+    switch (walk->next++) {
+    case 0:
+        walk->client = sabal_open("local:", &err, .threads = threads);
+        break;
+    case 1:
+        walk->client = sabal_open("rehearse:", &err, .threads = 1, .workers = threads);
+        break;
+    default:
+        cluster_open(&walk->cluster, threads);
+        walk->client = sabal_open(walk->cluster.file, &err, .threads = 1);
+    }
+    cr_assert_eq(err.status, SABAL_OK, "%s: %s", ENGINES[walk->next - 1], err.message);
     return walk->client;
 }
 
@@ -47,6 +57,9 @@ static inline sabal_client *engine_next(struct engine_walk *walk, int32_t thread
 #define for_each_engine(client_, threads_)                                                                             \
     for (struct engine_walk walk_ = {0};                                                                               \
          ((client_) = engine_next(&walk_, (threads_), sizeof ENGINES / sizeof *ENGINES));)
+/* The same for what looks at results in this process's memory: the engines that keep them there. */
+#define for_engines_with_results_here(client_, threads_)                                                               \
+    for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_), 2));)
 /* The same for what needs tasks in this process: the local engine alone. */
 #define for_engines_here(client_, threads_)                                                                            \
     for (struct engine_walk walk_ = {0}; ((client_) = engine_next(&walk_, (threads_), 1));)

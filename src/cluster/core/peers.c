@@ -1,0 +1,286 @@
+/* Clients and workers come and go; the time that workers are silent. */
+#include "cluster/core/state.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+enum { SLOT_BITS = 16 };
+
+/* --- coming ------------------------------------------------------------------------------------------------------- */
+
+static uint32_t peer_came(sbl_scheduler *s, int64_t now_ns)
+{
+    const uint32_t slot = sbl_table_take(&s->peers);
+    sbl_peer      *p;
+
+    s->now_ns = now_ns;
+    if (!slot)
+        return 0;
+    p = sbl_peer_at(s, slot);
+    memset(p, 0, sizeof *p);
+    /* The generation is of all peers together: 65,536 others come before a number is used again. */
+    p->number   = ++s->generation << SLOT_BITS | slot;
+    p->heard_ns = now_ns;
+    return slot;
+}
+
+uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number)
+{
+    const uint32_t slot = number & ((1u << SLOT_BITS) - 1);
+
+    return sbl_table_has(&s->peers, slot) && number && sbl_peer_at(s, slot)->number == number ? slot : 0;
+}
+
+uint32_t sbl_scheduler_client_came(sbl_scheduler *s, int64_t now_ns)
+{
+    const uint32_t slot = peer_came(s, now_ns);
+
+    if (!slot)
+        return 0;
+    s->n_clients++;
+    return sbl_peer_at(s, slot)->number;
+}
+
+static int add_worker(sbl_scheduler *s, uint32_t slot)
+{
+    if (s->n_workers == s->workers_room) {
+        const uint32_t room = s->workers_room ? 2 * s->workers_room : 16;
+        uint32_t      *more = sbl_realloc(s->workers, room * sizeof *more);
+
+        if (!more)
+            return 0;
+        s->workers      = more;
+        s->workers_room = room;
+    }
+    sbl_peer_at(s, slot)->place = s->n_workers;
+    s->workers[s->n_workers++]  = slot;
+    return 1;
+}
+
+uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t now_ns)
+{
+    const uint32_t slot = peer_came(s, now_ns);
+    sbl_peer      *w;
+
+    if (!slot)
+        return 0;
+    w = sbl_peer_at(s, slot);
+    if (!add_worker(s, slot)) {
+        w->number = 0;
+        sbl_table_give(&s->peers, slot);
+        return 0;
+    }
+    w->is_worker = 1;
+    w->threads   = threads > 0 ? threads : 1;
+    sbl_may_fill(s, slot);
+    return w->number;
+}
+
+/* --- going -------------------------------------------------------------------------------------------------------- */
+
+void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why)
+{
+    sbl_peer *p = sbl_peer_at(s, slot);
+
+    if (p->is_dropped)
+        return;
+    p->is_dropped = 1;
+    s->calls.drop(s->calls.arg, p->number, why);
+}
+
+static uint32_t why_cancelled(sbl_scheduler *s)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+
+    sbl_error_set(&err, SABAL_ECANCELED, "the client that submitted it is gone");
+    return sbl_sfailure_make(s, &err);
+}
+
+/* From the last on, so that who depends on it is gone before. What another client's task has returned goes on. */
+static void let_tasks_go(sbl_scheduler *s, uint32_t slot)
+{
+    sbl_serials *serials = &sbl_peer_at(s, slot)->serials;
+    uint32_t     why     = serials->n ? why_cancelled(s) : 0;
+
+    for (uint32_t i = serials->n; i-- > 0;)
+        for (int k = (1 << SBL_SERIALS_SHIFT) - 1; k >= 0 && serials->pages[i]; k--) {
+            const uint32_t task = serials->pages[i]->task[k];
+            sbl_stask     *t    = task ? sbl_task_at(s, task) : NULL;
+
+            if (!t)
+                continue;
+            t->wanted = 0;
+            if (!t->users)
+                sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_retain(s, why));
+            sbl_post(s, SBL_E_LET_GO, task, 0, 0);
+            sbl_settle(s);
+        }
+    sbl_sfailure_release(s, why);
+}
+
+/* What is left is needed by others. A client's data lies with it, unless workers have copies. */
+static void leave_to_nobody(sbl_scheduler *s, uint32_t slot)
+{
+    for (uint32_t task = 1; task < s->tasks.fresh && sbl_peer_at(s, slot)->n_tasks; task++) {
+        sbl_stask *t = sbl_task_at(s, task);
+
+        if (t->state == SBL_T_GONE || t->client != slot)
+            continue;
+        if (t->state == SBL_T_DONE && t->at == SBL_AT_CLIENT)
+            sbl_data_leaves_client(s, task);
+        if (t->state == SBL_T_READY && !t->worker) /* in the queue of a client that is no more */
+            sbl_unplace(s, task);
+        t->client = s->nobody;
+        sbl_peer_at(s, slot)->n_tasks--;
+        sbl_peer_at(s, s->nobody)->n_tasks++;
+        if (t->state == SBL_T_READY && !t->worker)
+            sbl_place(s, task);
+    }
+    sbl_settle(s);
+}
+
+static uint32_t why_killed(sbl_scheduler *s, sbl_stask *t, const sbl_loss *loss, int guilty)
+{
+    sabal_error err  = SABAL_ERROR_INIT;
+    const char *what = loss && loss->what ? loss->what : "a cause that is not known";
+
+    t->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));
+    t->losses = (uint8_t)(t->losses + (t->losses < UINT8_MAX));
+    if (t->kills >= s->options.allowed_kills)
+        sbl_error_set(&err, SABAL_EPEER, "task '%s' ended %d workers: %s",
+                      t->spec ? sbl_spec_at(s, t->spec)->spec.name : "", (int)t->kills, what);
+    else if (t->losses >= s->options.allowed_losses)
+        sbl_error_set(&err, SABAL_EPEER, "%d workers ended while task '%s' was with them, the last with %s",
+                      (int)t->losses, t->spec ? sbl_spec_at(s, t->spec)->spec.name : "", what);
+    else
+        return 0;
+    if (t->spec)
+        sbl_error_where(&err, sbl_spec_at(s, t->spec)->spec.where);
+    return sbl_sfailure_make(s, &err);
+}
+
+/* What it was to run. A planned leave is nobody's fault; nor is what was sent ahead, which had not begun. */
+static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
+{
+    sbl_peer *w = sbl_peer_at(s, slot);
+
+    while (w->sent) {
+        const uint32_t task   = w->sent;
+        sbl_stask     *t      = sbl_task_at(s, task);
+        const int      guilty = loss && loss->task == task && loss->attempt == t->attempt;
+
+        if ((loss && loss->planned) || t->missing)
+            sbl_post(s, SBL_E_RETURN, task, 0, 0);
+        else
+            sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, guilty));
+        sbl_settle(s);
+    }
+}
+
+static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
+{
+    sbl_peer *w = sbl_peer_at(s, slot);
+
+    s->workers[w->place]                        = s->workers[--s->n_workers];
+    sbl_peer_at(s, s->workers[w->place])->place = w->place;
+    sbl_hungry_remove(s, slot);
+    for (uint32_t i = 0; i < s->n_workers; i++) { /* its slot will be another's */
+        sbl_peer *other = sbl_peer_at(s, s->workers[i]);
+
+        if (slot / 64 < other->n_met)
+            other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));
+    }
+    sbl_copies_lose(s, slot); /* first, so that what is sent again knows what is gone */
+    sbl_settle(s);
+    lose_sent(s, slot, loss);
+    sbl_queue_scatter(s, slot);
+}
+
+/* Out of a list of slots, linked by a field. */
+static void unlink_slot(sbl_scheduler *s, uint32_t *first, uint32_t slot, size_t field)
+{
+    for (uint32_t *link = first; *link; link = (uint32_t *)((char *)sbl_peer_at(s, *link) + field))
+        if (*link == slot) {
+            *link = *(uint32_t *)((char *)sbl_peer_at(s, slot) + field);
+            return;
+        }
+}
+
+static void peer_end(sbl_scheduler *s, uint32_t slot)
+{
+    sbl_peer *p = sbl_peer_at(s, slot);
+
+    unlink_slot(s, &s->first_letters, slot, offsetof(sbl_peer, next_letters));
+    unlink_slot(s, &s->first_fill, slot, offsetof(sbl_peer, next_fill));
+    for (uint32_t i = 0; i < p->n_specs; i++)
+        if (p->specs[i])
+            sbl_sspec_release(s, p->specs[i]);
+    sbl_words_clear(&p->out.words);
+    sbl_serials_clear(&p->serials);
+    sbl_squeue_clear(&p->roots);
+    sbl_squeue_clear(&p->ready);
+    sbl_ring_clear(&p->frontier);
+    sbl_free(p->specs);
+    sbl_free(p->specs_told);
+    sbl_free(p->met);
+    p->number = 0;
+    sbl_table_give(&s->peers, slot);
+}
+
+void sbl_scheduler_lost(sbl_scheduler *s, uint32_t number, const sbl_loss *loss, int64_t now_ns)
+{
+    const uint32_t slot = sbl_peer_slot(s, number);
+    sbl_peer      *p    = slot ? sbl_peer_at(s, slot) : NULL;
+
+    s->now_ns = now_ns;
+    if (!slot)
+        return;
+    p->is_dropped = 1; /* it is given nothing from here on */
+    if (p->is_worker)
+        worker_lost(s, slot, loss);
+    else
+        s->n_clients--;
+    let_tasks_go(s, slot);
+    leave_to_nobody(s, slot);
+    peer_end(s, slot);
+}
+
+void sbl_peers_end(sbl_scheduler *s)
+{
+    for (uint32_t slot = 1; slot < s->peers.fresh; slot++)
+        if (sbl_peer_at(s, slot)->number)
+            peer_end(s, slot);
+}
+
+/* --- time --------------------------------------------------------------------------------------------------------- */
+
+void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
+{
+    s->now_ns = now_ns;
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        const uint32_t slot   = s->workers[i];
+        sbl_peer      *w      = sbl_peer_at(s, slot);
+        const int64_t  silent = now_ns - w->heard_ns;
+
+        if (silent > s->options.dead_ns)
+            sbl_drop_peer(s, slot, "it was silent for too long");
+        else if (silent > s->options.suspect_ns && !w->is_suspect) {
+            w->is_suspect = 1;
+            sbl_hungry_remove(s, slot);
+            sbl_queue_scatter(s, slot);
+        }
+    }
+    sbl_fill_workers(s);
+}
+
+void sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot)
+{
+    sbl_peer *p = sbl_peer_at(s, slot);
+
+    p->heard_ns = s->now_ns;
+    if (!p->is_suspect)
+        return;
+    p->is_suspect = 0;
+    sbl_may_fill(s, slot);
+}

@@ -1,0 +1,187 @@
+/* The scheduler as a whole: made, ended, counted, looked over. */
+#include "cluster/core/state.h"
+
+sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_scheduler_options *options)
+{
+    sbl_scheduler *s = sbl_calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->calls   = *calls;
+    s->options = options ? *options : (sbl_scheduler_options){SBL_SCHEDULER_DEFAULTS};
+    sbl_table_init(&s->tasks, sizeof(sbl_stask));
+    sbl_table_init(&s->edges, sizeof(sbl_sedge));
+    sbl_table_init(&s->copies, sizeof(sbl_scopy));
+    sbl_table_init(&s->failures, sizeof(sbl_sfailure));
+    sbl_table_init(&s->specs, sizeof(sbl_sspec));
+    sbl_table_init(&s->peers, sizeof(sbl_peer));
+    s->nobody = sbl_table_take(&s->peers);
+    if (s->nobody)
+        return s;
+    sbl_scheduler_destroy(s);
+    return NULL;
+}
+
+void sbl_scheduler_destroy(sbl_scheduler *s)
+{
+    if (!s)
+        return;
+    for (uint32_t task = 1; task < s->tasks.fresh; task++) {
+        sbl_stask *t = sbl_task_at(s, task);
+
+        if (t->state == SBL_T_GONE)
+            continue;
+        sbl_value_forget(t);
+        if (t->arg_size > sizeof t->arg.bytes)
+            sbl_free(t->arg.block);
+    }
+    sbl_peers_end(s);
+    for (uint32_t spec = 1; spec < s->specs.fresh; spec++)
+        if (sbl_spec_at(s, spec)->refs)
+            sbl_free((char *)sbl_spec_at(s, spec)->spec.code);
+    if (s->nobody)
+        sbl_squeue_clear(&sbl_peer_at(s, s->nobody)->roots);
+    sbl_table_clear(&s->tasks);
+    sbl_table_clear(&s->edges);
+    sbl_table_clear(&s->copies);
+    sbl_table_clear(&s->failures);
+    sbl_table_clear(&s->specs);
+    sbl_table_clear(&s->peers);
+    sbl_free(s->workers);
+    sbl_free(s->events);
+    sbl_free(s);
+}
+
+int sbl_scheduler_has_failed(const sbl_scheduler *s)
+{
+    return s->no_memory;
+}
+
+void sbl_scheduler_send(sbl_scheduler *s)
+{
+    while (s->first_letters) {
+        sbl_peer *p = sbl_peer_at(s, s->first_letters);
+
+        s->first_letters = p->next_letters;
+        p->has_letters   = 0;
+        sbl_outbox_close(&p->out);
+        if (p->out.words.failed)
+            s->no_memory = 1;
+        else if (!p->is_dropped && p->number)
+            s->calls.send(s->calls.arg, p->number, &p->out.words);
+        sbl_outbox_empty(&p->out);
+    }
+}
+
+/* --- looking at it ------------------------------------------------------------------------------------------------ */
+
+void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
+{
+    *counts = (sbl_scheduler_counts){.tasks    = sbl_table_count(&s->tasks),
+                                     .edges    = sbl_table_count(&s->edges),
+                                     .copies   = sbl_table_count(&s->copies),
+                                     .failures = sbl_table_count(&s->failures),
+                                     .specs    = sbl_table_count(&s->specs),
+                                     .clients  = s->n_clients,
+                                     .workers  = s->n_workers,
+                                     .hungry   = s->n_hungry,
+                                     .sent     = s->n_sent};
+    for (int i = 0; i < SBL_T_STATES; i++)
+        counts->by_state[i] = s->n_in_state[i];
+}
+
+static const char *check_edges(const sbl_scheduler *s, uint32_t task, uint32_t *users)
+{
+    const sbl_stask *t       = sbl_task_at(s, task);
+    uint32_t         missing = 0;
+
+    for (uint32_t e = t->inputs; e; e = sbl_edge_at(s, e)->next_input) {
+        const sbl_sedge *edge = sbl_edge_at(s, e);
+        const sbl_stask *in   = sbl_task_at(s, edge->input);
+
+        if (edge->owner != task || in->state == SBL_T_GONE)
+            return "an edge to what is gone";
+        missing += edge->missing;
+        users[edge->input] += t->holds;
+        if (t->state == SBL_T_WAITING && edge->missing != (in->state != SBL_T_DONE))
+            return "an edge is counted as missing and is there, or the other way round";
+        if (t->state == SBL_T_READY && in->state != SBL_T_DONE)
+            return "a ready task has an input that is not done";
+    }
+    if (missing != t->missing)
+        return "a task waits for another number of inputs than are missing";
+    if (t->state == SBL_T_WAITING && !missing)
+        return "a task waits for nothing";
+    return NULL;
+}
+
+static const char *check_task(const sbl_scheduler *s, uint32_t task)
+{
+    const sbl_stask *t = sbl_task_at(s, task);
+
+    if (t->state == SBL_T_SENT && !sbl_peer_at(s, t->worker)->number)
+        return "a task was sent to a worker that is gone";
+    if (t->state == SBL_T_DONE && t->at == SBL_AT_WORKERS && (!t->worker || !sbl_peer_at(s, t->worker)->number))
+        return "a value lies with a worker that is gone";
+    if (t->holds != (t->state <= SBL_T_CHAINED || (t->state == SBL_T_DONE && t->at == SBL_AT_TARGET)) && t->inputs)
+        return "a task needs its inputs and does not hold them, or the other way round";
+    if ((t->state == SBL_T_DONE || t->state == SBL_T_RELEASED || t->state == SBL_T_FAILED) && !t->wanted && !t->users &&
+        !t->dependents)
+        return "a record that nobody needs";
+    if (t->state == SBL_T_RELEASED && (t->wanted || t->users))
+        return "a value is needed and was released";
+    return NULL;
+}
+
+static const char *check_workers(const sbl_scheduler *s)
+{
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        const sbl_peer *w = sbl_peer_at(s, s->workers[i]);
+        uint32_t        n = 0, ahead = 0;
+
+        for (uint32_t task = w->sent; task; task = sbl_task_at(s, task)->next, n++)
+            ahead += sbl_task_at(s, task)->missing != 0;
+        if (n != w->n_sent || ahead != w->n_ahead)
+            return "a worker has another number of tasks than is counted";
+    }
+    return NULL;
+}
+
+const char *sbl_scheduler_check(const sbl_scheduler *s)
+{
+    uint32_t   *users = sbl_calloc(s->tasks.fresh + 1, sizeof *users);
+    const char *wrong = users ? check_workers(s) : "no memory to look";
+
+    for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
+        if (sbl_task_at(s, task)->state != SBL_T_GONE) {
+            wrong = check_edges(s, task, users);
+            if (!wrong)
+                wrong = check_task(s, task);
+        }
+    for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
+        if (sbl_task_at(s, task)->state != SBL_T_GONE && sbl_task_at(s, task)->users != users[task])
+            wrong = "a task has another number of users than is counted";
+    sbl_free(users);
+    return wrong;
+}
+
+int sbl_scheduler_cell_was_used(const sbl_scheduler *s, int state, int event)
+{
+    return s->used[state][event];
+}
+
+const char *sbl_scheduler_state_name(int state)
+{
+    static const char *const NAMES[] = {"waiting", "ready", "sent", "chained", "done", "failed", "released"};
+
+    return state < SBL_T_STATES ? NAMES[state] : NULL;
+}
+
+const char *sbl_scheduler_event_name(int event)
+{
+    static const char *const NAMES[] = {"input done", "input undone", "input failed", "input void", "send",
+                                        "finish",     "chain",        "fail",         "return",     "kill",
+                                        "lose",       "need",         "let go",       "cancel"};
+
+    return event < SBL_E_EVENTS ? NAMES[event] : NULL;
+}

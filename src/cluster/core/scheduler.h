@@ -1,0 +1,76 @@
+/*
+ * The scheduler as a state machine: letters of peers in, letters to peers out. It has no sockets, threads, clock or
+ * randomness; whoever drives it (a process, the simulator, a test) tells it the time and who comes and goes.
+ */
+#ifndef SBL_CORE_SCHEDULER_H
+#define SBL_CORE_SCHEDULER_H
+
+#include "cluster/core/letters.h"
+
+typedef struct sbl_scheduler sbl_scheduler;
+
+typedef struct sbl_scheduler_calls {
+    /** Letters for a peer. The words may be taken by who is called, who leaves others, or none (zeroed), in their place. */
+    void (*send)(void *arg, uint32_t peer, sbl_words *words);
+    /** Have no more to do with this peer: it broke the rules, or was silent too long. sbl_scheduler_lost() is to follow, not
+        from within. */
+    void (*drop)(void *arg, uint32_t peer, const char *why);
+    /** In letters that follow a peer is told of this worker by its number: it has to know how that is reached. */
+    void (*introduce)(void *arg, uint32_t peer, uint32_t worker);
+    void *arg;
+} sbl_scheduler_calls;
+
+/** Times at which a worker that is silent is given no more work, and is taken for dead. */
+typedef struct sbl_scheduler_options {
+    int64_t suspect_ns, dead_ns;
+    int32_t allowed_kills;  /* workers that a task may end by its own fault; then it has failed */
+    int32_t allowed_losses; /* workers that may end while a task runs on them, by whosoever's fault */
+} sbl_scheduler_options;
+#define SBL_SCHEDULER_DEFAULTS .suspect_ns = 1000000000, .dead_ns = 3000000000, .allowed_kills = 3, .allowed_losses = 10
+
+/** NULL: no memory. */
+sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_scheduler_options *options);
+void           sbl_scheduler_destroy(sbl_scheduler *s);
+
+/** Peers: admitted and gone. A number is never used twice. 0: no memory. */
+uint32_t sbl_scheduler_client_came(sbl_scheduler *s, int64_t now_ns);
+uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t now_ns);
+
+/** Why a worker is gone. */
+typedef struct sbl_loss {
+    int         planned;       /* it said that it would leave */
+    uint32_t    task, attempt; /* whose fault it was; task 0: not known */
+    const char *what;          /* "signal 11 (Segmentation fault)" */
+} sbl_loss;
+/** loss NULL: nothing is known. */
+void sbl_scheduler_lost(sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, int64_t now_ns);
+
+/** What a peer said: a frame of letters. One that breaks the rules is dropped. */
+void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size_t size, int64_t now_ns);
+/** Time passes: every quarter of suspect_ns or so. */
+void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns);
+/** 1: memory could not be had where no task could be told; its process ends. */
+int sbl_scheduler_has_failed(const sbl_scheduler *s);
+/** Hands out what there is to be said. After each of the above, or some of them. */
+void sbl_scheduler_send(sbl_scheduler *s);
+
+/** Numbers, for people and tests. */
+typedef struct sbl_scheduler_counts {
+    uint32_t tasks, edges, copies, failures, specs; /* records in use */
+    uint32_t clients, workers, hungry;
+    uint64_t by_state[7];
+    uint64_t sent; /* attempts so far */
+} sbl_scheduler_counts;
+void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts);
+
+/** Looks whether all that must hold does; NULL, or what does not. For tests: visits every record. */
+const char *sbl_scheduler_check(const sbl_scheduler *s);
+
+/** 1 once a cell of the table (state, event) has been used. For coverage. */
+int         sbl_scheduler_cell_was_used(const sbl_scheduler *s, int state, int event);
+const char *sbl_scheduler_state_name(int state);
+const char *sbl_scheduler_event_name(int event); /* NULL past the last */
+/** 1 if that cell can't be reached, whatever comes: it is a bug if it is. */
+int sbl_scheduler_cell_is_void(int state, int event);
+
+#endif

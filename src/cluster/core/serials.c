@@ -1,0 +1,95 @@
+/* A client's numbers and the tasks that they mean: pages of them, from the oldest that is wanted on. */
+#include "cluster/core/state.h"
+
+enum { PER_PAGE = 1 << SBL_SERIALS_SHIFT, MOST_PAGES = 1 << 22 };
+
+static sbl_serials_page **page_of(const sbl_serials *serials, uint64_t serial)
+{
+    const uint64_t page = serial >> SBL_SERIALS_SHIFT;
+
+    return page >= serials->first && page - serials->first < serials->n ? &serials->pages[page - serials->first] : NULL;
+}
+
+uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial)
+{
+    sbl_serials_page **page = page_of(&client->serials, serial);
+
+    return page && *page ? (*page)->task[serial % PER_PAGE] : 0;
+}
+
+/* Room for a page behind the last one. */
+static int reach(sbl_serials *serials, uint64_t page)
+{
+    uint64_t n;
+
+    if (!serials->n)
+        serials->first = page;
+    if (page < serials->first || page - serials->first >= MOST_PAGES)
+        return 0;
+    n = page - serials->first + 1;
+    if (n > serials->room) {
+        const uint32_t     room = (uint32_t)(2 * n + 16);
+        sbl_serials_page **more = sbl_realloc(serials->pages, room * sizeof *more);
+
+        if (!more)
+            return 0;
+        serials->pages = more;
+        serials->room  = room;
+    }
+    while (serials->n < n)
+        serials->pages[serials->n++] = NULL;
+    return 1;
+}
+
+int sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task)
+{
+    sbl_serials_page **page;
+
+    if (!reach(&client->serials, serial >> SBL_SERIALS_SHIFT))
+        return 0;
+    page = page_of(&client->serials, serial);
+    if (!*page)
+        *page = sbl_calloc(1, sizeof **page);
+    if (!*page || (*page)->task[serial % PER_PAGE])
+        return 0;
+    (*page)->task[serial % PER_PAGE] = task;
+    (*page)->n++;
+    return 1;
+}
+
+/* Pages that are gone before the oldest that is there. */
+static void cut_front(sbl_serials *serials)
+{
+    uint32_t n = 0;
+
+    while (n < serials->n && !serials->pages[n])
+        n++;
+    if (n < 16 && n < serials->n)
+        return;
+    memmove(serials->pages, serials->pages + n, (serials->n - n) * sizeof *serials->pages);
+    serials->first += n;
+    serials->n -= n;
+}
+
+void sbl_serial_forget(sbl_peer *client, uint64_t serial)
+{
+    sbl_serials_page **page = page_of(&client->serials, serial);
+
+    if (!page || !*page || !(*page)->task[serial % PER_PAGE])
+        return;
+    (*page)->task[serial % PER_PAGE] = 0;
+    if (--(*page)->n)
+        return;
+    sbl_free(*page);
+    *page = NULL;
+    if (page == client->serials.pages)
+        cut_front(&client->serials);
+}
+
+void sbl_serials_clear(sbl_serials *serials)
+{
+    for (uint32_t i = 0; i < serials->n; i++)
+        sbl_free(serials->pages[i]);
+    sbl_free(serials->pages);
+    memset(serials, 0, sizeof *serials);
+}

@@ -1,0 +1,335 @@
+/*
+ * The scheduler's records. Private to scheduler*.c.
+ *
+ * A task is in one of seven states; what happens to it is an event, looked up in one table (life.c). A task that changes
+ * tells those that depend on it by events in a queue, so that nothing recurses.
+ *
+ *   waiting   for inputs that are not done
+ *   ready     in a queue: its worker's, or that of its client, from which any worker takes
+ *   sent      to a worker (perhaps ahead of its inputs, which that worker makes)
+ *   chained   has run and returned another task, whose value becomes its own
+ *   done      its value is here (small), with its client (data), with workers, or that of the task that it returned
+ *   failed
+ *   released  was done; its value is gone, as nobody needs it; can be made again
+ */
+#ifndef SBL_CORE_STATE_H
+#define SBL_CORE_STATE_H
+
+#include "cluster/core/scheduler.h"
+#include "cluster/core/table.h"
+
+enum { SBL_T_WAITING, SBL_T_READY, SBL_T_SENT, SBL_T_CHAINED, SBL_T_DONE, SBL_T_FAILED, SBL_T_RELEASED, SBL_T_STATES };
+enum { SBL_T_GONE = SBL_T_STATES }; /* no task: its record is free */
+
+enum {
+    SBL_E_INPUT_DONE,   /* an edge's input is done */
+    SBL_E_INPUT_UNDONE, /* it is not any more */
+    SBL_E_INPUT_FAILED,
+    SBL_E_INPUT_VOID, /* the attempt that was to make it, with the worker that has this task too, is void */
+    SBL_E_SEND,       /* a worker is chosen */
+    SBL_E_FINISH,     /* its worker has the value */
+    SBL_E_CHAIN,      /* it returned a task */
+    SBL_E_FAIL,       /* its function failed */
+    SBL_E_RETURN, /* its attempt is void through nobody's fault: given back, an input could not be had, worker gone */
+    SBL_E_KILL,   /* its worker is gone, through its fault or perhaps so */
+    SBL_E_LOSE,   /* the last copy of its value is gone */
+    SBL_E_NEED,   /* a value that was released is needed again */
+    SBL_E_LET_GO, /* one who needed it does not any more */
+    SBL_E_CANCEL,
+    SBL_E_EVENTS
+};
+
+/* Where the value of a done task is. */
+enum { SBL_AT_SCHEDULER, SBL_AT_CLIENT, SBL_AT_WORKERS, SBL_AT_TARGET };
+
+typedef struct sbl_stask {
+    uint32_t free; /* the table's */
+    uint32_t attempt;
+    uint64_t serial;
+    uint64_t size; /* bytes of its value */
+    union {        /* up to 8 bytes lie here, more in a block */
+        char  bytes[8];
+        char *block;
+    } arg, value;
+    uint32_t arg_size;
+    uint32_t client; /* slot; 0: gone */
+    uint32_t spec;
+    union {
+        uint32_t
+                 worker; /* slot; of who has it (sent), of the first who has its value (done), of whose queue it is in (ready; 0: its client's) */
+        uint32_t kept;   /* done, its value here: how many bytes, perhaps with SBL_ENCODED */
+    };
+    uint32_t missing;                  /* waiting: edges marked so */
+    uint32_t users;                    /* edges of tasks that are under way */
+    uint32_t dependents;               /* first edge to it */
+    uint32_t inputs;                   /* first edge from it */
+    uint32_t next, previous;           /* in the list of its state and worker */
+    uint32_t copies;                   /* done: others who have the value */
+    uint32_t failure;                  /* failed: why */
+    uint8_t  state, at, wanted, holds; /* holds: its edges count as users of its inputs */
+    uint8_t  kills, losses, tries, flags;
+} sbl_stask;
+
+enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2 };
+
+/* owner has input as an input. */
+typedef struct sbl_sedge {
+    uint32_t owner; /* the table's while free */
+    uint32_t input;
+    uint32_t next, previous; /* among those to this input */
+    uint32_t next_input;     /* among the owner's, in order */
+    uint32_t missing;        /* counted in owner's missing */
+} sbl_sedge;
+
+/* One more worker that has a task's value. */
+typedef struct sbl_scopy {
+    uint32_t worker; /* slot */
+    uint32_t task;
+    uint32_t next;             /* of the task */
+    uint32_t wnext, wprevious; /* of the worker */
+    uint32_t unused;
+} sbl_scopy;
+
+typedef struct sbl_sfailure {
+    uint32_t    free;
+    int32_t     refs;
+    sabal_error error;
+} sbl_sfailure;
+
+typedef struct sbl_sspec {
+    uint32_t free;
+    uint32_t refs;    /* tasks that have it, and its client */
+    sbl_spec spec;    /* its texts are ours */
+    double   cost_ns; /* of a run, smoothed; 0: none has ended */
+} sbl_sspec;
+
+/* Tasks that are ready, by priority, then first in, first out. */
+typedef struct sbl_level {
+    int32_t  priority;
+    uint32_t first, last;
+} sbl_level;
+typedef struct sbl_squeue {
+    sbl_level *levels; /* ascending: the last goes first; none is empty */
+    uint32_t   n_levels, room;
+    uint32_t   n; /* tasks */
+} sbl_squeue;
+
+/* Which task a client's number means; pages come and go with what is wanted. */
+enum { SBL_SERIALS_SHIFT = 10 };
+typedef struct sbl_serials_page {
+    uint32_t n; /* entries that are not 0 */
+    uint32_t task[1 << SBL_SERIALS_SHIFT];
+} sbl_serials_page;
+typedef struct sbl_serials {
+    sbl_serials_page **pages; /* of the serials from first << SHIFT on */
+    uint64_t           first;
+    uint32_t           n, room;
+} sbl_serials;
+
+/* Tasks with their attempts, first in, first out. */
+typedef struct sbl_ring {
+    uint64_t *items;
+    uint32_t  first, n, room; /* room: a power of two */
+} sbl_ring;
+
+typedef struct sbl_peer {
+    uint32_t   free;
+    uint32_t   number; /* generation and slot; 0: gone */
+    uint8_t    is_worker, is_suspect, is_dropped, is_leaving, asked, to_fill, is_hungry, has_letters;
+    sbl_outbox out;
+    uint32_t   next_letters, next_fill; /* in lists of slots */
+    int64_t    heard_ns;
+
+    /* as a client (workers are clients too: of tasks that their tasks submit) */
+    sbl_serials serials;
+    sbl_squeue  roots;
+    uint32_t   *specs; /* by its number */
+    uint32_t    n_specs;
+    uint32_t    next_roots, previous_roots; /* ring of clients that have ready tasks */
+    uint32_t    in_roots;
+    uint32_t    n_tasks; /* records that name it as their client */
+
+    /* as a worker */
+    int32_t    threads, spare;
+    uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
+    uint32_t   sent, held, copies; /* lists */
+    sbl_squeue ready;
+    double     mean_ns;  /* of what it ran, smoothed; 0: nothing yet */
+    sbl_ring   frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
+    uint64_t  *met;      /* bits, by slot: workers that it was told of */
+    uint32_t   n_met;
+    uint64_t   managed, limit, promised;
+    uint64_t  *specs_told; /* bits */
+    uint32_t   n_specs_told;
+    uint32_t   next_hungry, previous_hungry;
+    uint32_t   place; /* in s->workers */
+} sbl_peer;
+
+typedef struct sbl_sevent {
+    uint32_t kind, task, edge, failure;
+} sbl_sevent;
+
+struct sbl_scheduler {
+    sbl_scheduler_calls   calls;
+    sbl_scheduler_options options;
+    int64_t               now_ns;
+    sbl_table             tasks, edges, copies, failures, specs, peers;
+    uint32_t              generation;
+    uint32_t             *workers; /* slots */
+    uint32_t              n_workers, workers_room, n_clients;
+    uint32_t              first_letters, first_fill; /* lists of peers */
+    uint32_t              first_hungry, last_hungry, n_hungry;
+    uint32_t              roots;   /* the client whose turn is next; 0: none has ready tasks */
+    uint64_t              n_roots; /* ready tasks of all clients */
+    sbl_sevent           *events;  /* a ring */
+    uint32_t              first_event, n_events, events_room; /* a power of two */
+    uint64_t              n_sent;
+    uint32_t              n_in_state[SBL_T_STATES];
+    uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
+    int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */
+    uint32_t              kept;      /* of the value that the task has, which finishes */
+    uint32_t              turn;      /* for choices by hash */
+    uint32_t              nobody;    /* the client of tasks whose client is gone, and which others have returned */
+};
+
+static inline sbl_stask *sbl_task_at(const sbl_scheduler *s, uint32_t task)
+{
+    return sbl_table_at(&s->tasks, task);
+}
+static inline sbl_sedge *sbl_edge_at(const sbl_scheduler *s, uint32_t edge)
+{
+    return sbl_table_at(&s->edges, edge);
+}
+static inline sbl_peer *sbl_peer_at(const sbl_scheduler *s, uint32_t slot)
+{
+    return sbl_table_at(&s->peers, slot);
+}
+static inline sbl_sspec *sbl_spec_at(const sbl_scheduler *s, uint32_t spec)
+{
+    return sbl_table_at(&s->specs, spec);
+}
+
+static inline const char *sbl_arg_of(const sbl_stask *t)
+{
+    return t->arg_size <= sizeof t->arg.bytes ? t->arg.bytes : t->arg.block;
+}
+static inline const char *sbl_value_of(const sbl_stask *t)
+{
+    return SBL_BYTES_OF(t->kept) <= sizeof t->value.bytes ? t->value.bytes : t->value.block;
+}
+static inline int sbl_task_has_ended(const sbl_stask *t)
+{
+    return t->state >= SBL_T_DONE;
+}
+
+/* records.c: what all else is built of. */
+/** An event for later, in order. */
+void sbl_post(sbl_scheduler *s, uint32_t kind, uint32_t task, uint32_t edge, uint32_t failure);
+/** Works off all events: see life.c. */
+void sbl_settle(sbl_scheduler *s);
+/** A new one with its inputs: waits for them, or is ready. */
+void sbl_stask_begin(sbl_scheduler *s, uint32_t task);
+
+/** A record in the state waiting, without inputs, wanted by its client. 0: no memory. spec 0: none. */
+uint32_t sbl_stask_make(sbl_scheduler *s, uint32_t client, uint64_t serial, uint32_t spec);
+/** Ends the record: nobody refers to it. */
+void sbl_stask_end(sbl_scheduler *s, uint32_t task);
+void sbl_stask_set_state(sbl_scheduler *s, sbl_stask *t, int state);
+/** Copies size bytes to where arguments or values lie. 0: no memory. */
+int  sbl_bytes_keep(void *place, const char *bytes, size_t size);
+void sbl_value_forget(sbl_stask *t);
+
+/** One input more, at the end: *last is the last edge so far, or 0. 0: no memory. */
+int sbl_edge_add(sbl_scheduler *s, uint32_t task, uint32_t input, uint32_t *last);
+/** Its edges end: inputs that nobody else needs are let go. */
+void sbl_edges_end(sbl_scheduler *s, uint32_t task);
+/** From now on it is under way, and needs its inputs; or not any more. */
+void sbl_hold_inputs(sbl_scheduler *s, uint32_t task);
+void sbl_let_inputs_go(sbl_scheduler *s, uint32_t task);
+/** Tells all that have it as input. failure: of SBL_E_INPUT_FAILED. */
+void sbl_tell_dependents(sbl_scheduler *s, uint32_t task, uint32_t kind, uint32_t failure);
+
+/** Lists of tasks that begin at *first. */
+void sbl_tasks_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
+void sbl_tasks_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
+
+/** A failure that fits, one reference; that for want of memory is the same for all (0 stands for it). */
+uint32_t           sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err);
+uint32_t           sbl_sfailure_retain(sbl_scheduler *s, uint32_t failure);
+void               sbl_sfailure_release(sbl_scheduler *s, uint32_t failure);
+const sabal_error *sbl_sfailure_error(const sbl_scheduler *s, uint32_t failure);
+
+void sbl_sspec_release(sbl_scheduler *s, uint32_t spec);
+
+/* copies.c: which workers have which values. */
+/** One more has it; the first one is the task's `worker`. */
+void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** That one has it no more. 1: it was the last. */
+int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** Of a task that has copies: a worker that has one. */
+uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t);
+int      sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+/** All that have it are told to drop it. */
+void sbl_copies_drop(sbl_scheduler *s, uint32_t task);
+/** The failure of data that nobody has any more; 0 for what can be made again. */
+uint32_t sbl_why_lost(sbl_scheduler *s, uint32_t task);
+/** Its client is gone: it lies with workers from now on, or is lost. */
+void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task);
+/** A worker is gone: what it had is with others, or is lost. */
+void sbl_copies_lose(sbl_scheduler *s, uint32_t worker);
+
+/* place.c: where tasks run. */
+/** A task became ready: it goes into a queue. */
+void sbl_place(sbl_scheduler *s, uint32_t task);
+/** It leaves its queue. */
+void sbl_unplace(sbl_scheduler *s, uint32_t task);
+/** It leaves the worker that it was sent to. */
+void sbl_unsend(sbl_scheduler *s, uint32_t task);
+/** That worker may have room. */
+void sbl_may_fill(sbl_scheduler *s, uint32_t worker);
+/** Gives workers that have room what there is. */
+void sbl_fill_workers(sbl_scheduler *s);
+/** A worker is gone: what waits in its queue goes elsewhere. */
+void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
+void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker);
+
+/* queue.c */
+/** At the end of its priority's, or before all of them. 0: no memory. */
+int      sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first);
+void     sbl_squeue_remove(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority);
+uint32_t sbl_squeue_first(const sbl_squeue *q, int32_t *priority); /* 0: none */
+void     sbl_squeue_clear(sbl_squeue *q);
+/** 0: no memory. */
+int  sbl_ring_add(sbl_ring *ring, uint64_t item);
+int  sbl_ring_take(sbl_ring *ring, uint64_t *item); /* 0: there is none */
+void sbl_ring_clear(sbl_ring *ring);
+
+/* orders.c: what is said to workers and clients. */
+/** The task itself, with its inputs. */
+void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** Where the value of a done task is: that task, or the one that it returned. */
+uint32_t sbl_value_task(const sbl_scheduler *s, uint32_t task);
+void     sbl_tell_done(sbl_scheduler *s, uint32_t task);
+void     sbl_tell_failed(sbl_scheduler *s, uint32_t task);
+/** Its client need not keep that data any more. */
+void sbl_tell_forget(sbl_scheduler *s, uint32_t task);
+void sbl_tell_where(sbl_scheduler *s, uint32_t task);
+/** A peer is about to be told of a worker by its number: the first time, it is introduced. Returns the number. */
+uint32_t sbl_mention(sbl_scheduler *s, uint32_t slot, uint32_t worker);
+/** For letters to a peer; it is one of those that have some. */
+sbl_words *sbl_letter_to(sbl_scheduler *s, uint32_t slot, uint32_t kind);
+
+/* peers.c */
+/** The client's task of that number; 0: none, or wanted no more. */
+uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial);
+/** 0: no memory, or the number was used. */
+int  sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task);
+void sbl_serial_forget(sbl_peer *client, uint64_t serial);
+void sbl_serials_clear(sbl_serials *serials);
+/** Its slot; 0: it is no more. */
+uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number);
+void     sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot);
+void     sbl_peers_end(sbl_scheduler *s);
+void     sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
+
+#endif

@@ -1,0 +1,271 @@
+/* A worker's process: its beginning, what it hears, its heartbeats, its end. */
+#include "cluster/crew.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cluster/crew_call.h"
+#include "graph/local.h"
+
+struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- speaking ----------------------------------------------------------------------------------------------------- */
+
+static void speak(sbl_evwork *work)
+{
+    sbl_words    words = {0};
+    sbl_outbox  *box;
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st  = SABAL_OK;
+
+    atomic_store(&sbl_crew.speaks, 0);
+    pthread_mutex_lock(&sbl_crew.lock);
+    box = sbl_executor_outbox(sbl_crew.executor);
+    sbl_outbox_close(box);
+    words      = box->words;
+    box->words = (sbl_words){0};
+    pthread_mutex_unlock(&sbl_crew.lock);
+    if (words.size && sbl_crew.membership.link)
+        st = sbl_talk_letters(sbl_crew.membership.link, &words, &err);
+    sbl_words_clear(&words);
+    if (st) {
+        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
+        sbl_membership_leave(&sbl_crew.membership, 0);
+    }
+}
+
+void sbl_crew_speak(void)
+{
+    if (!atomic_exchange(&sbl_crew.speaks, 1))
+        sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
+}
+
+static void beat(sbl_evtimer *timer)
+{
+    sabal_client_memory memory = {.struct_size = sizeof memory};
+
+    sabal_client_memory_get(sbl_crew.client, &memory);
+    pthread_mutex_lock(&sbl_crew.lock);
+    sbl_executor_beat(sbl_crew.executor, memory.managed, memory.limit);
+    pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_crew_speak();
+    sbl_evtimer_set(sbl_crew.loop, timer, sbl_clock_ns() + sbl_crew.beat_ns);
+}
+
+/* --- hearing ------------------------------------------------------------------------------------------------------ */
+
+static void joined(void *arg, uint32_t number, int64_t beat_ns)
+{
+    sbl_log(SABAL_LOG_INFO, "this is worker %u", number);
+    sbl_crew.beat_ns = beat_ns > 0 ? beat_ns : 250000000;
+    sbl_evtimer_set(sbl_crew.loop, &sbl_crew.beat, sbl_clock_ns());
+    if (sbl_crew.options.report >= 0) {
+        if (write(sbl_crew.options.report, "", 1) < 0)
+            sbl_log(SABAL_LOG_WARN, "nobody reads that the worker is there: %m");
+        close(sbl_crew.options.report);
+        sbl_crew.options.report = -1;
+    }
+}
+
+static void over(void *arg, const sabal_error *why)
+{
+    sbl_crew.why     = *why;
+    sbl_crew.is_over = 1;
+    sbl_evloop_stop(sbl_crew.loop);
+}
+
+static void letters(void *arg, const void *bytes, size_t size)
+{
+    sabal_status st;
+
+    pthread_mutex_lock(&sbl_crew.lock);
+    st = sbl_executor_hear(sbl_crew.executor, bytes, size);
+    pthread_mutex_unlock(&sbl_crew.lock);
+    if (st) {
+        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense, or memory is out: %s", sabal_status_name(st));
+        sbl_membership_leave(&sbl_crew.membership, 0);
+    }
+    sbl_crew_speak();
+}
+
+static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+{
+    sbl_meetings_met(sbl_crew.meetings, worker, who);
+}
+
+static const sbl_membership_calls CALLS = {
+    .joined = joined, .over = over, .letters = letters, .meet = meet, .object = sbl_crew_take_object};
+
+/* --- others come in ----------------------------------------------------------------------------------------------- */
+
+static void admitted(void *arg, sbl_link *link)
+{
+    sbl_meetings_came(sbl_crew.meetings, link);
+}
+
+static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
+{
+}
+
+static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
+{
+}
+
+static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
+
+/* Who holds a ticket: the key is the membership's, which is there when anybody may know of this worker. */
+static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
+{
+    char               path[SBL_UNIX_TEXT];
+    sbl_listen_options options = {.tcp          = sbl_crew.options.tcp,
+                                  .interfaces   = sbl_crew.options.interfaces,
+                                  .n_interfaces = sbl_crew.options.n_interfaces,
+                                  .path         = path,
+                                  .link         = {.calls   = &NOBODY,
+                                                   .self    = &sbl_crew.membership.peer_self,
+                                                   .key     = sbl_keys_find,
+                                                   .key_arg = &sbl_crew.membership.keys,
+                                                   .limits  = sbl_talk_limits},
+                                  .admitted     = admitted};
+    sabal_status       st      = sbl_folder_create(&sbl_crew.folder, err);
+
+    if (st)
+        return st;
+    snprintf(path, sizeof path, "%s/worker", sbl_crew.folder.path);
+    st = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
+    if (!st)
+        who->n_addresses = sbl_listener_addresses(sbl_crew.listener, who->addresses, SBL_MOST_ADDRESSES);
+    return st;
+}
+
+/* --- the process -------------------------------------------------------------------------------------------------- */
+
+static sbl_engine engine; /* the local one, but for its calls */
+
+static sabal_status choose(const sbl_engine **chosen, const char *address, const sabal_open_options *options,
+                           sabal_error *err)
+{
+    engine      = sbl_engine_local;
+    engine.call = sbl_crew_call;
+    engine.find = sbl_crew_find;
+    *chosen     = &engine;
+    return SABAL_OK;
+}
+
+static void signalled(sbl_evwatch *watch, uint32_t events)
+{
+    struct signalfd_siginfo what;
+
+    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
+        sbl_membership_leave(&sbl_crew.membership, 200000000);
+}
+
+static sabal_status watch_signals(sabal_error *err)
+{
+    sigset_t set;
+    int      fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        return sbl_error_errno(err, errno, "watching signals");
+    sbl_crew.signals.ready = signalled;
+    return sbl_evloop_watch(sbl_crew.loop, &sbl_crew.signals, fd, EPOLLIN, err);
+}
+
+static sabal_status open_client(sbl_joining *who, sabal_error *err)
+{
+    sabal_open_options  options = {SABAL_OPEN_DEFAULTS, .threads = sbl_crew.options.threads, .trace = "",
+                                   .memory_limit = sbl_crew.options.memory_limit};
+    sabal_client_memory memory  = {.struct_size = sizeof memory};
+
+    options.where   = NULL;
+    sbl_crew.client = sbl_client_open(choose, "local:", err, &options);
+    if (err->status)
+        return err->status;
+    sabal_client_memory_get(sbl_crew.client, &memory);
+    who->threads = sabal_client_threads(sbl_crew.client);
+    who->memory  = memory.limit;
+    return SABAL_OK;
+}
+
+static sabal_status open_plane(sabal_error *err)
+{
+    sabal_status st = sbl_loop_turns(&sbl_crew.turns, sbl_crew.loop, err);
+
+    if (!st)
+        st = sbl_plane_create(&sbl_crew.plane,
+                              &(sbl_plane_options){.turns  = sbl_crew.turns,
+                                                   .lookup = sbl_crew_lookup,
+                                                   .tls    = sbl_crew.options.tls,
+                                                   .keep   = (size_t)64 << 20},
+                              err);
+    if (!st) {
+        sbl_crew.membership.loop = sbl_crew.loop;
+        st                       = sbl_meetings_create(&sbl_crew.meetings, &sbl_crew.membership, sbl_crew.plane, err);
+    }
+    return st;
+}
+
+static sabal_status open_all(sabal_error *err)
+{
+    const sbl_executor_calls calls = {sbl_crew_hear_spec, sbl_crew_value_of,   sbl_crew_forget,
+                                      sbl_crew_start,     sbl_crew_take_back,  sbl_crew_interrupt,
+                                      sbl_crew_fetch,     sbl_crew_stop_fetch, NULL};
+    static sbl_joining       who;
+    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 30000, err);
+
+    sbl_crew.speak.run = speak;
+    sbl_crew.beat.fire = beat;
+    sbl_machine_here(&who.machine);
+    who.pid = (uint32_t)getpid();
+    snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
+    if (!st)
+        st = watch_signals(err);
+    if (!st)
+        st = open_client(&who, err);
+    if (st)
+        return st;
+    sbl_crew.executor = sbl_executor_create(&calls);
+    if (!sbl_crew.executor)
+        return sbl_error_memory(err, 1, "a worker");
+    st = open_plane(err);
+    if (!st)
+        st = listen_for_others(&who, err);
+    if (!st)
+        st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, &who,
+                                 sbl_clock_ns() + sbl_crew.options.patience_ns, &CALLS, NULL, err);
+    return st;
+}
+
+sabal_status sbl_crew_run(const sbl_crew_options *options, sabal_error *err)
+{
+    sabal_status st;
+
+    sbl_crew.options = *options;
+    st               = open_all(err);
+    if (!st)
+        sbl_evloop_run(sbl_crew.loop);
+    sbl_folder_remove(&sbl_crew.folder);
+    if (!st && sbl_crew.membership.number == 0 && sbl_crew.beat_ns == 0) /* it never joined */
+        st = sbl_error_pass(err, &sbl_crew.why);
+    else if (!st)
+        sbl_log(SABAL_LOG_INFO, "the worker ends: %s", sbl_crew.why.message);
+    /* What still runs, nobody wants. The system ends the rest: mappings, sockets, unlinked files. */
+    if (!st)
+        _exit(EXIT_SUCCESS);
+    return st;
+}

@@ -1,0 +1,51 @@
+/*
+ * A process's connection to its scheduler, found by the scheduler file: as a client or a worker. All in the loop's thread.
+ */
+#ifndef SBL_CLUSTER_MEMBERSHIP_H
+#define SBL_CLUSTER_MEMBERSHIP_H
+
+#include "base/code.h"
+#include "cluster/net/connect.h"
+#include "cluster/talk.h"
+
+typedef struct sbl_membership_calls {
+    /** It has a number; from now on letters may be sent. */
+    void (*joined)(void *arg, uint32_t number, int64_t beat_ns);
+    /** It could not join, or the scheduler is gone: nothing more comes. Once. */
+    void (*over)(void *arg, const sabal_error *why);
+    void (*letters)(void *arg, const void *bytes, size_t size);
+    void (*meet)(void *arg, uint32_t worker, const sbl_joining *who);
+    /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */
+    void (*object)(void *arg, const void *frame, size_t size);
+    void (*tell)(void *arg, sbl_reader *answer);
+    /** The scheduler asks for code of this process. NULL: it has none to give. */
+    void (*need)(void *arg, const sbl_build_id *id);
+} sbl_membership_calls;
+
+typedef struct sbl_membership {
+    sbl_evloop                 *loop;
+    const sbl_membership_calls *calls;
+    void                       *arg;
+    sbl_scheduler_file          file;
+    sbl_joining                 who;
+    sbl_keys                    keys;
+    sbl_hello_self              self, peer_self; /* towards the scheduler; towards other members */
+    sbl_connector              *connector;
+    sbl_link                   *link; /* NULL: none, or it is over */
+    uint32_t                    number;
+    sabal_error                 why;
+} sbl_membership;
+
+/**
+ * Reads the file, waiting for it until the deadline, and begins to connect: `joined` or `over` follows. who (copied) and role
+ * are what it joins as. Errors: those of sbl_scheduler_file_read() and sbl_connect().
+ */
+sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char *path, sbl_role role,
+                                 const sbl_joining *who, int64_t deadline_ns, const sbl_membership_calls *calls,
+                                 void *arg, sabal_error *err);
+/** Leaves: what waits is sent, within so many nanoseconds. The loop has to turn until then; `over` comes. */
+void sbl_membership_leave(sbl_membership *m, int64_t limit_ns);
+/** After `over`. */
+void sbl_membership_clear(sbl_membership *m);
+
+#endif

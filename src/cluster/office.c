@@ -1,0 +1,425 @@
+/*
+ * One thread, one loop. A member is a link that has passed the handshake and said who it is; from then on it has a number in
+ * the core. All that the core has to say after a turn of the loop goes out at its end, together.
+ */
+#include "cluster/office.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cluster/core/scheduler.h"
+#include "cluster/net/folder.h"
+#include "cluster/net/listen.h"
+#include "cluster/office_code.h"
+#include "cluster/talk.h"
+
+#define SECOND_NS ((int64_t)1000000000)
+enum { MOST_MEMBERS = 65536 };
+
+typedef struct member {
+    struct office *office;
+    sbl_link      *link;
+    uint32_t       number; /* 0: it has not said who it is */
+    int            leaves; /* it said that it would */
+    int            is_dropped;
+    sbl_joining    who;
+    char           why[512]; /* it was dropped */
+} member;
+
+typedef struct office {
+    sbl_evloop        *loop;
+    sbl_scheduler     *core;
+    sbl_listener      *listener;
+    sbl_office_options options;
+    sbl_scheduler_file file;
+    sbl_folder         folder;
+    sbl_keys           keys;
+    sbl_hello_self     self;
+    sbl_office_code   *code;
+    member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
+    sbl_evtimer        tick;
+    sbl_evwork         speak; /* at the end of a turn */
+    sbl_evwatch        signals;
+    int64_t            lonely_since; /* there is no client since then */
+    int32_t            n_clients;
+} office;
+
+static member *member_of(const office *o, uint32_t number)
+{
+    member *m = o->members[number % MOST_MEMBERS];
+
+    return m && m->number == number ? m : NULL;
+}
+
+static void speak_later(office *o)
+{
+    sbl_evloop_later(o->loop, &o->speak);
+}
+
+/* --- what the core does ------------------------------------------------------------------------------------------- */
+
+static void end_member(member *m, const char *why)
+{
+    if (m->is_dropped)
+        return;
+    m->is_dropped = 1;
+    snprintf(m->why, sizeof m->why, "%s", why);
+    sbl_link_close(m->link, 0);
+}
+
+static void send_letters(void *arg, uint32_t peer, sbl_words *words)
+{
+    member     *m   = member_of(arg, peer);
+    sabal_error err = SABAL_ERROR_INIT;
+
+    if (m && !m->is_dropped && sbl_talk_letters(m->link, words, &err))
+        end_member(m, err.message);
+}
+
+static void drop(void *arg, uint32_t peer, const char *why)
+{
+    member *m = member_of(arg, peer);
+
+    if (m)
+        end_member(m, why);
+}
+
+static void introduce(void *arg, uint32_t peer, uint32_t worker)
+{
+    member   *to = member_of(arg, peer), *of = member_of(arg, worker);
+    sbl_words words = {0};
+
+    if (to && of && !to->is_dropped) {
+        sbl_say_u32(&words, worker);
+        sbl_say_joining(&words, &of->who);
+        sbl_talk(to->link, SBL_TALK_MEET, &words, NULL);
+    }
+    sbl_words_clear(&words);
+}
+
+static void speak(sbl_evwork *work)
+{
+    office *o = (office *)((char *)work - offsetof(office, speak));
+
+    sbl_scheduler_send(o->core);
+    if (sbl_scheduler_has_failed(o->core)) {
+        sbl_log(SABAL_LOG_ERROR, "the scheduler has no memory: it ends");
+        sbl_evloop_stop(o->loop);
+    }
+}
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+/* Letters are all they may send until then. */
+static void welcome(office *o, member *m, sbl_reader *r)
+{
+    sbl_words words = {0};
+
+    sbl_hear_joining(&m->who, r);
+    if (r->failed) {
+        end_member(m, "it joined with words that make no sense");
+        return;
+    }
+    m->number = m->who.threads ? sbl_scheduler_worker_came(o->core, m->who.threads, sbl_clock_ns())
+                               : sbl_scheduler_client_came(o->core, sbl_clock_ns());
+    if (!m->number) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
+    o->members[m->number % MOST_MEMBERS] = m;
+    o->n_clients += !m->who.threads;
+    sbl_say_u32(&words, m->number);
+    sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
+    sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
+    sbl_words_clear(&words);
+    sbl_log(SABAL_LOG_INFO, "%s %u '%s' joined: %s, %d threads", m->who.threads ? "worker" : "client", m->number,
+            m->who.name, sbl_link_name(m->link), (int)m->who.threads);
+    speak_later(o);
+}
+
+static void answer_question(office *o, member *m, sbl_reader *r)
+{
+    const uint32_t       what  = sbl_hear_u32(r);
+    sbl_words            words = {0};
+    sbl_scheduler_counts counts;
+
+    sbl_say_u32(&words, what);
+    sbl_scheduler_count(o->core, &counts);
+    sbl_say(&words, &counts, sizeof counts);
+    sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
+    sbl_words_clear(&words);
+}
+
+/* Any of them may have it, and who has not says so. */
+static void ask_clients(office *o, const sbl_received *asked)
+{
+    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
+
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->who.threads)
+            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
+}
+
+static void received(void *arg, sbl_link *link, const sbl_received *frame)
+{
+    member    *m = arg;
+    office    *o = m->office;
+    sbl_reader r = {.at = frame->payload, .end = (const char *)frame->payload + frame->length};
+
+    if (m->is_dropped)
+        return;
+    if (!m->number && frame->type != SBL_TALK_JOIN) {
+        end_member(m, "it did not say who it is");
+        return;
+    }
+    switch (frame->type) {
+    case SBL_TALK_JOIN:
+        if (m->number)
+            end_member(m, "it joined twice");
+        else
+            welcome(o, m, &r);
+        break;
+    case SBL_TALK_LETTERS:
+        sbl_scheduler_hear(o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
+        speak_later(o);
+        break;
+    case SBL_TALK_NEED:
+        if (sbl_office_code_need(o->code, m->link, &r))
+            ask_clients(o, frame);
+        break;
+    case SBL_TALK_OBJECT:
+        sbl_office_code_came(o->code, m->link, frame->payload, frame->length);
+        break;
+    case SBL_TALK_ASK:
+        answer_question(o, m, &r);
+        break;
+    case SBL_TALK_LEAVE:
+        m->leaves = 1;
+        break;
+    case SBL_TALK_STOP:
+        sbl_evloop_stop(o->loop);
+        break;
+    default:
+        end_member(m, "a frame of a kind that it may not send");
+    }
+}
+
+static void ended(void *arg, sbl_link *link, const sabal_error *why)
+{
+    member  *m    = arg;
+    office  *o    = m->office;
+    sbl_loss loss = {.planned = m->leaves, .what = m->is_dropped ? m->why : "the connection to it ended"};
+
+    sbl_office_code_gone(o->code, link);
+    if (m->number) {
+        sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "%s %u '%s' is gone: %s",
+                m->who.threads ? "worker" : "client", m->number, m->who.name,
+                m->is_dropped ? m->why
+                : why->status ? why->message
+                              : "it left");
+        o->members[m->number % MOST_MEMBERS] = NULL;
+        sbl_scheduler_lost(o->core, m->number, &loss, sbl_clock_ns());
+        if (!m->who.threads && --o->n_clients == 0)
+            o->lonely_since = sbl_clock_ns();
+        speak_later(o);
+    }
+    sbl_free(m);
+}
+
+static const sbl_link_calls MEMBER = {.received = received, .ended = ended};
+
+static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
+{
+}
+
+static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
+{
+}
+
+/* One that could not be taken in. */
+static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
+
+static void admitted(void *arg, sbl_link *link)
+{
+    office *o = arg;
+    member *m = sbl_calloc(1, sizeof *m);
+
+    if (!m) {
+        sbl_link_hand_over(link, &NOBODY, NULL);
+        sbl_link_close(link, 0);
+        return;
+    }
+    m->office = o;
+    m->link   = link;
+    sbl_link_hand_over(link, &MEMBER, m);
+}
+
+/* --- time and signals --------------------------------------------------------------------------------------------- */
+
+static void tick(sbl_evtimer *timer)
+{
+    office       *o   = (office *)((char *)timer - offsetof(office, tick));
+    const int64_t now = sbl_clock_ns();
+
+    sbl_scheduler_tick(o->core, now);
+    speak_later(o);
+    if (o->options.idle_ns && !o->n_clients && now - o->lonely_since > o->options.idle_ns) {
+        sbl_log(SABAL_LOG_INFO, "no client for %.0f s: the scheduler ends", (double)o->options.idle_ns / 1e9);
+        sbl_evloop_stop(o->loop);
+        return;
+    }
+    sbl_evtimer_set(o->loop, timer, now + SECOND_NS / 4);
+}
+
+static void signalled(sbl_evwatch *watch, uint32_t events)
+{
+    office                 *o = (office *)((char *)watch - offsetof(office, signals));
+    struct signalfd_siginfo what;
+
+    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
+        sbl_evloop_stop(o->loop);
+}
+
+static sabal_status watch_signals(office *o, sabal_error *err)
+{
+    sigset_t set;
+    int      fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        return sbl_error_errno(err, errno, "watching signals");
+    o->signals.ready = signalled;
+    return sbl_evloop_watch(o->loop, &o->signals, fd, EPOLLIN, err);
+}
+
+/* --- its beginning and end ---------------------------------------------------------------------------------------- */
+
+static sabal_status listen_all(office *o, sabal_error *err)
+{
+    char               path[SBL_UNIX_TEXT];
+    sbl_listen_options options = {.tcp          = o->options.tcp,
+                                  .interfaces   = o->options.interfaces,
+                                  .n_interfaces = o->options.n_interfaces,
+                                  .port         = o->options.port,
+                                  .path         = path,
+                                  .link         = {.calls   = &NOBODY,
+                                                   .self    = &o->self,
+                                                   .key     = sbl_keys_find,
+                                                   .key_arg = &o->keys,
+                                                   .limits  = sbl_talk_limits},
+                                  .admitted     = admitted,
+                                  .arg          = o};
+    sabal_status       st      = sbl_folder_create(&o->folder, err);
+
+    if (st)
+        return st;
+    snprintf(path, sizeof path, "%s/scheduler", o->folder.path);
+    o->self = (sbl_hello_self){.role    = SBL_ROLE_SCHEDULER,
+                               .expects = 1 << SBL_ROLE_CLIENT | 1 << SBL_ROLE_WORKER,
+                               .encrypt = o->options.encrypt};
+    memcpy(o->self.cluster, o->file.cluster, sizeof o->self.cluster);
+    st = sbl_listener_open(&o->listener, o->loop, &options, err);
+    if (!st)
+        o->file.n_addresses = sbl_listener_addresses(o->listener, o->file.addresses, SBL_MOST_ADDRESSES);
+    return st;
+}
+
+static sabal_status open_all(office *o, sabal_error *err)
+{
+    const sbl_scheduler_calls calls = {send_letters, drop, introduce, o};
+    sabal_status              st    = sbl_evloop_create(&o->loop, 30000, err);
+
+    if (!st)
+        st = watch_signals(o, err);
+    if (!st)
+        st = sbl_scheduler_file_init(&o->file, err);
+    if (st)
+        return st;
+    o->keys.secret = o->file.secret;
+    o->core        = sbl_scheduler_create(&calls, NULL);
+    o->code        = sbl_office_code_create();
+    if (!o->core || !o->code)
+        return sbl_error_memory(err, sizeof *o, "the scheduler");
+    st = listen_all(o, err);
+    if (!st)
+        st = sbl_scheduler_file_write(o->options.file, &o->file, err);
+    return st;
+}
+
+/* Members hear that it is over, and not that a connection broke. */
+static void say_farewell(office *o)
+{
+    const int64_t until = sbl_clock_ns() + SECOND_NS / 2;
+    int           left  = 1;
+
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i]) {
+            sbl_talk(o->members[i]->link, SBL_TALK_STOP, NULL, NULL);
+            sbl_link_close(o->members[i]->link, SECOND_NS / 4);
+        }
+    while (left && sbl_clock_ns() < until) {
+        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
+        left = 0;
+        for (int32_t i = 0; i < MOST_MEMBERS && !left; i++)
+            left = o->members[i] != NULL;
+    }
+}
+
+static void close_all(office *o)
+{
+    if (o->file.n_addresses)
+        sbl_scheduler_file_remove(o->options.file, o->file.cluster);
+    sbl_listener_close(o->listener);
+    if (o->core && o->loop)
+        say_farewell(o);
+    sbl_evtimer_clear(o->loop, &o->tick);
+    sbl_evloop_unwatch(o->loop, &o->signals);
+    if (o->signals.fd > 0)
+        close(o->signals.fd);
+    sbl_folder_remove(&o->folder);
+    sbl_scheduler_destroy(o->core);
+    sbl_office_code_destroy(o->code);
+    sbl_keys_clear(&o->keys);
+    sbl_scheduler_file_clear(&o->file);
+}
+
+sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
+{
+    office      *o = sbl_calloc(1, sizeof *o);
+    sabal_status st;
+
+    if (!o)
+        return sbl_error_memory(err, sizeof *o, "the scheduler");
+    o->options   = *options;
+    o->speak.run = speak;
+    o->tick.fire = tick;
+    st           = open_all(o, err);
+    if (options->report >= 0) {
+        if (!st && write(options->report, "", 1) < 0)
+            sbl_log(SABAL_LOG_WARN, "nobody reads that the scheduler is there: %m");
+        close(options->report);
+    }
+    if (!st) {
+        o->lonely_since = sbl_clock_ns();
+        sbl_evtimer_set(o->loop, &o->tick, o->lonely_since);
+        sbl_evloop_run(o->loop);
+    }
+    close_all(o);
+    sbl_evloop_destroy(o->loop);
+    sbl_free(o);
+    return st;
+}

@@ -1,0 +1,291 @@
+/*
+ * Values to and from a client. A result that lies with workers is looked for when it is wanted, and pulled from one of them. Data
+ * that a task has as an input is told to the scheduler, and kept here until it says that it may go; workers pull it.
+ */
+#include "cluster/remote.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "cluster/told.h"
+#include "graph/held.h"
+#include "sched/pool.h"
+
+enum { MOST_TRIES = 10 };
+
+/* --- data that goes ----------------------------------------------------------------------------------------------- */
+
+/* Data that was told to the scheduler; by serial, and, once a worker wants it, by the name that it has there. */
+struct sbl_data {
+    struct sbl_data *next;
+    uint64_t         serial;
+    uint32_t         task, attempt;
+    sbl_value       *value; /* NULL: it was told whole */
+};
+
+static sbl_data *find_data(const sbl_remote *r, uint64_t serial)
+{
+    sbl_data *d = r->data;
+
+    while (d && d->serial != serial)
+        d = d->next;
+    return d;
+}
+
+int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
+{
+    char       bytes[SBL_INLINE];
+    uint32_t   n;
+    sbl_value *value;
+    sbl_data  *d;
+
+    if (find_data(r, f->serial))
+        return 1;
+    if (sbl_result_take(&value, f, NULL))
+        return 0;
+    d = sbl_calloc(1, sizeof *d);
+    if (!d) {
+        sbl_value_release(value);
+        return 0;
+    }
+    n         = sbl_value_tell(bytes, value);
+    d->serial = f->serial;
+    d->next   = r->data;
+    r->data   = d;
+    sbl_submit_data(&r->submitter, f->serial, value->n_bytes, n == SBL_ELSEWHERE ? NULL : bytes, n);
+    if (n == SBL_ELSEWHERE)
+        d->value = value;
+    else
+        sbl_value_release(value);
+    return 1;
+}
+
+static void end_data(sbl_remote *r, sbl_data *d)
+{
+    sbl_data **link = &r->data;
+
+    while (*link != d)
+        link = &(*link)->next;
+    *link = d->next;
+    sbl_value_release(d->value);
+    sbl_free(d);
+}
+
+int sbl_remote_data_released(sbl_remote *r, sabal_future *f)
+{
+    sbl_data *d = find_data(r, f->serial);
+
+    if (d && !d->value)
+        end_data(r, d);
+    return d != NULL;
+}
+
+void sbl_remote_forget_data(void *arg, uint64_t serial)
+{
+    sbl_remote *r = arg;
+    sbl_data   *d;
+
+    pthread_mutex_lock(&r->lock);
+    d = find_data(r, serial);
+    if (d)
+        end_data(r, d);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void sbl_remote_data_clear(sbl_remote *r)
+{
+    while (r->data)
+        end_data(r, r->data);
+}
+
+void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint32_t worker)
+{
+    sbl_remote *r = arg;
+    sbl_data   *d;
+
+    pthread_mutex_lock(&r->lock);
+    d = find_data(r, serial);
+    if (d) {
+        d->task    = task;
+        d->attempt = attempt;
+    }
+    pthread_mutex_unlock(&r->lock);
+    sbl_meetings_visit(r->meetings, worker);
+}
+
+typedef struct gift {
+    sbl_work     work; /* first */
+    sbl_request *request;
+    sbl_value   *value;
+} gift;
+
+static void give(sbl_work *work)
+{
+    gift *g = (gift *)(void *)work;
+
+    sbl_request_answer(g->request, g->value);
+    sbl_free(g);
+}
+
+/* Copied into shared memory, perhaps: by a thread of the pool. */
+void sbl_remote_lookup(void *arg, sbl_request *request)
+{
+    sbl_remote          *r     = arg;
+    const sbl_value_name name  = sbl_request_name(request);
+    gift                *g     = sbl_calloc(1, sizeof *g);
+    sbl_value           *value = NULL;
+
+    pthread_mutex_lock(&r->lock);
+    for (sbl_data *d = r->data; d && !value; d = d->next)
+        if (d->value && d->task == name.task && d->attempt == name.attempt)
+            value = sbl_value_retain(d->value);
+    pthread_mutex_unlock(&r->lock);
+    if (!g || !value) {
+        sbl_value_release(value);
+        sbl_free(g);
+        sbl_request_refuse(request, NULL);
+        return;
+    }
+    *g = (gift){.work = {.run = give, .priority = INT32_MAX}, .request = request, .value = value};
+    sbl_pool_post(r->client->pool, &g->work);
+}
+
+/* --- results that come -------------------------------------------------------------------------------------------- */
+
+/* Somebody waits for a value; on his stack. */
+typedef struct sbl_look {
+    struct sbl_look *next;
+    sbl_remote      *remote;
+    uint64_t         serial;
+    uint32_t         asked; /* the worker that it was wished from last */
+    int              tries, done;
+    sbl_value       *value;
+    sabal_error      err;
+} look;
+
+/* With the lock held. */
+static void end_look(look *l)
+{
+    look **link = &l->remote->looks;
+
+    while (*link && *link != l)
+        link = &(*link)->next;
+    if (*link)
+        *link = l->next;
+    l->done = 1;
+    pthread_cond_broadcast(&l->remote->changed);
+}
+
+static void came(void *arg, sbl_value *value)
+{
+    look       *l = arg;
+    sbl_remote *r = l->remote;
+
+    pthread_mutex_lock(&r->lock);
+    l->value = value;
+    end_look(l);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* That worker could not give it: another has it, or it is made again. */
+static void did_not_come(void *arg, const sabal_error *why)
+{
+    look       *l = arg;
+    sbl_remote *r = l->remote;
+
+    pthread_mutex_lock(&r->lock);
+    if (++l->tries >= MOST_TRIES || r->is_over || why->status == SABAL_ENOMEM || why->status == SABAL_EUNSUPPORTED) {
+        l->err = *why;
+        end_look(l);
+    } else {
+        sbl_submitter_look(&r->submitter, l->serial, l->asked);
+    }
+    pthread_mutex_unlock(&r->lock);
+    sbl_remote_speak(r);
+}
+
+static const sbl_pull_events EVENTS = {.done = came, .failed = did_not_come};
+
+static look *find_look(const sbl_remote *r, uint64_t serial)
+{
+    look *l = r->looks;
+
+    while (l && l->serial != serial)
+        l = l->next;
+    return l;
+}
+
+void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint64_t size, const char *workers,
+                   uint32_t n)
+{
+    sbl_remote *r   = arg;
+    sabal_error err = SABAL_ERROR_INIT;
+    look       *l;
+
+    pthread_mutex_lock(&r->lock);
+    l = find_look(r, serial);
+    pthread_mutex_unlock(&r->lock);
+    if (!l)
+        return;
+    if (!n) {
+        sbl_error_set(&err, SABAL_EINTERNAL, "a value that is nowhere");
+        did_not_come(l, &err);
+        return;
+    }
+    memcpy(&l->asked, workers, sizeof l->asked);
+    if (!sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l)) {
+        sbl_error_memory(&err, 1, "a value's way");
+        did_not_come(l, &err);
+    }
+}
+
+int sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *err)
+{
+    look *l = find_look(r, serial);
+
+    if (!l)
+        return 0;
+    l->err = *err;
+    end_look(l);
+    return 1;
+}
+
+/* Those that are on their way fail when their connections end. */
+void sbl_remote_looks_fail(sbl_remote *r, const sabal_error *why)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->looks)
+        sbl_remote_look_failed(r, r->looks->serial, why);
+    pthread_mutex_unlock(&r->lock);
+}
+
+sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err)
+{
+    sbl_remote *r = sbl_remote_of(f->client);
+    look        l = {.remote = r, .serial = f->serial, .err = SABAL_ERROR_INIT};
+
+    if (!r)
+        return sbl_error_pass(err, &sbl_failure_closed.error);
+    pthread_mutex_lock(&r->lock);
+    if (r->is_over) {
+        l.err = r->why;
+    } else {
+        l.next   = r->looks;
+        r->looks = &l;
+        sbl_submitter_look(&r->submitter, l.serial, SBL_NOBODY);
+    }
+    pthread_mutex_unlock(&r->lock);
+    sbl_remote_speak(r);
+    pthread_mutex_lock(&r->lock);
+    while (!l.done && !l.err.status)
+        pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    if (l.err.status) {
+        sbl_error_where(&l.err, f->site->where);
+        return sbl_error_pass(err, &l.err);
+    }
+    *value = l.value;
+    return SABAL_OK;
+}

@@ -1,0 +1,71 @@
+/*
+ * What processes of a cluster say to each other in frames of their links. Letters (core/letters.h) are one kind of frame; the
+ * others are of the processes themselves: who they are, where they can be reached, code.
+ *
+ * Tickets. Between two members, of which the scheduler has told one of the other, the key of a link is derived from the
+ * cluster's secret and both numbers: the ticket. So no key ever travels.
+ */
+#ifndef SBL_CLUSTER_TALK_H
+#define SBL_CLUSTER_TALK_H
+
+#include "cluster/core/words.h"
+#include "cluster/net/link.h"
+#include "cluster/net/machine.h"
+
+enum {
+    SBL_TALK_JOIN    = 1, /* to the scheduler, first of all: see sbl_joining                              */
+    SBL_TALK_JOINED  = 2, /* its answer: number u32, beat u64 (ns between two)                            */
+    SBL_TALK_LETTERS = 3,
+    SBL_TALK_MEET    = 4,  /* from the scheduler: a worker that can be reached: number u32, then as sbl_joining */
+    SBL_TALK_NEED    = 5,  /* build-id: code that is lacking                                               */
+    SBL_TALK_OBJECT  = 6,  /* build-id, failure, path text, bytes                                          */
+    SBL_TALK_ASK     = 7,  /* what it is about u32, more                                                   */
+    SBL_TALK_TELL    = 8,  /* an answer: the same u32, more                                                */
+    SBL_TALK_LEAVE   = 9,  /* a member leaves: nothing is its fault                                        */
+    SBL_TALK_STOP    = 10, /* the cluster is to end; or, from the scheduler, has ended                    */
+    SBL_TALK_KINDS
+};
+
+/* What is asked. */
+enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2 };
+
+#define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
+#define SBL_MOST_OBJECT  ((size_t)1 << 30)
+
+extern const sbl_frame_limits sbl_talk_limits;
+
+/** Who joins. On the wire in this order. */
+typedef struct sbl_joining {
+    int32_t     threads; /* of a worker; 0: a client */
+    uint64_t    memory;  /* its limit, bytes; 0: none */
+    sbl_machine machine;
+    uint32_t    pid;
+    char        name[64];
+    sbl_address addresses[SBL_MOST_ADDRESSES];
+    int32_t     n_addresses;
+} sbl_joining;
+void sbl_say_joining(sbl_words *w, const sbl_joining *who);
+/** Nothing is believed: texts are cut, numbers bounded. */
+void sbl_hear_joining(sbl_joining *who, sbl_reader *r);
+
+/** Of a link that member `from` opens to worker `to`. */
+static inline uint64_t sbl_ticket(uint32_t from, uint32_t to)
+{
+    return (uint64_t)from << 32 | to;
+}
+/** A sbl_key_fn: arg is the cluster's sbl_secret; ticket 0 is for the scheduler. The keys of others are derived, and kept until the
+    next call. */
+typedef struct sbl_keys {
+    const sbl_secret *secret;
+    sbl_secret       *derived;
+    uint32_t          self; /* who listens: tickets to others are none; 0: only the cluster's secret is a key */
+} sbl_keys;
+const uint8_t *sbl_keys_find(void *keys, uint64_t ticket);
+void           sbl_keys_clear(sbl_keys *keys);
+
+/** Sends words as a frame. Errors: those of sbl_link_send(), SABAL_ENOMEM (the words had failed). */
+sabal_status sbl_talk(sbl_link *link, uint16_t kind, const sbl_words *words, sabal_error *err);
+/** Sends letters, as frames that are no longer than they may be. */
+sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err);
+
+#endif
