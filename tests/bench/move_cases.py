@@ -2,6 +2,7 @@
 import contextlib
 import os
 import subprocess
+import time
 
 from __main__ import Side, say
 
@@ -24,6 +25,11 @@ def namespaces():
             f'-n {a} addr add 10.77.0.1/24 dev v0', f'-n {b} addr add 10.77.0.2/24 dev v1',
             f'-n {a} link set v0 up', f'-n {b} link set v1 up',
             f'-n {a} link set lo up', f'-n {b} link set lo up'))
+        for _ in range(50):  # until then UCX finds that neither reaches the other
+            if not any('tentative' in subprocess.run(['ip', '-n', name, 'addr'], capture_output=True, text=True).stdout
+                       for name in (a, b)):
+                break
+            time.sleep(0.2)
         yield (a, b) if ready else None
     finally:
         for name in (a, b):
@@ -76,10 +82,23 @@ def move_tcp(bench, ours, two):
                      '1.1 * the better of a blocking and a spinning raw socket')
 
 
+def move_ucx(bench, ours, case, how, bare, *two):
+    if bench.wants(case):
+        mine, theirs = measure(bench, [ours, how, *two], [bench.program('ucx'), bare, *two])
+        bench.result(case, mine, 'UCX alone', theirs, 's', mine / (1.1 * theirs), '1.1 * UCX with the same settings')
+
+
 def run(bench):
     ours = bench.program('move')
+    bench.env['SABAL_TEST_PLUGIN'] = bench.target('src/cluster/net/sabal-ucx.so')
+    bench.env.update(UCX_MEM_EVENTS='n')  # of both sides
     move_memfd(bench, ours)
+    move_ucx(bench, ours, 'move-ucx-shm', 'ucx-shm', 'shm')
     with namespaces() as two:
         if not two:
             say('bench: `ip netns` makes no network namespaces here: what needs them is not measured')
         move_tcp(bench, ours, two)
+        if two:
+            move_ucx(bench, ours, 'move-ucx-tcp', 'ucx-tcp', 'tcp', *two)
+        else:
+            bench.result('move-ucx-tcp', None, 'UCX alone', None, 's', None, 'no network namespaces here')

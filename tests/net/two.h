@@ -441,7 +441,7 @@ static inline sabal_status side_begin(side *s, const int *fds, int n_fds, int wh
     memset(s, 0, sizeof *s);
     loop_begin(&s->loop);
     plane.turns = loop_turns(&s->loop);
-    memset(which ? pair.send_key : pair.receive_key, 11, 32);
+    memset(which ? pair.send_key : pair.receive_key, o->wrong_key && which ? 98 : 11, 32);
     memset(which ? pair.receive_key : pair.send_key, o->wrong_key && which ? 99 : 22, 32);
     memcpy(pair.fds, fds, sizeof(int) * (size_t)n_fds);
     st = sbl_plane_create(&s->plane, &plane, err);

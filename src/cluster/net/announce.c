@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { HAS_DATA = 1, IS_SHARED = 2, HAS_TYPE = 4, MAX_PIECES = 65536, TYPE_SIZE = SBL_BUILD_ID + 8 + 8 + 8 };
+enum { HAS_DATA = 1, IS_SHARED = 2, HAS_TYPE = 4, FLOWS = 8, MAX_PIECES = 65536, TYPE_SIZE = SBL_BUILD_ID + 8 + 8 + 8 };
 
 size_t sbl_announce_size(const sbl_announce *a)
 {
@@ -19,10 +19,10 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
 
 void sbl_announce_put(uint8_t *at, const sbl_announce *a, const sabal_piece *pieces)
 {
-    const int      has_type = a->type.object.size != 0;
-    const uint64_t begin[4] = {
-        (uint64_t)((a->has_data ? HAS_DATA : 0) | (a->is_shared ? IS_SHARED : 0) | (has_type ? HAS_TYPE : 0)),
-        (uint64_t)a->n_pieces, a->total, a->head.size};
+    const int      has_type   = a->type.object.size != 0;
+    const uint64_t begin[4]   = {(uint64_t)((a->has_data ? HAS_DATA : 0) | (a->is_shared ? IS_SHARED : 0) |
+                                          (has_type ? HAS_TYPE : 0) | (a->flows ? FLOWS : 0)),
+                                 (uint64_t)a->n_pieces, a->total, a->head.size};
     const uint64_t segment[3] = {a->segment, a->segment_size, a->offset};
     const uint64_t type[3]    = {a->type.object.size, a->type.is_data, a->type.offset};
 
@@ -87,11 +87,12 @@ int sbl_announce_get(sbl_announce *a, const uint8_t *body, size_t size)
     memset(a, 0, sizeof *a);
     a->total     = sbl_cursor_u64(&c);
     a->head.size = sbl_cursor_u64(&c);
-    if (c.failed || n > MAX_PIECES || flags & ~(uint64_t)(HAS_DATA | IS_SHARED | HAS_TYPE))
+    if (c.failed || n > MAX_PIECES || flags & ~(uint64_t)(HAS_DATA | IS_SHARED | HAS_TYPE | FLOWS))
         return 0;
     a->n_pieces  = (int32_t)n;
     a->has_data  = (flags & HAS_DATA) != 0;
     a->is_shared = (flags & IS_SHARED) != 0;
+    a->flows     = (flags & FLOWS) != 0;
     if (a->is_shared) {
         a->segment      = sbl_cursor_u64(&c);
         a->segment_size = sbl_cursor_u64(&c);
@@ -101,7 +102,8 @@ int sbl_announce_get(sbl_announce *a, const uint8_t *body, size_t size)
         return 0;
     a->sizes     = sbl_cursor_bytes(&c, 8 * (size_t)n);
     a->head.data = sbl_cursor_bytes(&c, a->head.size);
-    if (c.failed || (a->is_shared && a->has_data) || !sizes_fit(a))
+    if (c.failed || (a->is_shared && a->has_data) || (a->flows && (a->is_shared || a->has_data || !a->total)) ||
+        !sizes_fit(a))
         return 0;
     if (a->has_data)
         a->data = sbl_cursor_bytes(&c, a->total);

@@ -11,6 +11,7 @@ typedef struct sbl_announce {
     int32_t        n_pieces;  /* data pieces */
     int            has_data;  /* they follow in the body */
     int            is_shared; /* they lie in a segment, each at the next multiple of 64 */
+    int            flows;     /* they follow without having been taken */
     uint64_t       segment, segment_size, offset;
     sbl_code       type;  /* of an object: object.size is not 0 */
     sabal_piece    head;  /* the encoded value's header */

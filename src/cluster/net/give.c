@@ -91,6 +91,31 @@ void sbl_request_refuse(sbl_request *g, const sabal_error *why)
 
 /* --- the answer goes out ---------------------------------------------------------------------------------------- */
 
+static void flow(sbl_request *g)
+{
+    sbl_pair *pair = g->pair;
+
+    g->is_flowing = 1;
+    sbl_list_push(&pair->giving, &g->queue);
+    pair->n_giving++;
+    sbl_pair_flow(pair, 1);
+    if (SBL_CARRIERS_UCX & SBL_CARRIER_BIT(pair->carrier))
+        sbl_ucx_give(g);
+    else
+        for (int32_t i = 0; i < pair->options.n_fds; i++)
+            sbl_stream_kick(pair->streams[i]);
+}
+
+static void stop_flow(sbl_request *g)
+{
+    if (!g->is_flowing)
+        return;
+    g->is_flowing = 0;
+    sbl_list_remove(&g->pair->giving, &g->queue);
+    g->pair->n_giving--;
+    sbl_pair_flow(g->pair, 0);
+}
+
 static void leave(sbl_request *g)
 {
     sbl_pair *pair = g->pair;
@@ -99,12 +124,8 @@ static void leave(sbl_request *g)
         return;
     sbl_ids_remove(&pair->gives, &g->link);
     pair->n_gives--;
-    if (g->is_flowing) {
-        sbl_list_remove(&pair->giving, &g->queue);
-        sbl_pair_flow(pair, 0);
-    }
-    g->is_flowing = 0;
-    g->pair       = NULL;
+    stop_flow(g);
+    g->pair = NULL;
 }
 
 /* Once nothing reads its memory. */
@@ -169,6 +190,9 @@ static void announce(sbl_request *g)
         if (a.is_shared)
             g->segment = NULL; /* the lease has it now */
     }
+    a.flows = g->total && !a.has_data && !a.is_shared && g->total <= g->admitted && pair->n_giving < SBL_PAIR_FLOWS &&
+              pair->options.n_fds == 1 &&
+              !(SBL_CARRIERS_UCX & SBL_CARRIER_BIT(pair->carrier)); /* the same way: it can't be overtaken */
     sbl_announce_put(body, &a, g->encoded.pieces + 1);
     sbl_pair_send(pair,
                   &(sbl_packet){.type = SBL_PACKET_GIVE, .size = (uint32_t)sbl_announce_size(&a), .id = g->link.id},
@@ -178,6 +202,8 @@ static void announce(sbl_request *g)
         end(g);
     else
         g->is_offered = 1;
+    if (a.flows)
+        flow(g);
 }
 
 static void answered(sbl_plane *plane, sbl_errand *errand)
@@ -196,7 +222,7 @@ static void answered(sbl_plane *plane, sbl_errand *errand)
 void sbl_give_asked(sbl_pair *pair, const sbl_packet *packet, const uint8_t *body)
 {
     sbl_request *g;
-    uint64_t     name[2];
+    uint64_t     name[3];
 
     if (sbl_ids_find(&pair->gives, packet->id) || pair->n_gives == SBL_PAIR_GIVES) {
         sbl_pair_broken(pair, "it asks twice under one number, or for too much at a time");
@@ -211,11 +237,12 @@ void sbl_give_asked(sbl_pair *pair, const sbl_packet *packet, const uint8_t *bod
         return;
     }
     memcpy(name, body, sizeof name);
-    g->link.id = packet->id;
-    g->name    = (sbl_value_name){name[0], name[1]};
-    g->plane   = pair->plane;
-    g->pair    = pair;
-    g->carrier = pair->carrier;
+    g->link.id  = packet->id;
+    g->name     = (sbl_value_name){name[0], name[1]};
+    g->admitted = name[2];
+    g->plane    = pair->plane;
+    g->pair     = pair;
+    g->carrier  = pair->carrier;
     sbl_error_clear(&g->error);
     sbl_plane_retain(g->plane);
     sbl_ids_add(&pair->gives, &g->link);
@@ -231,18 +258,10 @@ void sbl_give_taken(sbl_pair *pair, uint64_t id)
 
     if (!g)
         return; /* it could not be had after all, which FAIL tells */
-    if (!g->is_offered || g->is_flowing || g->is_dropped || pair->flows > SBL_PAIR_GIVING) {
+    if (!g->is_offered || g->is_flowing || g->is_dropped || pair->flows > SBL_PAIR_GIVING)
         sbl_pair_broken(pair, "it takes what was not offered, or too much at a time");
-        return;
-    }
-    g->is_flowing = 1;
-    sbl_list_push(&pair->giving, &g->queue);
-    sbl_pair_flow(pair, 1);
-    if (SBL_CARRIERS_UCX & SBL_CARRIER_BIT(pair->carrier))
-        sbl_ucx_give(g);
     else
-        for (int32_t i = 0; i < pair->options.n_fds; i++)
-            sbl_stream_kick(pair->streams[i]);
+        flow(g);
 }
 
 void sbl_give_dropped(sbl_pair *pair, uint64_t id)
@@ -256,11 +275,7 @@ void sbl_give_dropped(sbl_pair *pair, uint64_t id)
         return;
     }
     g->is_dropped = 1; /* what is begun of it is sent, and then it ends */
-    if (g->is_flowing) {
-        sbl_list_remove(&pair->giving, &g->queue);
-        sbl_pair_flow(pair, 0);
-    }
-    g->is_flowing = 0;
+    stop_flow(g);
 }
 
 void sbl_gives_end(sbl_pair *pair)
@@ -301,19 +316,23 @@ int sbl_give_cut(sbl_request *g, sbl_packet *packet, struct iovec *runs, size_t 
     return n;
 }
 
+/* Of those that flow the first two have turns; the others wait until one has ended. */
 int sbl_give_next(sbl_pair *pair, sbl_packet *packet, struct iovec *runs, size_t most)
 {
-    for (sbl_list_link *q = pair->giving.first; q; q = q->next) {
+    sbl_request *two[SBL_PAIR_FLOWS];
+    int32_t      n = 0;
+
+    for (sbl_list_link *q = pair->giving.first; q && n < SBL_PAIR_FLOWS; q = q->next) {
         sbl_request *g = (sbl_request *)(void *)((char *)q - offsetof(sbl_request, queue));
 
-        if (g->offset == g->total)
-            continue;
-        sbl_list_remove(&pair->giving, q); /* the others have their turn first */
-        sbl_list_push(&pair->giving, q);
-        g->busy++;
-        return sbl_give_cut(g, packet, runs, most, SBL_PACKET_RUNS);
+        if (g->offset < g->total)
+            two[n++] = g;
     }
-    return 0;
+    if (!n)
+        return 0;
+    two[0] = two[pair->turn++ % (uint32_t)n];
+    two[0]->busy++;
+    return sbl_give_cut(two[0], packet, runs, most, SBL_PACKET_RUNS);
 }
 
 void sbl_give_sent(sbl_pair *pair, uint64_t id)

@@ -17,7 +17,8 @@ struct sbl_request {
     sbl_code       type;
     sabal_error    error;
     uint64_t       total;
-    sbl_segment   *segment; /* that it lies in, from segment_at on */
+    uint64_t       admitted; /* up to this size the data need not be taken */
+    sbl_segment   *segment;  /* that it lies in, from segment_at on */
     size_t         segment_at;
     int            is_answered, is_offered, is_flowing, is_dropped, is_waiting;
     int32_t        busy; /* frames with its data that are being sent */

@@ -32,7 +32,7 @@ static uint32_t most(uint8_t type)
     case SBL_PACKET_FAIL:
         return 4096;
     case SBL_PACKET_ASK:
-        return 16;
+        return 24;
     default:
         return 0;
     }

@@ -22,7 +22,7 @@ enum {
 typedef enum sbl_packet_type {
     SBL_PACKET_HELLO    = 1,  /* what its sender can do: choose.h */
     SBL_PACKET_READY    = 2,  /* it is ready for data by the carrier that both chose */
-    SBL_PACKET_ASK      = 3,  /* a value's name */
+    SBL_PACKET_ASK      = 3,  /* a value's name, and up to which size its data may follow the answer at once */
     SBL_PACKET_GIVE     = 4,  /* answer: what the value is: announce.h */
     SBL_PACKET_FAIL     = 5,  /* answer, or the end of what was begun: an error */
     SBL_PACKET_TAKE     = 6,  /* there is room: let its data come */

@@ -196,7 +196,7 @@ static void take_frame(sbl_pair *pair, const sbl_packet *p, const uint8_t *body,
         sbl_pull_failed(pair, p, body, damaged);
         break;
     case SBL_PACKET_ASK:
-        if (damaged || p->size != 16)
+        if (damaged || p->size != 24)
             sbl_pair_broken(pair, "it asked for nothing");
         else
             sbl_give_asked(pair, p, body);

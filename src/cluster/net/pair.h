@@ -98,7 +98,8 @@ struct sbl_pair {
 
     sbl_id_map gives; /* by the other side's number */
     sbl_list   giving;
-    int32_t    n_gives;
+    int32_t    n_gives, n_giving;
+    uint32_t   turn;
     int64_t    credit_bytes, credit_answers;
     sbl_id_map given; /* segments that the other side knows */
 

@@ -97,13 +97,15 @@ typedef struct sbl_announced {
 
 typedef struct sbl_pull_events {
     /* sbl_pull_admit() or sbl_pull_refuse() follow, now or later. Not for values that came with the answer: those of up to
-       SBL_PACKET_SMALL bytes, mostly. `what` ends with the call. NULL: all are admitted. */
+       SBL_PACKET_SMALL bytes, mostly, nor always for those of up to `admitted` bytes, for which its owner has
+       made room before. `what` ends with the call. NULL: all are admitted. */
     void (*announced)(void *arg, sbl_pull *pull, const sbl_announced *what);
     /* One of these two, once; then the pull is no more. */
     void (*done)(void *arg, sbl_value *value); /* the reference is the receiver's */
     /* SABAL_ENOENT (or what the holder said), SABAL_EPEER, SABAL_ECANCELED (the pair was closed), SABAL_EIO (it came damaged, or a
        copy could not be made), SABAL_EFORMAT, SABAL_ENOMEM, SABAL_EUNSUPPORTED (the object's type is not loaded) */
     void (*failed)(void *arg, const sabal_error *why);
+    uint64_t admitted; /* spares them a round trip */
 } sbl_pull_events;
 
 /** SABAL_ENOMEM, SABAL_EPEER (the pair is down). At most 64 are asked for at a time and two get data; the others wait in line. */

@@ -149,7 +149,7 @@ static void post_completion(sbl_pull *p)
 static void ask(sbl_pull *p)
 {
     sbl_pair *pair    = p->pair;
-    uint64_t  name[2] = {p->name.task, p->name.attempt};
+    uint64_t  name[3] = {p->name.task, p->name.attempt, p->events->announced ? p->events->admitted : UINT64_MAX};
 
     sbl_list_remove(&pair->line, &p->queue);
     p->link.id = ++pair->next_id;
@@ -233,6 +233,18 @@ static sabal_status take_small(sbl_pull *p, const sbl_announce *a, sabal_error *
     return st;
 }
 
+/* Its data is on its way already. */
+static void let_flow(sbl_pull *p)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+
+    p->state = SBL_PULL_FLOWING;
+    p->pair->n_flowing++;
+    sbl_pair_flow(p->pair, 1);
+    if (sbl_landing_room(&p->landing, &err))
+        sbl_pull_fail(p, &err, 1);
+}
+
 static void ask_owner(sbl_pull *p, const sbl_announce *a)
 {
     sbl_announced what = {.pieces    = p->landing.pieces + 1,
@@ -296,7 +308,10 @@ void sbl_pull_announced(sbl_pair *pair, const sbl_packet *packet, const uint8_t 
         }
     }
     if (!st) {
-        ask_owner(p, &a);
+        if (a.flows)
+            let_flow(p);
+        else
+            ask_owner(p, &a);
         if (pair->state == SBL_PAIR_UP)
             sbl_pulls_go_on(pair);
         return;

@@ -43,7 +43,7 @@ sabal_status sbl_stream_open(sbl_stream **stream, const sbl_turns *turns, const 
 void sbl_stream_close(sbl_stream *stream);
 void sbl_stream_free(sbl_stream *stream);
 
-/** Queues a frame; body (size bytes) is copied; fd: borrowed until it is sent, -1: none. SABAL_ENOMEM. */
+/** Sends a frame, or queues it; body (size bytes) is copied; fd: borrowed until it is sent, -1: none. SABAL_ENOMEM. */
 sabal_status sbl_stream_send(sbl_stream *stream, const sbl_packet *packet, const void *body, int fd, sabal_error *err);
 /** Writes what the socket takes, now. */
 void sbl_stream_flush(sbl_stream *stream);

@@ -27,24 +27,6 @@ void sbl_stream_clear_out(sbl_stream *s)
     s->out.room                 = NULL;
 }
 
-sabal_status sbl_stream_send(sbl_stream *s, const sbl_packet *packet, const void *body, int fd, sabal_error *err)
-{
-    struct sbl_out *f = sbl_alloc(sizeof *f + packet->size);
-
-    if (!f)
-        return sbl_error_memory(err, sizeof *f + packet->size, "a frame to another process");
-    f->next   = NULL;
-    f->packet = *packet;
-    f->fd     = fd;
-    if (packet->size)
-        memcpy(f->body, body, packet->size);
-    *s->out.last = f;
-    s->out.last  = &f->next;
-    if (s->fd >= 0)
-        sbl_stream_watch(s, EPOLLIN | EPOLLOUT);
-    return SABAL_OK;
-}
-
 void sbl_stream_kick(sbl_stream *s)
 {
     s->out.data = 1;
@@ -225,4 +207,37 @@ void sbl_stream_flush(sbl_stream *s)
 {
     if (s->fd >= 0)
         sbl_stream_write(s);
+}
+
+/* A frame that goes out at once spares the loop a turn. What can't is left to the loop, errors too. */
+static void try_now(sbl_stream *s)
+{
+    ssize_t n;
+
+    if (s->fd < 0)
+        return;
+    if (!s->out.active && s->out.first && take_next(s)) {
+        n = send_some(s);
+        if (n > 0)
+            advance(s, (size_t)n);
+    }
+    if (s->fd >= 0 && (s->out.active || s->out.first))
+        sbl_stream_watch(s, EPOLLIN | EPOLLOUT);
+}
+
+sabal_status sbl_stream_send(sbl_stream *s, const sbl_packet *packet, const void *body, int fd, sabal_error *err)
+{
+    struct sbl_out *f = sbl_alloc(sizeof *f + packet->size);
+
+    if (!f)
+        return sbl_error_memory(err, sizeof *f + packet->size, "a frame to another process");
+    f->next   = NULL;
+    f->packet = *packet;
+    f->fd     = fd;
+    if (packet->size)
+        memcpy(f->body, body, packet->size);
+    *s->out.last = f;
+    s->out.last  = &f->next;
+    try_now(s);
+    return SABAL_OK;
 }

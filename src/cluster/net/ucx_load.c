@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -184,6 +185,10 @@ static sabal_status open_worker(sbl_plane *plane, sbl_carrier carrier, sabal_err
     int                     failed;
     char                    why[200];
 
+    if (carrier == SBL_CARRIER_UCX_TCP &&
+        !if_nametoindex(plane->options.interface)) /* UCX would take it, and use none */
+        return sbl_error_set(err, SABAL_EUNSUPPORTED, "ucx-tcp: there is no interface '%s' here",
+                             plane->options.interface);
     if (v->was_tried)
         return v->worker ? SABAL_OK : sbl_error_set(err, SABAL_EUNSUPPORTED, "%s", v->why);
     v->was_tried = 1;
@@ -194,7 +199,7 @@ static sabal_status open_worker(sbl_plane *plane, sbl_carrier carrier, sabal_err
     if (!v->worker) {
         snprintf(v->why, sizeof v->why, "%s can't be used: UCX %s says '%s'%s", sbl_carrier_name(carrier),
                  ucx->plugin->ucx_version(), why,
-                 carrier == SBL_CARRIER_UCX_TCP ? "; is there such an interface?" : "; it needs some 5 MB of /dev/shm");
+                 carrier == SBL_CARRIER_UCX_TCP ? "" : "; it needs some 5 MB of /dev/shm");
         return sbl_error_set(err, SABAL_EUNSUPPORTED, "%s", v->why);
     }
     failed =
