@@ -4,8 +4,10 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "cluster/rehearse.h"
-#include "cluster/remote.h"
 #include "graph/engine_type.h"
+#ifdef SBL_HAS_CLUSTER
+#include "cluster/remote.h"
+#endif
 
 /* The environment's address is looked up here, so that messages can tell where it came from. */
 static sabal_status choose(const sbl_engine **engine, const char *address, const sabal_open_options *options,
@@ -28,16 +30,13 @@ static sabal_status choose(const sbl_engine **engine, const char *address, const
 #ifdef SBL_HAS_CLUSTER
     *engine = &sbl_engine_remote;
     return SABAL_OK;
+#else
+    return sbl_error_set(
+        err, SABAL_EUNSUPPORTED,
+        "%s'%s' would be a scheduler's file, but this build has no clusters (they need libsodium when sabal is "
+        "built): open \"local:\" for the cores of this node",
+        address ? "" : "SABAL_SCHEDULER_FILE: ", address ? address : file);
 #endif
-    if (!address)
-        return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                             "SABAL_SCHEDULER_FILE names '%s', but clusters are not in this version of sabal: "
-                             "unset it, or open \"local:\" for the cores of this node",
-                             file);
-    return sbl_error_set(err, SABAL_EUNSUPPORTED,
-                         "'%s' would be a scheduler's file, but clusters are not in this version of sabal: open "
-                         "\"local:\" for the cores of this node",
-                         address);
 }
 
 sabal_client *sabal_open_with(const char *address, sabal_error *err, const sabal_open_options *options)

@@ -217,6 +217,8 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
     if (!st && sbl_thread_start(&r->thread, run, r))
         st = sbl_error_set(err, SABAL_ENOMEM, "the thread of a cluster's client could not be started");
     if (st) {
+        if (!address)
+            sbl_error_prefix(err, "SABAL_SCHEDULER_FILE");
         free_remote(r);
         return st;
     }

@@ -138,16 +138,16 @@ Test(failed, a_record_that_holds_a_failure_keeps_it)
 Test(failed, a_client_that_could_not_open_gives_failed_arrays)
 {
     sabal_error   err    = SABAL_ERROR_INIT;
-    sabal_client *failed = sabal_open("no-such-scheduler.json", &err);
+    sabal_client *failed = sabal_open("local:", &err, .workers = 1);
     double        y[2]   = {0};
     sabal_array  *made[] = {sabal_array_from_memory(failed, y, SABAL_FLOAT64, 1, ((const int64_t[]){2})),
                             sabal_array_read_npy(failed, "/no.npy"), sabal_array_read_hdf5(failed, "/no.h5", NULL),
                             sabal_make_blobs(failed)};
 
-    cr_expect_eq(err.status, SABAL_EUNSUPPORTED);
+    cr_expect_eq(err.status, SABAL_EINVAL);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
-        EXPECT_FAILED(sabal_array_error(made[i]), SABAL_EUNSUPPORTED, err.message);
-        EXPECT_FAILED(sabal_array_error(sabal_persist(made[i])), SABAL_EUNSUPPORTED, err.message);
+        EXPECT_FAILED(sabal_array_error(made[i]), SABAL_EINVAL, err.message);
+        EXPECT_FAILED(sabal_array_error(sabal_persist(made[i])), SABAL_EINVAL, err.message);
     }
     sabal_close(failed);
 }

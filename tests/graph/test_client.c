@@ -108,20 +108,39 @@ Test(client, workers_are_for_rehearsals_and_no_more_than_can_be)
     expect_failed(sabal_open("rehearse:", &err, .workers = -1), SABAL_EINVAL, "-1 workers asked for");
 }
 
-Test(client, scheduler_files_are_not_in_this_version)
+/* A file of this name with that in it. */
+static const char *a_file(const char *name, const char *text, mode_t mode)
 {
-    expect_failed(sabal_open("cluster.json", &err), SABAL_EUNSUPPORTED, "'cluster.json' would be a scheduler's file");
+    FILE *f = fopen(name, "w");
+
+    cr_assert(f && fputs(text, f) >= 0 && !fclose(f) && !chmod(name, mode));
+    return name;
 }
 
-Test(client, the_environment_names_a_scheduler_file_and_local_overrides_it)
+Test(client, what_is_no_scheduler_file_is_told, .timeout = 60)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "/tmp/sabal-test-%d.json", (int)getpid());
+    expect_failed(sabal_open(name, &err), SABAL_ENOENT, name);
+    err = (sabal_error)SABAL_ERROR_INIT;
+    expect_failed(sabal_open(a_file(name, "{\"format\": ", 0600), &err), SABAL_EFORMAT, name);
+    err = (sabal_error)SABAL_ERROR_INIT;
+    expect_failed(sabal_open(a_file(name, "{}", 0644), &err), SABAL_EACCES, name);
+    unlink(name);
+    err = (sabal_error)SABAL_ERROR_INIT;
+    expect_failed(sabal_open("/tmp", &err), SABAL_EACCES, "/tmp");
+}
+
+Test(client, the_environment_names_a_scheduler_file_and_local_overrides_it, .timeout = 60)
 {
     sabal_client *client;
 
-    setenv("SABAL_SCHEDULER_FILE", "sched.json", 1);
+    setenv("SABAL_SCHEDULER_FILE", "/nonexistent/sched.json", 1);
     client = sabal_open("local:", &err, .threads = 1);
     cr_expect_eq(err.status, SABAL_OK);
     sabal_close(client);
-    expect_failed(sabal_open(NULL, &err), SABAL_EUNSUPPORTED, "SABAL_SCHEDULER_FILE names 'sched.json'");
+    expect_failed(sabal_open(NULL, &err), SABAL_ENOENT, "SABAL_SCHEDULER_FILE: ");
 }
 
 Test(client, threads_out_of_range_are_refused)
@@ -171,9 +190,9 @@ Test(client, an_error_record_that_holds_a_failure_keeps_it)
     sabal_client *client;
 
     err.status = SABAL_EVALUE;
-    client     = sabal_open("nope", &err);
+    client     = sabal_open("local:", &err, .workers = 1);
     cr_expect_eq(err.status, SABAL_EVALUE);
-    cr_expect_eq(sabal_client_error(client)->status, SABAL_EUNSUPPORTED);
+    cr_expect_eq(sabal_client_error(client)->status, SABAL_EINVAL);
     sabal_close(client);
 }
 
