@@ -149,10 +149,12 @@ Test(connect, from_another_node_tcp_alone_is_tried)
     begin(2, &elsewhere, 5000000000);
     TURN_UNTIL(n_done);
     cr_expect(done_link && !sbl_link_is_local(done_link));
-    cr_expect_eq(sbl_connect(&(sbl_connector *){0}, loop,
-                             &(sbl_connect_options){.addresses = addresses + 1, .n_addresses = 1, .node = &elsewhere},
-                             NULL),
-                 SABAL_EINVAL);
+    cr_expect_eq(
+        sbl_connect(&(sbl_connector *){0}, loop,
+                    &(sbl_connect_options){
+                        .addresses = addresses + 1, .n_addresses = 1, .node = &elsewhere, .link = client.options},
+                    NULL),
+        SABAL_EINVAL);
 }
 
 Test(connect, an_address_where_nobody_is_costs_nothing_and_a_mute_one_a_moment)

@@ -1,97 +1,9 @@
 /* The handshake: who knows the key passes, each that doesn't fit is told why, and all others learn nothing. */
 #include "support/test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "cluster/net/hello.h"
+#include "net/talk.h"
 
 TestSuite(hello);
-
-static const uint8_t SECRET[SBL_KEY_BYTES] = "the secret of this very cluster", OTHER[SBL_KEY_BYTES] = "another";
-static const uint8_t TICKET[SBL_KEY_BYTES] = "the key of ticket 7";
-
-/* A side knows the cluster's secret and ticket 7, or only what is left. */
-struct side {
-    sbl_hello          hello;
-    sbl_hello_self     self;
-    const uint8_t     *secret, *ticket;
-    uint64_t           number;
-    uint8_t            nonce[SBL_NONCE_BYTES];
-    uint8_t            said[SBL_WITNESS_BYTES]; /* all that it sent */
-    size_t             n_said;
-    const sbl_address *local, *remote;
-};
-
-static const uint8_t *key_of(void *arg, uint64_t ticket)
-{
-    struct side *s = arg;
-
-    return ticket == 0 ? s->secret : ticket == 7 ? s->ticket : NULL;
-}
-
-static struct side make(sbl_role role, int expects, uint8_t nonce)
-{
-    struct side s = {.self   = {.role = role, .expects = expects, .cluster = "cluster 12345678", .ucx = "1.13.1"},
-                     .secret = SECRET,
-                     .ticket = TICKET};
-
-    memset(s.nonce, nonce, sizeof s.nonce);
-    return s;
-}
-
-static struct side worker(void)
-{
-    return make(SBL_ROLE_WORKER, 1 << SBL_ROLE_SCHEDULER, 1);
-}
-
-static struct side scheduler(void)
-{
-    return make(SBL_ROLE_SCHEDULER, 1 << SBL_ROLE_WORKER | 1 << SBL_ROLE_CLIENT, 2);
-}
-
-static void begin(struct side *s, int initiator)
-{
-    sbl_hello_start(&s->hello, &s->self, initiator, s->number, key_of, s, s->nonce, s->local, s->remote);
-    s->n_said = 0;
-}
-
-/* Carries what one has to say to the other, at most so many bytes at a time. Returns how many. */
-static size_t carry(struct side *from, struct side *to, size_t most)
-{
-    size_t      n, wants = sbl_hello_wants(&to->hello);
-    const void *bytes = sbl_hello_output(&from->hello, &n);
-
-    n = n < most ? n : most;
-    n = n < wants ? n : wants;
-    if (!n)
-        return 0;
-    memcpy(from->said + from->n_said, bytes, n);
-    from->n_said += n;
-    sbl_hello_take(&to->hello, bytes, n);
-    sbl_hello_sent(&from->hello, n);
-    return n;
-}
-
-static void talk_in(struct side *a, struct side *b, size_t most)
-{
-    begin(a, 1);
-    begin(b, 0);
-    while (carry(a, b, most) + carry(b, a, most))
-        ;
-}
-
-static void talk(struct side *a, struct side *b)
-{
-    talk_in(a, b, SIZE_MAX);
-}
-
-static void end(struct side *a, struct side *b)
-{
-    sbl_hello_end(&a->hello);
-    sbl_hello_end(&b->hello);
-}
 
 Test(hello, who_knows_the_secret_passes_at_both_ends_whatever_the_pieces)
 {
@@ -282,17 +194,6 @@ Test(hello, random_bytes_are_refused_after_at_most_64)
 
 /* --- refusals ------------------------------------------------------------------------------------------------------- */
 
-/* Both know the secret, and both learn why they don't fit, from the same words. */
-static void expect_refusal(struct side *a, struct side *b, sbl_verdict verdict, const char *word)
-{
-    talk(a, b);
-    cr_expect(a->hello.state == SBL_HELLO_REFUSED && b->hello.state == SBL_HELLO_REFUSED);
-    cr_expect(a->hello.verdict == verdict && b->hello.verdict == verdict);
-    cr_expect(strstr(a->hello.why.message, word) && strstr(b->hello.why.message, word));
-    cr_expect_eq(a->hello.why.status, SABAL_EACCES);
-    end(a, b);
-}
-
 Test(hello, of_another_cluster_each_side_is_told)
 {
     struct side a = worker(), b = scheduler();
@@ -399,76 +300,15 @@ Test(hello, an_unknown_ticket_and_a_wrong_key_look_the_same)
     }
 }
 
-/* --- the second factor ---------------------------------------------------------------------------------------------- */
-
-static int vouch(char *text, size_t size, const uint8_t *bytes, size_t n)
-{
-    char digits[65];
-
-    cr_assert_eq(n, 32);
-    sbl_hex_write(digits, bytes, 32);
-    return snprintf(text, size, "same user %s", digits) < (int)size;
-}
-
-static int believe(const char *text, const uint8_t *bytes, size_t n)
-{
-    char right[128];
-
-    vouch(right, sizeof right, bytes, n);
-    return strcmp(right, text) == 0;
-}
-
-static int vouch_for_another(char *text, size_t size, const uint8_t *bytes, size_t n)
-{
-    return snprintf(text, size, "another user") < (int)size;
-}
-
-static int cant(char *text, size_t size, const uint8_t *bytes, size_t n)
-{
-    return 0;
-}
-
-static const sbl_witness GOOD = {vouch, believe}, BAD = {vouch_for_another, believe}, MUTE = {cant, believe};
-
-Test(hello, credentials_of_the_same_user_pass)
+/* A ticket may be good for one use, and gone when keys are made. */
+Test(hello, without_a_key_there_are_no_session_keys)
 {
     struct side      a = worker(), b = scheduler();
-    sbl_session_keys ka, kb;
+    sbl_session_keys keys;
 
-    a.self.witness = b.self.witness = &GOOD;
     talk(&a, &b);
-    cr_expect(a.hello.state == SBL_HELLO_PASSED && b.hello.state == SBL_HELLO_PASSED);
-    cr_expect(a.hello.peer.witnessed && b.hello.peer.witnessed && a.n_said <= 512);
-    sbl_hello_keys(&ka, &a.hello);
-    sbl_hello_keys(&kb, &b.hello);
-    cr_expect(!memcmp(ka.send, kb.receive, SBL_KEY_BYTES));
+    cr_expect_eq(sbl_hello_keys(&keys, &a.hello), 1);
+    a.secret = NULL;
+    cr_expect_eq(sbl_hello_keys(&keys, &a.hello), 0);
     end(&a, &b);
-}
-
-Test(hello, a_credential_of_another_user_is_refused)
-{
-    struct side a = worker(), b = scheduler();
-
-    a.self.witness = &BAD, b.self.witness = &GOOD;
-    expect_refusal(&a, &b, SBL_OTHER_USER, "MUNGE");
-    a = worker(), b = scheduler();
-    a.self.witness = &GOOD, b.self.witness = &BAD;
-    talk(&a, &b);
-    cr_expect(a.hello.state == SBL_HELLO_REFUSED && a.hello.verdict == SBL_OTHER_USER);
-    end(&a, &b);
-}
-
-Test(hello, where_one_side_has_no_credentials_the_key_is_enough)
-{
-    static const sbl_witness *const CASES[][2] = {{&GOOD, NULL}, {NULL, &GOOD}, {&GOOD, &MUTE}, {&MUTE, &GOOD}};
-
-    for (int i = 0; i < 4; i++) {
-        struct side a = worker(), b = scheduler();
-
-        a.self.witness = CASES[i][0], b.self.witness = CASES[i][1];
-        talk(&a, &b);
-        cr_expect(a.hello.state == SBL_HELLO_PASSED && b.hello.state == SBL_HELLO_PASSED);
-        cr_expect_eq(a.hello.peer.witnessed, CASES[i][1] == &GOOD && CASES[i][0] != NULL);
-        end(&a, &b);
-    }
 }

@@ -1,58 +1,16 @@
-/* Links: what is sent arrives, in order and whole; what breaks the rules, or dies, ends the link with a reason, once. */
+/* Links: what is sent arrives, in order and whole, in whatever pieces, and a queue that nobody reads is bounded. */
 #include "support/test.h"
 
 #include <signal.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "net/sides.h"
-
-static side a, b; /* a connects */
-static int  fds_before;
-
-static void make(void)
-{
-    fds_before = count_fds();
-    cr_assert(sbl_evloop_create(&loop, 0, NULL) == SABAL_OK);
-    side_init(&a, SBL_ROLE_WORKER, 1);
-    side_init(&b, SBL_ROLE_SCHEDULER, 0);
-}
-
-static void end(void)
-{
-    if (a.link)
-        sbl_link_close(a.link, 0);
-    if (b.link)
-        sbl_link_close(b.link, 0);
-    TURN_UNTIL(!a.link && !b.link);
-    sbl_evloop_destroy(loop);
-    if (a.fd >= 0)
-        close(a.fd);
-    if (b.fd >= 0)
-        close(b.fd);
-    cr_expect_eq(count_fds(), fds_before);
-}
+#include "cluster/net/link_parts.h"
+#include "net/both.h"
 
 TestSuite(link, .init = make, .fini = end, .timeout = 60);
-
-static void open_both(int local)
-{
-    int pair[2];
-
-    make_pair(pair, local);
-    side_open(&a, pair[0]);
-    side_open(&b, pair[1]);
-}
-
-static void connect_both(int local)
-{
-    open_both(local);
-    TURN_UNTIL(a.passed && b.passed);
-}
-
-/* For both kinds of socket, one after the other. */
-#define FOR_BOTH_KINDS(local) for (int local = 0; local < 2; (void)(local++ || (end(), make(), 0)))
 
 /* --- sending -------------------------------------------------------------------------------------------------------- */
 
@@ -242,7 +200,122 @@ Test(link, descriptors_that_get_lost_end_the_link)
     while (n)
         close(more[--n]);
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    cr_expect(b.ended && b.frames == 0 && strstr(b.why.message, "open files"));
+    cr_expect(b.ended && b.frames == 0 && strstr(b.why.message, "were lost on their way: too many open files"));
+}
+
+/* --- any pieces, any end ------------------------------------------------------------------------------------------------ */
+
+/* A relay between two sockets that passes on as many bytes as it is told, and at most so many at a time. */
+struct relay {
+    int    from, to;
+    size_t left;
+};
+
+static uint64_t draws = 1;
+static size_t   draw(size_t n)
+{
+    draws = draws * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(draws >> 33) % n;
+}
+
+static void pass_on(struct relay *r, size_t most)
+{
+    uint8_t bytes[4096];
+    size_t  n = most < r->left ? most : r->left;
+    ssize_t got;
+
+    n   = n < sizeof bytes ? n : sizeof bytes;
+    got = n ? recv(r->from, bytes, n, MSG_DONTWAIT) : 0;
+    if (got <= 0)
+        return;
+    cr_assert(send(r->to, bytes, (size_t)got, MSG_NOSIGNAL) == got || 1);
+    r->left -= (size_t)got;
+}
+
+static void open_relayed(struct relay there[2], int local)
+{
+    int pair[2], other[2];
+
+    make_pair(pair, local);
+    make_pair(other, local);
+    a.options.relayed = b.options.relayed = 1;
+    side_open(&a, pair[0]);
+    side_open(&b, other[0]);
+    there[0] = (struct relay){pair[1], other[1], SIZE_MAX};
+    there[1] = (struct relay){other[1], pair[1], SIZE_MAX};
+}
+
+Test(link, in_whatever_pieces_it_comes_it_arrives)
+{
+    static uint8_t payload[4096];
+
+    FOR_BOTH_KINDS(local)
+    {
+        struct relay there[2];
+        uint64_t     sum[2] = {0, 0};
+        int64_t      limit  = sbl_clock_ns() + 20000000000;
+
+        a.self.encrypt = 1;
+        open_relayed(there, local);
+        for (uint64_t id[2] = {0, 0}; (a.last_id < 150 || b.last_id < 150) && sbl_clock_ns() < limit;) {
+            for (int k = 0; k < 2; k++) {
+                side  *from = k ? &b : &a;
+                size_t n    = draw(8) ? draw(100) : draw(sizeof payload);
+
+                for (size_t i = 0; i < n; i++)
+                    payload[i] = (uint8_t)draw(256);
+                if (from->passed && id[k] < 150 && draw(3) == 0) {
+                    side_say(from, ++id[k], PLAIN, payload, n);
+                    sum[k] += sum_of(payload, n);
+                }
+                pass_on(&there[k], 1 + draw(draw(5) ? 70 : 4096));
+            }
+            sbl_evloop_turn(loop, 0);
+        }
+        cr_expect(a.last_id == 150 && b.last_id == 150 && !a.out_of_order && !b.out_of_order && !b.misaligned);
+        cr_expect(b.sum == sum[0] && a.sum == sum[1]);
+        close(there[0].from);
+        close(there[0].to);
+    }
+}
+
+Test(link, cut_after_any_byte_both_ends_end_once_and_no_frame_is_made_up)
+{
+    enum { HELLO = 64 + 160, FRAME = 64, N_FRAMES = 5 };
+
+    for (size_t n = 0; n <= HELLO + N_FRAMES * FRAME; n++) {
+        struct relay there[2];
+
+        open_relayed(there, n % 2);
+        there[0].left = n;
+        for (int said = 0, i = 0; i < 12; i++) {
+            for (; a.passed && said < N_FRAMES; said++)
+                side_say(&a, (uint64_t)said + 1, PLAIN, "payload", 7);
+            pass_on(&there[0], SIZE_MAX);
+            pass_on(&there[1], SIZE_MAX);
+            sbl_evloop_turn(loop, 0);
+        }
+        cr_expect(there[0].left == 0 && b.passed == (n >= HELLO));
+        close(there[0].from);
+        close(there[0].to);
+        TURN_UNTIL(a.ended && b.ended);
+        cr_expect(a.ended == 1 && b.ended == 1 && b.frames == (n > HELLO ? ((int64_t)n - HELLO) / FRAME : 0));
+        cr_expect(a.why.status == SABAL_EPEER || a.why.status == SABAL_EACCES);
+        end();
+        make();
+    }
+}
+
+Test(link, a_peer_that_falls_silent_on_tcp_is_given_ten_seconds)
+{
+    int       timeout = 0, nodelay = 0, keepalive = 0;
+    socklen_t size = sizeof timeout;
+
+    connect_both(0);
+    cr_assert(getsockopt(a.link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, &size) == 0);
+    cr_assert(getsockopt(b.link->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size) == 0);
+    cr_assert(getsockopt(b.link->fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size) == 0);
+    cr_expect(timeout == 10000 && nodelay && keepalive);
 }
 
 /* --- back-pressure -------------------------------------------------------------------------------------------------- */
@@ -280,311 +353,6 @@ Test(link, for_a_peer_that_stops_reading_a_bounded_queue_waits_and_then_drains)
         TURN_UNTIL(b.last_id == id);
         cr_expect(a.drained == drained + 1 && sbl_link_waiting(a.link) == 0 && b.out_of_order == 0);
     }
-}
-
-/* --- ends ----------------------------------------------------------------------------------------------------------- */
-
-Test(link, closed_it_sends_what_waits_and_the_peer_sees_all_of_it)
-{
-    static uint8_t large[8 << 20];
-
-    FOR_BOTH_KINDS(local)
-    {
-        connect_both(local);
-        side_say(&b, 1, PLAIN, "unread", 6); /* what is not read by who closes must not destroy what it sent */
-        side_say(&a, 1, LARGE, large, sizeof large);
-        side_say(&a, 2, PLAIN, "last", 4);
-        sbl_link_close(a.link, 10000000000);
-        cr_expect_eq(sbl_link_send(a.link, &(sbl_session_head){.type = PLAIN}, NULL, NULL, NULL), SABAL_EPEER);
-        TURN_UNTIL(a.ended && b.ended);
-        cr_expect(b.last_id == 2 && b.bytes == (int64_t)sizeof large + 4 && a.frames == 0);
-        cr_expect(a.why.status == SABAL_OK && b.why.status == SABAL_EPEER);
-        cr_expect(strstr(b.why.message, "the worker at ") && strstr(b.why.message, "it closed the connection"));
-        cr_expect(a.ended == 1 && b.ended == 1);
-    }
-}
-
-Test(link, closed_towards_a_peer_that_does_not_read_it_ends_at_its_limit)
-{
-    static uint8_t large[32 << 20];
-    int64_t        began;
-
-    FOR_BOTH_KINDS(local)
-    {
-        connect_both(local);
-        sbl_link_pause(b.link, 1);
-        side_say(&a, 1, LARGE, large, sizeof large);
-        began = sbl_clock_ns();
-        sbl_link_close(a.link, 200000000);
-        TURN_UNTIL(a.ended);
-        cr_expect(sbl_clock_ns() - began >= 200000000 && a.why.status == SABAL_ETIMEDOUT);
-        cr_expect(strstr(a.why.message, "bytes could not be sent within 0.2 s"));
-        TURN_UNTIL(b.ended); /* also while it is paused: a peer that dies is noticed */
-    }
-}
-
-Test(link, a_borrowed_payload_is_released_when_the_link_dies)
-{
-    static uint8_t   large[32 << 20];
-    sbl_session_head what = {.type = LARGE, .length = sizeof large};
-
-    n_released = 0;
-    connect_both(1);
-    sbl_link_pause(b.link, 1);
-    cr_expect_eq(sbl_link_send_borrowed(a.link, &what, large, count_release, NULL, NULL), SABAL_OK);
-    sbl_evloop_turn(loop, 0);
-    cr_expect_eq(n_released, 0);
-    sbl_link_close(b.link, 0);
-    TURN_UNTIL(a.ended && b.ended);
-    cr_expect_eq(n_released, 1);
-}
-
-/* A process that knows the secret, says what it is told to, and dies. */
-static pid_t start_peer(int fd, void (*act)(void))
-{
-    pid_t child = fork();
-
-    if (child == 0) {
-        sbl_evloop_create(&loop, 0, NULL);
-        side_open(&a, fd);
-        while (!a.passed && !a.ended)
-            sbl_evloop_turn(loop, INT64_MAX);
-        act();
-        _exit(0);
-    }
-    close(fd);
-    return child;
-}
-
-static void die_in_mid_frame(void)
-{
-    static uint8_t large[8 << 20];
-
-    side_say(&a, 1, PLAIN, "alive", 5);
-    side_say(&a, 2, LARGE, large, sizeof large);
-    sbl_evloop_turn(loop, 0); /* as much as the socket takes */
-    kill(getpid(), SIGKILL);
-}
-
-static void die_idle(void)
-{
-    kill(getpid(), SIGKILL);
-}
-
-Test(link, a_peer_that_dies_is_noticed_at_once)
-{
-    FOR_BOTH_KINDS(local)
-    {
-        int   pair[2], status;
-        pid_t child;
-
-        make_pair(pair, local);
-        child = start_peer(pair[0], die_idle);
-        side_open(&b, pair[1]);
-        TURN_UNTIL(b.passed);
-        TURN_UNTIL(b.ended);
-        waitpid(child, &status, 0);
-        cr_expect(b.why.status == SABAL_EPEER && b.ended == 1 && strstr(b.why.message, "the worker at"));
-    }
-}
-
-Test(link, death_in_mid_frame_is_told_as_such)
-{
-    FOR_BOTH_KINDS(local)
-    {
-        int   pair[2], status;
-        pid_t child;
-
-        make_pair(pair, local);
-        child = start_peer(pair[0], die_in_mid_frame);
-        side_open(&b, pair[1]);
-        TURN_UNTIL(b.ended);
-        waitpid(child, &status, 0);
-        cr_expect(b.frames == 1 && b.ended == 1 && b.why.status == SABAL_EPEER);
-        cr_expect(strstr(b.why.message, "in the middle of a frame") || strstr(b.why.message, "reset"));
-    }
-}
-
-/* --- what breaks the rules ------------------------------------------------------------------------------------------ */
-
-/* Passes by hand at one end of a socket, and keeps the session. */
-static int pass_by_hand(int pair[2], sbl_session *session)
-{
-    static uint8_t   nonce[SBL_NONCE_BYTES];
-    sbl_hello        hello;
-    sbl_session_keys keys;
-
-    nonce[0]++;
-    side_open(&b, pair[1]);
-    sbl_hello_start(&hello, &a.self, 1, 0, key_of_side, &a, nonce, NULL, NULL);
-    for (int i = 0; i < 2000 && hello.state == SBL_HELLO_GOING; i++) {
-        uint8_t     bytes[512];
-        size_t      n;
-        const void *said = sbl_hello_output(&hello, &n);
-        ssize_t     got;
-
-        if (n)
-            cr_assert(write(pair[0], said, n) == (ssize_t)n);
-        sbl_hello_sent(&hello, n);
-        sbl_evloop_turn(loop, sbl_clock_ns() + 1000000);
-        got = recv(pair[0], bytes, sbl_hello_wants(&hello), MSG_DONTWAIT);
-        if (got > 0)
-            sbl_hello_take(&hello, bytes, (size_t)got);
-    }
-    if (hello.state != SBL_HELLO_PASSED)
-        return 0;
-    sbl_hello_keys(&keys, &hello);
-    sbl_session_start(session, &keys, LIMITS);
-    return 1;
-}
-
-static void expect_broken(const void *bytes, size_t n, const char *word, int pair[2])
-{
-    cr_assert(write(pair[0], bytes, n) == (ssize_t)n);
-    shutdown(pair[0], SHUT_WR);
-    TURN_UNTIL(b.ended);
-    cr_expect(b.ended == 1 && b.frames == 0 && b.why.status == SABAL_EPEER && strstr(b.why.message, word));
-    close(pair[0]);
-}
-
-Test(link, a_frame_that_is_cut_changed_or_too_large_ends_it)
-{
-    static const struct {
-        size_t      at, n;
-        const char *word;
-    } CASES[] = {{0, 0, "no frame"},
-                 {3, 0, "tag of a frame"},
-                 {4, 0, "there are 3 types"},
-                 {9, 0, "at most 4096"},
-                 {16, 0, "out of sequence"},
-                 {33, 0, "tag of a frame"},
-                 {44, 0, "tag of a frame"},
-                 {50, 0, "tag of a frame"},
-                 {99, 1, "middle of a frame"},
-                 {99, 31, "middle of a frame"},
-                 {99, 32, "middle of a frame"},
-                 {99, 63, "middle of a frame"}};
-
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        _Alignas(64) sbl_session session;
-        uint8_t                  frame[64] = {0};
-        sbl_session_head         what      = {.length = 10};
-        int                      pair[2];
-
-        make_pair(pair, (int)i % 2);
-        cr_assert(pass_by_hand(pair, &session));
-        sbl_session_seal(&session, frame, frame + 48, NULL, &what, frame + 32);
-        if (CASES[i].at < sizeof frame)
-            frame[CASES[i].at] ^= 0x40;
-        expect_broken(frame, CASES[i].n ? CASES[i].n : sizeof frame, CASES[i].word, pair);
-        end();
-        make();
-    }
-}
-
-Test(link, descriptors_that_belong_to_no_frame_end_it)
-{
-    _Alignas(64) sbl_session session;
-    uint8_t                  frame[48];
-    sbl_session_head         what = {.length = 0, .id = 1};
-    struct iovec             iov  = {frame, sizeof frame};
-    union {
-        struct cmsghdr head;
-        char           room[CMSG_SPACE(sizeof(int))];
-    } control       = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
-    int pair[2];
-
-    make_pair(pair, 1);
-    cr_assert(pass_by_hand(pair, &session));
-    sbl_session_seal(&session, frame, frame + 32, NULL, &what, NULL);
-    cr_assert(sendmsg(pair[0], &m, 0) == sizeof frame); /* fd 0 goes along */
-    TURN_UNTIL(b.ended);
-    cr_expect(b.frames == 1 && strstr(b.why.message, "belong to no frame"));
-    close(pair[0]);
-}
-
-Test(link, a_head_that_lies_about_its_length_allocates_nothing)
-{
-    _Alignas(64) sbl_session session;
-    uint8_t                  head[32], tag[16];
-    sbl_session_head         what = {.type = LARGE, .length = (64 << 20) + 1};
-    int                      pair[2];
-
-    make_pair(pair, 0);
-    cr_assert(pass_by_hand(pair, &session));
-    memset(head, 0, sizeof head);
-    sbl_session_seal(&session, head, tag, NULL, &(sbl_session_head){.type = LARGE}, NULL);
-    memcpy(head + 8, &what.length, 8);
-    sbl_alloc_fail(1000000, 0);
-    cr_assert(write(pair[0], head, sizeof head) == sizeof head);
-    TURN_UNTIL(b.ended);
-    cr_expect_eq(sbl_alloc_fail(0, 0), 0);
-    cr_expect(strstr(b.why.message, "at most 67108864"));
-    close(pair[0]);
-}
-
-/* --- the handshake over sockets ------------------------------------------------------------------------------------- */
-
-Test(link, a_stranger_is_told_nothing_and_a_refused_peer_why)
-{
-    FOR_BOTH_KINDS(local)
-    {
-        a.secret = (const uint8_t *)"another secret, which is as long";
-        open_both(local);
-        TURN_UNTIL(a.ended && b.ended);
-        cr_expect(a.why.status == SABAL_EACCES && strstr(a.why.message, "without a word"));
-        cr_expect(b.why.status == SABAL_EACCES && strstr(b.why.message, "it does not know the key"));
-        cr_expect(!a.passed && !b.passed);
-        end();
-        make();
-        a.self.cluster[0] = 'x';
-        open_both(local);
-        TURN_UNTIL(a.ended && b.ended);
-        cr_expect(a.why.status == SABAL_EACCES && strstr(a.why.message, "each start of a scheduler is another"));
-        cr_expect(b.why.status == SABAL_EACCES && strstr(b.why.message, "each start of a scheduler is another"));
-        cr_expect(!a.passed && !b.passed);
-    }
-}
-
-Test(link, silence_and_half_a_handshake_end_at_the_limit)
-{
-    for (size_t n = 0; n < 224; n += 40) {
-        int     pair[2];
-        int64_t began      = sbl_clock_ns();
-        uint8_t bytes[224] = "SABALNET\1";
-
-        make_pair(pair, n % 80 == 0);
-        b.options.handshake_ns = 100000000;
-        side_open(&b, pair[1]);
-        cr_assert(write(pair[0], bytes, n < 64 ? n : 63) >= 0);
-        TURN_UNTIL(b.ended);
-        cr_expect(b.why.status == SABAL_ETIMEDOUT && sbl_clock_ns() - began >= 100000000);
-        cr_expect(strstr(b.why.message, "not finished within 0.1 s"));
-        close(pair[0]);
-        end();
-        make();
-    }
-}
-
-Test(link, of_a_stranger_at_most_512_bytes_are_read)
-{
-    static uint8_t noise[4096] = "SABALNET\1";
-    int            pair[2];
-    ssize_t        left = 0, n;
-
-    make_pair(pair, 1);
-    cr_assert(write(pair[0], noise, sizeof noise) == sizeof noise);
-    b.options.handshake_ns = 100000000;
-    n                      = dup(pair[1]);
-    side_open(&b, pair[1]);
-    TURN_UNTIL(b.ended);
-    for (ssize_t got; (got = recv((int)n, noise, sizeof noise, MSG_DONTWAIT)) > 0;)
-        left += got;
-    cr_expect_geq(left, 4096 - 512);
-    close((int)n);
-    close(pair[0]);
 }
 
 /* --- memory --------------------------------------------------------------------------------------------------------- */

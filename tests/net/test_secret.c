@@ -346,6 +346,17 @@ Test(scheduler_file, what_is_malformed_is_told_by_name)
     }
 }
 
+/* The secret is taken out by its text: one that lies elsewhere is not the file's. */
+Test(scheduler_file, a_secret_inside_of_something_else_is_none)
+{
+    char other[160];
+
+    snprintf(other, sizeof other, "\"more\": {\"secret\": \"%064d\"}, \"cluster\": ", 7);
+    write_one(path);
+    replace("\"cluster\": ", other);
+    cr_expect_eq(refused("\"secret\""), SABAL_EFORMAT);
+}
+
 Test(scheduler_file, an_earlier_run_of_the_same_job_is_refused)
 {
     sbl_scheduler_file file;

@@ -41,6 +41,12 @@ typedef struct cli_option {
         "threads", 't', "N", CLI_INT, (target_), 1, 1024, "threads to use (default: the cores this process may use)"   \
     }
 
+#define CLI_CLUSTER(target_)                                                                                           \
+    {                                                                                                                  \
+        "scheduler-file", 'f', "FILE", CLI_TEXT, (target_), 0, 0,                                                      \
+            "run on the cluster of that file (default:\n$SABAL_SCHEDULER_FILE, else this node)"                        \
+    }
+
 typedef struct cli_command {
     const char *name;
     const char *operand; /* "FILE[:DATASET]"; NULL if it takes none */
@@ -50,7 +56,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv);
 } cli_command;
 
-extern const cli_command kmeans_command, info_command, make_blobs_command, config_command, version_command;
+extern const cli_command kmeans_command, info_command, make_blobs_command, config_command, scheduler_command,
+    worker_command, version_command;
 
 /** Reads argv[1..]; *operand stays NULL if there was none. CLI_GO_ON, or the status to exit with. */
 int cli_parse(const cli_command *command, const cli_option *options, const char **operand, int argc, char **argv);

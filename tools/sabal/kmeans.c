@@ -344,7 +344,7 @@ static int work(kmeans_run *run)
     int         st;
 
     run->started = cli_now();
-    run->client  = sabal_open(NULL, &err, .threads = (int32_t)run->threads);
+    run->client  = sabal_open(run->scheduler_file, &err, .threads = (int32_t)run->threads);
     if (sabal_client_error(run->client)) {
         st = cli_fail("%s", err.message);
         goto done;
@@ -376,6 +376,7 @@ static int run_kmeans(const cli_command *command, int argc, char **argv)
         {"tol", 0, "X", CLI_REAL, &run.tol, 0, 0, "stop when the centres move less (default: 1e-4)"},
         {"seed", 's', "N", CLI_SEED, &run.seed, 0, 0, "same seed, same result (default: 0)"},
         CLI_THREADS(&run.threads),
+        CLI_CLUSTER(&run.scheduler_file),
         {"chunk-rows", 0, "N", CLI_INT, &run.chunk_rows, 1, INT64_MAX, "rows of a chunk (default: some MiB of them)"},
         {"memory", 0, "SIZE", CLI_BYTES, &run.memory, 0, 0,
          "keep data up to this size in memory, such as 16G\n(default: 3/4 of what is free; 0: read the file in\n"

@@ -14,6 +14,7 @@ typedef struct kmeans_run {
     const char *file, *init, *n_init_text, *labels_file, *centers_file, *plot_file;
     char        path[PATH_MAX]; /* of file, without the data set */
     int64_t     k, n_init, max_iter, threads, chunk_rows, memory;
+    const char *scheduler_file;
     double      tol;
     uint64_t    seed;
     int         json;

@@ -14,7 +14,7 @@ typedef struct blobs {
     int64_t     samples, features, centers, threads;
     double      std;
     uint64_t    seed;
-    const char *file, *dtype, *labels_file;
+    const char *file, *dtype, *labels_file, *scheduler_file;
     sabal_dtype type;
     output      out, labels_out;
 } blobs;
@@ -61,7 +61,7 @@ static int make(blobs *b)
 {
     sabal_error   err    = SABAL_ERROR_INIT;
     double        start  = cli_now();
-    sabal_client *client = sabal_open(NULL, &err, .threads = (int32_t)b->threads);
+    sabal_client *client = sabal_open(b->scheduler_file, &err, .threads = (int32_t)b->threads);
     watch         w      = {0};
     sabal_array  *x, *labels = NULL;
     int           st = CLI_FAILURE;
@@ -110,6 +110,7 @@ static int run(const cli_command *command, int argc, char **argv)
         {"dtype", 0, "TYPE", CLI_TEXT, &b.dtype, 0, 0, "float64 or float32 (default: float64)"},
         {"labels", 0, "OUT.npy", CLI_TEXT, &b.labels_file, 0, 0, "write the blob of each row, int32"},
         CLI_THREADS(&b.threads),
+        CLI_CLUSTER(&b.scheduler_file),
         CLI_HELP_OPTION,
         CLI_END,
     };

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 const char *sbl_address_tell(char text[SBL_ADDRESS_TEXT], const sbl_address *address)
@@ -21,7 +22,7 @@ const char *sbl_address_tell(char text[SBL_ADDRESS_TEXT], const sbl_address *add
     return text;
 }
 
-static socklen_t pack_unix(struct sockaddr_un *un, const char *path)
+static unsigned pack_unix(struct sockaddr_un *un, const char *path)
 {
     size_t n = strlen(path);
 
@@ -29,10 +30,10 @@ static socklen_t pack_unix(struct sockaddr_un *un, const char *path)
         return 0;
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, n + 1);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+    return (unsigned)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 }
 
-socklen_t sbl_address_pack(struct sockaddr_storage *packed, const sbl_address *address)
+unsigned sbl_address_pack(struct sockaddr_storage *packed, const sbl_address *address)
 {
     struct sockaddr_in  *v4 = (void *)packed;
     struct sockaddr_in6 *v6 = (void *)packed;
@@ -55,7 +56,7 @@ socklen_t sbl_address_pack(struct sockaddr_storage *packed, const sbl_address *a
     return 0;
 }
 
-int sbl_address_unpack(sbl_address *address, const struct sockaddr *packed, socklen_t size)
+int sbl_address_unpack(sbl_address *address, const struct sockaddr *packed, unsigned size)
 {
     const struct sockaddr_in  *v4 = (const void *)packed;
     const struct sockaddr_in6 *v6 = (const void *)packed;

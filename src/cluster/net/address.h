@@ -3,7 +3,6 @@
 #define SBL_CLUSTER_NET_ADDRESS_H
 
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include <sabal/status.h>
 
@@ -14,6 +13,9 @@ enum {
     SBL_ADDRESS_TEXT   = 160,
     SBL_MOST_ADDRESSES = 64
 };
+
+struct sockaddr;
+struct sockaddr_storage;
 
 typedef enum sbl_address_kind { SBL_ADDRESS_TCP = 1, SBL_ADDRESS_UNIX = 2 } sbl_address_kind;
 
@@ -27,9 +29,9 @@ typedef struct sbl_address {
 
 /** "tcp 10.0.0.1:4711 (eth0)", "unix /run/..."; returns text. */
 const char *sbl_address_tell(char text[SBL_ADDRESS_TEXT], const sbl_address *address);
-/** As the system wants it. 0: it is no address. */
-socklen_t sbl_address_pack(struct sockaddr_storage *packed, const sbl_address *address);
+/** As the system wants it, and how many bytes. 0: it is no address. */
+unsigned sbl_address_pack(struct sockaddr_storage *packed, const sbl_address *address);
 /** From what the system says of a socket; the interface stays "". 0: it is of no kind we know. */
-int sbl_address_unpack(sbl_address *address, const struct sockaddr *packed, socklen_t size);
+int sbl_address_unpack(sbl_address *address, const struct sockaddr *packed, unsigned size);
 
 #endif

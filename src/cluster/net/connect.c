@@ -25,6 +25,7 @@ try {
 struct sbl_connector {
     sbl_evloop         *loop;
     sbl_connect_options options;
+    sbl_hello_self      self;
     sbl_evtimer         next, deadline;
     int64_t             began;
     int                 is_done; /* told, or cancelled: it only waits for its links to end */
@@ -160,6 +161,7 @@ static int begin(struct try *t)
     o.calls        = &TRYING;
     o.arg          = t;
     o.initiator    = 1;
+    o.self         = &c->self;
     o.address      = &t->address;
     o.handshake_ns = c->options.deadline_ns - sbl_clock_ns();
     o.handshake_ns = o.handshake_ns > 0 ? o.handshake_ns : 1;
@@ -218,6 +220,7 @@ sabal_status sbl_connect(sbl_connector **connector, sbl_evloop *loop, const sbl_
         return sbl_error_memory(err, size, "connecting");
     c->loop    = loop;
     c->options = *options;
+    c->self    = *options->link.self;
     c->began   = sbl_clock_ns();
     c->n       = choose(c->tries, options);
     if (!c->n) {

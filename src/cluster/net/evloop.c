@@ -7,6 +7,7 @@
 #include "cluster/net/evloop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -341,6 +342,8 @@ void sbl_evloop_turn(sbl_evloop *loop, int64_t deadline_ns)
     any |= run_later(loop);
     if (any && loop->spin_ns)
         loop->fresh_until = loop->now + loop->spin_ns;
+    else if (!may_sleep && !any)
+        sched_yield(); /* whom it waits for may need this core */
 }
 
 void sbl_evloop_run(sbl_evloop *loop)

@@ -380,18 +380,20 @@ void sbl_hello_sent(sbl_hello *h, size_t n)
     h->sent = (uint16_t)(h->sent + n);
 }
 
-void sbl_hello_keys(sbl_session_keys *keys, const sbl_hello *h)
+int sbl_hello_keys(sbl_session_keys *keys, const sbl_hello *h)
 {
     const uint8_t           *key = h->key(h->arg, h->ticket);
     struct claim             first, second;
     crypto_generichash_state state;
 
+    if (!key)
+        return 0;
     memcpy(&first, h->talk + PLACE[2], sizeof first);
     memcpy(&second, h->talk + PLACE[3], sizeof second);
     for (int began = 0; began < 2; began++) {
         const char *label = began ? "sabal session: from who began" : "sabal session: from who answered";
 
-        crypto_generichash_init(&state, key, key ? SBL_KEY_BYTES : 0, SBL_KEY_BYTES);
+        crypto_generichash_init(&state, key, SBL_KEY_BYTES, SBL_KEY_BYTES);
         crypto_generichash_update(&state, (const uint8_t *)label, strlen(label) + 1);
         crypto_generichash_update(&state, h->talk, h->at);
         crypto_generichash_final(&state, began == h->initiator ? keys->send : keys->receive, SBL_KEY_BYTES);
@@ -399,6 +401,7 @@ void sbl_hello_keys(sbl_session_keys *keys, const sbl_hello *h)
     sodium_memzero(&state, sizeof state);
     keys->encrypt = ((first.offers | second.offers) & ENCRYPT) != 0;
     keys->aes     = (first.offers & second.offers & AES) != 0;
+    return 1;
 }
 
 void sbl_hello_end(sbl_hello *h)

@@ -122,8 +122,8 @@ void sbl_hello_take(sbl_hello *hello, const void *bytes, size_t n);
 /** What is to be sent now (n 0: nothing); then how much of it was. */
 const void *sbl_hello_output(const sbl_hello *hello, size_t *n);
 void        sbl_hello_sent(sbl_hello *hello, size_t n);
-/** Of one that has passed. The caller wipes them. */
-void sbl_hello_keys(sbl_session_keys *keys, const sbl_hello *hello);
+/** Of one that has passed; the caller wipes them. 0: the key is not known any more, and there are none. */
+int sbl_hello_keys(sbl_session_keys *keys, const sbl_hello *hello);
 /** Wipes it. */
 void sbl_hello_end(sbl_hello *hello);
 

@@ -73,7 +73,7 @@ sabal_status sbl_interfaces(sbl_address addresses[SBL_MOST_ADDRESSES], int32_t *
     *n = 0;
     if (getifaddrs(&first))
         return sbl_error_errno(err, errno, "asking for the interfaces of this machine");
-    for (struct ifaddrs *i = first; i && *n < SBL_MOST_ADDRESSES; i = i->ifa_next) {
+    for (struct ifaddrs *i = first; i && *n < SBL_MOST_ADDRESSES - 1; i = i->ifa_next) {
         socklen_t size;
 
         if (!is_usable(i) || !is_wanted(i, names, n_names, loopback))

@@ -8,7 +8,8 @@
 
 /**
  * Addresses of interfaces that are up: of those named, else of all but loopback (1: loopback too). Ports are 0; no link-local
- * ones of IPv6. Returns how many were written, up to SBL_MOST_ADDRESSES.
+ * ones of IPv6. Returns how many were written, up to SBL_MOST_ADDRESSES - 1: a socket's path
+ * has its place beside them.
  * Errors: SABAL_ENOENT names the interface that is not there, or has no address, and those that are.
  */
 sabal_status sbl_interfaces(sbl_address addresses[SBL_MOST_ADDRESSES], int32_t *n, const char *const *names,

@@ -189,7 +189,10 @@ static void pass(sbl_link *link)
 {
     sbl_session_keys keys;
 
-    sbl_hello_keys(&keys, link->hello);
+    if (!sbl_hello_keys(&keys, link->hello)) {
+        sbl_link_end(link, SABAL_EACCES, "the ticket is not known any more");
+        return;
+    }
     sbl_session_start(&link->session, &keys, link->options.limits);
     sodium_memzero(&keys, sizeof keys);
     link->peer = link->hello->peer;

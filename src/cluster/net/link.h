@@ -52,11 +52,12 @@ typedef struct sbl_link_options {
     void                 *key_arg;
     uint64_t              ticket;    /* of who connects */
     int                   initiator; /* 1: who connects; the socket may still be connecting */
-    const sbl_address *address; /* to which it connects, for messages; outlives the link. NULL: the system is asked */
-    int                relayed; /* 1: the connection's addresses need not agree: there is a known relay (ssh -L, NAT) */
-    sbl_frame_limits   limits;
-    int64_t            handshake_ns; /* that it may take; 0: 2 s                                        */
-    size_t low, most; /* bytes that wait to be sent: the mark, and what is never exceeded; 0: 64 KiB, 1 GiB */
+    const sbl_address
+        *address; /* to which it connects, for messages; there until it has passed. NULL: the system is asked */
+    int  relayed; /* 1: the connection's addresses need not agree: there is a known relay (ssh -L, NAT) */
+    sbl_frame_limits limits;
+    int64_t          handshake_ns; /* that it may take; 0: 2 s                                        */
+    size_t           low, most; /* bytes that wait to be sent: the mark, and what is never exceeded; 0: 64 KiB, 1 GiB */
 } sbl_link_options;
 
 /** Takes fd over, also if it fails. Errors: SABAL_ENOMEM, SABAL_EACCES (a Unix socket with another user's process). */

@@ -36,6 +36,7 @@ struct pending {
 struct sbl_listener {
     sbl_evloop        *loop;
     sbl_listen_options options;
+    sbl_hello_self     self;
     sbl_listen_counts  counts;
     sbl_buckets        buckets;
     struct pending    *pending;
@@ -253,7 +254,7 @@ static sabal_status open_socket(int *out, sbl_address *address, sabal_error *err
 static sabal_status open_door(sbl_listener *l, const sbl_address *address, sabal_error *err)
 {
     struct door *door = &l->doors[l->n_doors];
-    int          fd;
+    int          fd   = -1;
     sabal_status st;
 
     door->address     = *address;
@@ -263,6 +264,11 @@ static sabal_status open_door(sbl_listener *l, const sbl_address *address, sabal
     st                = st ? st : sbl_evloop_watch(l->loop, &door->watch, fd, EPOLLIN, err);
     if (!st)
         l->n_doors++;
+    else if (fd >= 0) {
+        close(fd);
+        if (address->kind == SBL_ADDRESS_UNIX)
+            unlink(address->path);
+    }
     return st;
 }
 
@@ -299,9 +305,11 @@ sabal_status sbl_listener_open(sbl_listener **listener, sbl_evloop *loop, const 
 
     if (!l)
         return sbl_error_memory(err, sizeof *l, "a listener");
-    l->loop      = loop;
-    l->options   = *options;
-    l->rest.fire = rested;
+    l->loop              = loop;
+    l->options           = *options;
+    l->self              = *options->link.self;
+    l->options.link.self = &l->self;
+    l->rest.fire         = rested;
     if (!l->options.most_pending)
         l->options.most_pending = MOST_PENDING;
     st = sbl_random(key, sizeof key, err);

@@ -105,13 +105,19 @@ const uint8_t *sbl_secret_borrow(const sbl_secret *secret)
     return secret->bytes;
 }
 
+/* One by one, and nowhere else: what passes through a vector register can be put on the stack by the next call, if that is the
+   first of its function, which the loader then looks up. */
 void sbl_secret_write_hex(char digits[SBL_KEY_DIGITS], const sbl_secret *secret)
 {
-    char text[SBL_KEY_DIGITS + 1];
+    const volatile uint8_t *bytes = secret->bytes;
+    volatile char          *to    = digits;
 
-    sbl_hex_write(text, secret->bytes, sizeof secret->bytes);
-    memcpy(digits, text, SBL_KEY_DIGITS);
-    sodium_memzero(text, sizeof text);
+    for (int i = 0; i < SBL_KEY_BYTES; i++) {
+        unsigned high = bytes[i] >> 4, low = bytes[i] & 15u;
+
+        to[2 * i]     = (char)('0' + high + ((0u - ((9 - high) >> 31)) & (unsigned)('a' - '0' - 10)));
+        to[2 * i + 1] = (char)('0' + low + ((0u - ((9 - low) >> 31)) & (unsigned)('a' - '0' - 10)));
+    }
 }
 
 void sbl_hex_write(char *digits, const uint8_t *bytes, size_t n)
@@ -130,13 +136,15 @@ static unsigned value_of(unsigned char c)
 
 int sbl_hex_read(uint8_t *bytes, const char *digits, size_t n)
 {
-    unsigned wrong = 0;
+    const volatile unsigned char *d     = (const unsigned char *)digits; /* one by one: see sbl_secret_write_hex() */
+    volatile uint8_t             *to    = bytes;
+    unsigned                      wrong = 0;
 
     for (size_t i = 0; i < n; i++) {
-        unsigned high = value_of((unsigned char)digits[2 * i]), low = value_of((unsigned char)digits[2 * i + 1]);
+        unsigned high = value_of(d[2 * i]), low = value_of(d[2 * i + 1]);
 
         wrong |= (high | low) >> 8;
-        bytes[i] = (uint8_t)(high << 4 | (low & 15));
+        to[i] = (uint8_t)(high << 4 | (low & 15));
     }
     return !wrong;
 }
