@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "cluster/net/pair.h"
 #include "net/two.h"
 
 static two_options how(void)
@@ -112,6 +113,35 @@ Test(carrier, hundreds_in_flight_both_ways)
             cr_expect(is_right(g[i].value, g[i].name));
             sbl_value_release(g[i].value);
         }
+    }
+    end_well();
+}
+
+Test(carrier, two_transfers_at_a_time_and_small_values_pass_them)
+{
+    enum { N = 6 };
+    got     large[N] = {0}, small = {0};
+    int     ended = 0;
+    int32_t most  = 0;
+
+    begin();
+    for (int i = 0; i < N; i++) {
+        large[i].count = &ended;
+        get(&here, &large[i], V_BYTES, 30000000);
+    }
+    get(&here, &small, V_BYTES, 100);
+    while (ended < N) {
+        loop_turn(&here.loop, 100);
+        most = here.pair->n_flowing > most ? here.pair->n_flowing : most;
+        if (small.ended == 1 && ended < N)
+            small.ended = 2; /* it came before the last of the large ones */
+    }
+    cr_expect(here.carrier == SBL_CARRIER_MEMFD || (most > 0 && most <= SBL_PAIR_FLOWS));
+    cr_expect(here.carrier == SBL_CARRIER_MEMFD || small.ended == 2); /* mapped ones come in the order of asking */
+    sbl_value_release(small.value);
+    for (int i = 0; i < N; i++) {
+        cr_expect(large[i].done && is_right(large[i].value, large[i].name));
+        sbl_value_release(large[i].value);
     }
     end_well();
 }
