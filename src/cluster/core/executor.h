@@ -60,6 +60,9 @@ void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial);
 void sbl_executor_fetched(sbl_executor *x, sbl_item *item, void *value);
 void sbl_executor_lacking(sbl_executor *x, sbl_item *item);
 
+/** The value of an input can't be read (any more): a task that was handed to the driver, and has not begun, is given back. */
+void sbl_executor_unreadable(sbl_executor *x, sbl_item *item, uint32_t input);
+
 /** The value of that name, borrowed; NULL: it is not here. For who asks. */
 void *sbl_executor_find(const sbl_executor *x, uint32_t task, uint32_t attempt);
 /** So many of its tasks wait for other tasks. */

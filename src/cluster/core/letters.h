@@ -41,7 +41,8 @@ enum {
         48, /* task u32, attempt u32, time u64 (ns), size u64, n u32, n bytes; n SBL_ELSEWHERE: it is kept there */
     SBL_ENDED = 49, /* task u32, attempt u32, blame u32, failure: it failed */
     SBL_CHAIN = 50, /* task u32, attempt u32, serial u64: it returned this future of the worker's own client */
-    SBL_LACK  = 51, /* task u32, attempt u32, input's task u32 and attempt u32, worker u32: could not be had there */
+    SBL_LACK  = 51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
+                       SBL_MADE_THERE: is not here */
     SBL_HAVE  = 52, /* task u32, attempt u32: a copy is there */
     SBL_GAVE  = 53, /* task u32, attempt u32: given back */
     SBL_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
