@@ -86,6 +86,7 @@ typedef struct node {
     uint32_t first_input; /* in sim.inputs */
     uint32_t child;       /* program */
     uint32_t program;
+    uint32_t last_use; /* node; 0: none */
     uint32_t statuses; /* bits: those with which it may fail; 0: it does not */
     int64_t  duration;
     uint64_t size, hash;

@@ -12,6 +12,14 @@ static void any_of(sim *w, proc *p, uint32_t fault, double chance, void (*act)(s
         act(w, p, sim_below(w, FROM_CLIENTS, p->own.n));
 }
 
+/* If it is needed as an input no more. */
+static void release_early(sim *w, proc *p, uint32_t place)
+{
+    if (!p->own.futures[place].is_looking &&
+        w->nodes[p->own.futures[place].node].last_use < base_of(w, p) + p->own.n)
+        sim_release(w, p, place);
+}
+
 /* All was told, and what is to be had was had. */
 static void finish(sim *w, proc *p)
 {
@@ -45,7 +53,7 @@ static void step(sim *w, event *e)
         sim_submit(w, p, b, base_of(w, p));
     }
     any_of(w, p, F_CANCELS, 0.1, sim_cancel);
-    any_of(w, p, F_EARLY, 0.3, sim_release);
+    any_of(w, p, F_EARLY, 0.3, release_early);
     any_of(w, p, 0, 0.3, sim_gather);
     finish(w, p);
     sim_flush(w, p);

@@ -162,7 +162,8 @@ void sim_evaluate(sim *w, uint32_t number)
 
             d->statuses |= in->statuses;
             d->may_lose |= in->may_lose;
-            d->hash = sim_mix(d->hash, in->hash);
+            d->hash                                          = sim_mix(d->hash, in->hash);
+            w->nodes[w->inputs[d->first_input + k]].last_use = i;
         }
         if (d->statuses) /* it never runs */
             continue;

@@ -176,7 +176,7 @@ static void look_at_the_end(sim *w)
             if (w->procs[i].is_alive)
                 sim_kill(w, i, END_TOLD);
     }
-    if (w->is_ending == 2 && w->now > w->ending_at + SECOND) {
+    if (w->is_ending == 2 && w->now > w->ending_at + 6 * SECOND) {
         what = left(w, 1);
         if (what)
             say_stuck(w, what);

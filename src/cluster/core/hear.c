@@ -70,8 +70,10 @@ static void hear_client_spec(const saying *y)
         break_off(y, "a kind of task has a number that is too large, or was used");
         return;
     }
-    number = sbl_table_take(&y->s->specs);
-    if (!number || !reach_spec(y->p, spec.number) || !keep_texts(&spec)) {
+    number = reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
+    if (!number || !keep_texts(&spec)) {
+        if (number)
+            sbl_table_give(&y->s->specs, number);
         y->s->no_memory = 1;
         return;
     }
@@ -124,6 +126,19 @@ static void take_back(const saying *y, uint32_t task)
     sbl_stask_end(y->s, task);
 }
 
+/* Its numbers go up: none means two things, however late a letter is. */
+static int takes_numbers(const saying *y, uint64_t first, uint64_t n)
+{
+    uint64_t end;
+
+    if (first <= y->p->last_serial || __builtin_add_overflow(first, n, &end)) {
+        break_off(y, "a number that was used");
+        return 0;
+    }
+    y->p->last_serial = n ? end - 1 : y->p->last_serial;
+    return 1;
+}
+
 static void hear_task(const saying *y, const sbl_group *g, uint32_t spec, uint32_t i)
 {
     const uint32_t task = sbl_stask_make(y->s, y->slot, g->serial + i, spec);
@@ -165,6 +180,8 @@ static void hear_tasks(const saying *y)
         break_off(y, "tasks of a kind that was not told");
         return;
     }
+    if (!takes_numbers(y, g.serial, g.n))
+        return;
     for (uint32_t i = 0; i < g.n && !y->r->failed; i++) {
         hear_task(y, &g, spec, i);
         sbl_settle(y->s);
@@ -185,6 +202,8 @@ static void hear_data(const saying *y)
         break_off(y, "data that should have been kept by its client");
         return;
     }
+    if (!takes_numbers(y, serial, 1))
+        return;
     task = sbl_stask_make(y->s, y->slot, serial, 0);
     if (!task) {
         refuse(y, serial);
@@ -195,12 +214,20 @@ static void hear_data(const saying *y)
     t->size  = size;
     t->at    = bytes ? SBL_AT_SCHEDULER : SBL_AT_CLIENT;
     t->kept  = bytes ? n : 0;
-    if ((bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) || !sbl_serial_set(y->p, serial, task)) {
+    if (!sbl_serial_set(y->p, serial, task)) {
+        take_back(y, task);
+        refuse(y, serial);
+        return;
+    }
+    if (bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) {
+        sbl_serial_forget(y->p, serial);
         take_back(y, task);
         refuse(y, serial);
         return;
     }
     sbl_stask_set_state(y->s, t, SBL_T_DONE);
+    if (!bytes)
+        sbl_list_add(y->s, &y->p->data, task);
 }
 
 /* Calls one for each task of a range of serials. */
@@ -212,11 +239,12 @@ static void for_range(const saying *y, void (*one)(const saying *y, uint64_t ser
 
     if (y->r->failed || __builtin_add_overflow(first, n, &end))
         return;
-    for (uint64_t serial = first > low ? first : low; serial < end && serial < high; serial++) {
+    for (uint64_t serial = first > low ? first : low; serial < end && serial < high;) {
         const uint32_t task = sbl_serial_find(y->p, serial);
 
         if (task)
             one(y, serial, task);
+        serial = sbl_serial_next(y->p, serial);
     }
     sbl_settle(y->s);
 }
@@ -255,7 +283,7 @@ static void it_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_words *w;
 
-    if (!sbl_copy_is_at(s, sbl_task_at(s, task), worker))
+    if (!sbl_copy_is_at(s, task, worker))
         return;
     w = sbl_letter_to(s, worker, SBL_DROP); /* it may be there, and only out of reach */
     sbl_say_u32(w, task);
@@ -306,6 +334,8 @@ static void say_drop(const saying *y, uint32_t task, uint32_t attempt)
     sbl_say_u32(w, attempt);
 }
 
+static const char BEFORE_ITS_INPUTS[] = "a task that has ended before its inputs were there";
+
 static double smoothed(double mean, double value)
 {
     return mean > 0 ? mean + (value - mean) / 8 : value;
@@ -327,9 +357,14 @@ static void hear_ready(const saying *y)
         break_off(y, "a result that should have been kept by its worker");
         return;
     }
+    y->p->is_vain = 0;
     if (!task) {
         if (n == SBL_ELSEWHERE)
             say_drop(y, said, attempt);
+        return;
+    }
+    if (t->missing) {
+        break_off(y, BEFORE_ITS_INPUTS);
         return;
     }
     if (t->spec)
@@ -354,6 +389,7 @@ static void hear_ended(const saying *y)
 
     sbl_hear_u32(y->r);
     sbl_hear_failure(&err, y->r);
+    y->p->is_vain = 0;
     if (y->r->failed || !task)
         return;
     if (!err.status)
@@ -375,8 +411,13 @@ static void hear_chain(const saying *y)
     const uint32_t target = sbl_serial_find(y->p, sbl_hear_u64(y->r));
     sabal_error    err    = SABAL_ERROR_INIT;
 
+    y->p->is_vain = 0;
     if (y->r->failed || !task)
         return;
+    if (sbl_task_at(y->s, task)->missing) {
+        break_off(y, BEFORE_ITS_INPUTS);
+        return;
+    }
     if (!target || target == task) {
         sbl_error_set(&err, SABAL_EINVAL, "the task returned a future that its client does not have");
         sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
@@ -394,9 +435,9 @@ static void hear_lack(const saying *y)
 {
     uint32_t       said, attempt;
     const uint32_t task  = hear_attempt(y, &said, &attempt);
-    const uint32_t input = sbl_hear_u32(y->r), its = sbl_hear_u32(y->r),
-                   holder = sbl_peer_slot(y->s, sbl_hear_u32(y->r));
-    const sbl_stask *in   = sbl_table_has(&y->s->tasks, input) ? sbl_task_at(y->s, input) : NULL;
+    const uint32_t   input = sbl_hear_u32(y->r), its = sbl_hear_u32(y->r), worker = sbl_hear_u32(y->r);
+    const uint32_t   holder = worker == SBL_MADE_THERE ? y->slot : sbl_peer_slot(y->s, worker);
+    const sbl_stask *in     = sbl_table_has(&y->s->tasks, input) ? sbl_task_at(y->s, input) : NULL;
 
     if (y->r->failed)
         return;
@@ -424,10 +465,18 @@ static void hear_gave(const saying *y)
     uint32_t       said, attempt;
     const uint32_t task = hear_attempt(y, &said, &attempt);
 
-    if (!said)
-        y->p->asked = 0; /* that was all */
-    if (task)
-        sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
+    if (y->r->failed)
+        return;
+    if (!said) { /* that was all */
+        y->p->is_vain = !y->p->has_given;
+        y->p->is_asked = y->p->has_given = 0;
+        sbl_may_fill(y->s, y->slot);
+    }
+    if (!task)
+        return;
+    sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
+    sbl_settle(y->s);
+    y->p->has_given |= sbl_task_at(y->s, task)->state != SBL_T_READY || sbl_task_at(y->s, task)->worker != y->slot;
 }
 
 static void hear_spare(const saying *y)
@@ -495,5 +544,4 @@ void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size
         hear_letter(s, slot, kind, &letter);
     if (frame.failed)
         sbl_drop_peer(s, slot, "a frame that is cut short");
-    sbl_fill_workers(s);
 }

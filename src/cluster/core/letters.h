@@ -24,9 +24,10 @@ enum {
     /* scheduler to client */
     SBL_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
     SBL_FAILED = 17, /* serial u64, failure */
-    SBL_AT     = 18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LOOK */
+    SBL_AT     = 18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LOOK. n 0: it
+                      lies with that client itself, or another one brings it */
     SBL_FORGET = 20, /* serial u64: that data need not be kept any more */
-    SBL_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that worker needs what this client keeps */
+    SBL_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that peer needs what this client keeps */
 
     /* scheduler to worker */
     SBL_WSPEC = 32, /* as SBL_SPEC, with the scheduler's number */
