@@ -93,10 +93,11 @@ static void send_ahead(sbl_scheduler *s, uint32_t worker)
     }
 }
 
-/* What a worker would have beyond the rest if it may not be given this root: results of others fill its memory. */
+/* Whether a worker may be given this root: results of others fill its memory. If all that it has waits for other tasks, it may: it
+   would never have room otherwise. */
 static int has_memory_for(const sbl_scheduler *s, const sbl_peer *w, const sbl_stask *t)
 {
-    return !w->limit || !w->n_sent || w->managed + w->promised + sbl_size_of(s, t) <= w->limit / 5 * 4;
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || w->managed + w->promised + sbl_size_of(s, t) <= w->limit / 5 * 4;
 }
 
 /* The next task for a worker from its own queue or that of the client whose turn it is; 0: there is none. */
@@ -152,7 +153,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
         if (!other)
             return;
         excess = sbl_n_runnable(v) > sbl_places_of(v) ? sbl_n_runnable(v) - sbl_places_of(v) : 0;
-        if (other == worker || !excess || v->is_asked || v->is_vain || !sbl_may_have_work(v))
+        if (other == worker || !excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
             continue;
         v->is_asked = 1;
         if (!v->ready.n)

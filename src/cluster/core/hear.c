@@ -357,7 +357,7 @@ static void hear_ready(const saying *y)
         break_off(y, "a result that should have been kept by its worker");
         return;
     }
-    y->p->is_vain = 0;
+    y->p->has_given = 0;
     if (!task) {
         if (n == SBL_ELSEWHERE)
             say_drop(y, said, attempt);
@@ -389,7 +389,7 @@ static void hear_ended(const saying *y)
 
     sbl_hear_u32(y->r);
     sbl_hear_failure(&err, y->r);
-    y->p->is_vain = 0;
+    y->p->has_given = 0;
     if (y->r->failed || !task)
         return;
     if (!err.status)
@@ -411,7 +411,7 @@ static void hear_chain(const saying *y)
     const uint32_t target = sbl_serial_find(y->p, sbl_hear_u64(y->r));
     sabal_error    err    = SABAL_ERROR_INIT;
 
-    y->p->is_vain = 0;
+    y->p->has_given = 0;
     if (y->r->failed || !task)
         return;
     if (sbl_task_at(y->s, task)->missing) {
@@ -468,15 +468,11 @@ static void hear_gave(const saying *y)
     if (y->r->failed)
         return;
     if (!said) { /* that was all */
-        y->p->is_vain = !y->p->has_given;
-        y->p->is_asked = y->p->has_given = 0;
-        sbl_may_fill(y->s, y->slot);
+        y->p->is_asked = 0;
+        y->p->has_given = 1;
     }
-    if (!task)
-        return;
-    sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
-    sbl_settle(y->s);
-    y->p->has_given |= sbl_task_at(y->s, task)->state != SBL_T_READY || sbl_task_at(y->s, task)->worker != y->slot;
+    if (task)
+        sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
 }
 
 static void hear_spare(const saying *y)

@@ -70,7 +70,7 @@ static inline uint32_t sbl_places_of(const sbl_peer *w)
 /* Somebody else could have some of it. */
 static inline int sbl_has_to_spare(const sbl_peer *w)
 {
-    return sbl_may_have_work(w) && ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->is_vain) ||
+    return sbl_may_have_work(w) && ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) ||
                                     (w->ready.n && sbl_is_busy(w)));
 }
 

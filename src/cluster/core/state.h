@@ -137,8 +137,7 @@ typedef struct sbl_peer {
     uint32_t   free;
     uint32_t   number; /* generation and slot; 0: gone */
     uint8_t    is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
-    uint8_t    has_given; /* asked, it gave back what others can take */
-    uint8_t    is_vain;   /* asked, it did not; until one of its tasks has ended */
+    uint8_t    has_given; /* was asked, and answered: not again until one of its tasks has ended, as it may get the same again */
     uint8_t    is_rich;   /* in the list of those who have what others could take */
     uint8_t    is_gone;   /* only its tasks are left, that others need */
     sbl_outbox out;
