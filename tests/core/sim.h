@@ -161,6 +161,7 @@ struct proc {
     sbl_executor *executor;
     clientele     own; /* futures */
     uint32_t      threads, busy, spare;
+    uint8_t       specs[256]; /* by the scheduler's number */
     run          *runs;
     fetch        *fetches;
     offer        *offers;
@@ -216,9 +217,9 @@ struct sim {
     uint32_t       n_programs, programs_room;
     value         *values;
     uint64_t       n_values, ids;
-    uint32_t       n_losses, n_faults, n_kills, n_data_losses;
+    uint32_t       n_losses, n_faults, n_kills, n_unplanned;
     uint64_t       n_runs, n_letters, n_ended, n_frames;
-    int64_t        ready_since;
+    int64_t        idle_since; /* somebody is idle, and there is what he could take; 0: not so */
     int            is_ending, is_over, trace;
     int64_t        ending_at, give_up_at;
     uint64_t       log; /* hash of all that happened */
@@ -263,7 +264,7 @@ void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size);
 int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
-enum { SLOTS = 65536 };
+enum { SLOTS = 65536, MANY_SPECS = 256 };
 
 /* sim_scheduler.c */
 void sim_scheduler_begin(sim *w);

@@ -23,6 +23,7 @@ void sim_kill(sim *w, int number, int how)
         return;
     sim_trace(w, "%d: ends%s", number, how == END_UNTOLD ? ", untold" : how == END_PLANNED ? " as planned" : "");
     w->n_losses++;
+    w->n_unplanned += how != END_PLANNED;
     w->n_faults += w->is_ending < 2;
     w->n_kills += how != END_PLANNED && w->is_ending < 2;
     p->is_alive = p->is_linked = 0;
@@ -73,6 +74,7 @@ static void break_link(sim *w, int number)
     sim_reset(w, number, 0);
     w->n_faults++;
     w->n_losses++;
+    w->n_unplanned++;
     sim_tell_lost(w, number, sim_about(w, FROM_NET, w->plan.delay), 0);
     sim_at(w, w->now + sim_about(w, FROM_FAULTS, 3e8), number, sim_closed);
 }

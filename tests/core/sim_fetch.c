@@ -142,13 +142,24 @@ static int find_offer(proc *p, uint32_t task, uint32_t attempt)
     return -1;
 }
 
+/* Whoever was to offer it may be gone, or could not reach us. */
+static void is_late(sim *w, event *e)
+{
+    fetch *f = find(&w->procs[e->proc], e->a);
+
+    if (f && f->waits_for_offer)
+        end(w, &w->procs[e->proc], f, 0, 0, 0);
+}
+
 void sim_ask(sim *w, proc *p, fetch *f)
 {
     if (f->waits_for_offer) {
         const int from = find_offer(p, f->task, f->attempt);
 
-        if (from < 0)
+        if (from < 0) {
+            sim_at(w, w->now + SECOND, sim_number(w, p), is_late)->a = f->id;
             return;
+        }
         f->waits_for_offer = 0;
         f->from            = from;
     }

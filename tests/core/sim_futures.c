@@ -78,7 +78,7 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
     if (err->status == SABAL_EPEER && strstr(err->message, "scattered data"))
         return d->may_lose && w->n_losses;
     if (err->status == SABAL_EPEER && strstr(err->message, "workers ended while"))
-        return sim_has(w, F_FEW_LOSSES) && w->n_losses >= 2;
+        return sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3;
     return (d->statuses & 1u << err->status) != 0;
 }
 

@@ -92,10 +92,43 @@ void sim_tell_lost(sim *w, int number, int64_t delay, int planned)
 
 /* --- what must hold ----------------------------------------------------------------------------------------------- */
 
+/* Whether some worker has nothing to do while tasks wait that it could have: in queues of clients, or with others who work at
+   something else. */
+static int idles(const sim *w)
+{
+    const sbl_scheduler *s     = w->scheduler;
+    int                  idle  = 0, spare = s->n_roots != 0;
+
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
+
+        idle |= !p->n_sent && !p->is_suspect && !p->is_dropped;
+        spare |= p->n_sent - p->n_ahead > (uint32_t)(p->threads + p->spare);
+    }
+    return idle && spare;
+}
+
+static void check_idle(sim *w)
+{
+    const int64_t most = (int64_t)(60 * w->plan.delay) + 5 * MS;
+
+    if (sim_has(w, F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
+                       F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK) ||
+        !idles(w)) {
+        w->idle_since = 0;
+    } else if (!w->idle_since) {
+        w->idle_since = w->now + 1;
+    } else if (w->now - w->idle_since > most) {
+        sim_say_wrong(w, "a worker is idle for %.6f s while there is work that it could take",
+                      (double)(w->now - w->idle_since) / 1e9);
+    }
+}
+
 void sim_check(sim *w)
 {
     const char *wrong = sbl_scheduler_check(w->scheduler);
 
+    check_idle(w);
     for (int i = 0; i < w->n_procs && !wrong; i++)
         if (w->procs[i].executor)
             wrong = sbl_executor_check(w->procs[i].executor);

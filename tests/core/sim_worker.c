@@ -245,6 +245,18 @@ void sim_start_runs(sim *w, proc *p)
         int64_t     late = 0;
 
         check_inputs(w, p, r, "begins");
+        if (p->specs[r->order->spec % MANY_SPECS] != d->spec)
+            sim_say_wrong(w, "process %d runs node %u as of another spec", sim_number(w, p), r->node);
+        if (r->order->n_inputs && sim_has(w, F_DISK) && w->now < w->plan.faults_end && sim_chance(w, FROM_MEMORY, 0.02)) {
+            sbl_item      *item  = r->item;
+            const uint32_t input = sim_below(w, FROM_MEMORY, r->order->n_inputs);
+
+            r->state = RUNNING;
+            p->busy++;
+            end_run(p, r);
+            sbl_executor_unreadable(p->executor, item, input);
+            continue;
+        }
         if (sim_has(w, F_EVICTS) && r->order->n_inputs && sim_chance(w, FROM_MEMORY, 0.1))
             late = sim_about(w, FROM_MEMORY, 5e6);
         r->state = RUNNING;
@@ -259,16 +271,19 @@ void sim_start_runs(sim *w, proc *p)
 
 static void on_spec(void *arg, const sbl_spec *spec)
 {
-    int known = 0;
+    proc *p     = arg;
+    int   known = 0;
 
     for (uint32_t i = 0; i < SPECS; i++) {
         const sbl_spec *s = sim_spec(i);
 
         known |= !strcmp(s->name, spec->name) && !strcmp(s->where, spec->where) && s->code_size == spec->code_size &&
                  !memcmp(s->code, spec->code, s->code_size) && s->priority == spec->priority;
+        if (!strcmp(s->name, spec->name))
+            p->specs[spec->number % MANY_SPECS] = (uint8_t)i;
     }
     if (!known)
-        sim_say_wrong(((proc *)arg)->world, "a spec that nobody told");
+        sim_say_wrong(p->world, "a spec that nobody told");
 }
 
 static void *on_value_of(void *arg, const char *bytes, uint32_t n)

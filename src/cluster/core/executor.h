@@ -35,7 +35,8 @@ typedef struct sbl_executor_calls {
     /** It is asked to end soon; its end is told all the same. */
     void (*interrupt)(void *arg, sbl_item *item);
     /** Gets a value from another worker, or from a client who brings it (worker SBL_CLIENT_HAS). Its end is told by
-        sbl_executor_fetched() or _lacking(), not from within. */
+        sbl_executor_fetched() or _lacking(), not from within; lacking too if the client does not come in time: whether it
+        could reach us, nobody else knows. */
     void (*fetch)(void *arg, sbl_item *item, uint32_t task, uint32_t attempt, uint64_t size, uint32_t worker,
                   uint32_t client);
     /** It is needed no more, and no end is told. */

@@ -26,11 +26,25 @@ static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t
     return n;
 }
 
+/* Who gave it may be asked again if somebody else gets it. */
+static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
+{
+    if (!(t->flags & SBL_WAS_GIVEN))
+        return;
+    t->flags &= (uint8_t)~SBL_WAS_GIVEN;
+    if (t->giver == worker)
+        return;
+    sbl_peer_at(s, t->giver)->n_moved++;
+    sbl_peer_at(s, t->giver)->has_given = 0;
+    sbl_may_fill(s, t->giver);
+}
+
 static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_stask *t = sbl_task_at(s, task);
     sbl_peer  *w = sbl_peer_at(s, worker);
 
+    note_giver(s, t, worker);
     sbl_post(s, SBL_E_SEND, task, 0, 0);
     sbl_settle(s);
     t->worker = worker;

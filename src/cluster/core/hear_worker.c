@@ -161,11 +161,18 @@ void sbl_hear_gave(const sbl_saying *y)
     if (y->r->failed)
         return;
     if (!said) { /* that was all */
-        y->p->is_asked = 0;
-        y->p->has_given = 1;
+        y->p->is_asked  = 0;
+        y->p->has_given = !y->p->n_moved;
+        y->p->n_moved   = 0;
     }
-    if (task)
-        sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
+    if (!task)
+        return;
+    sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
+    sbl_settle(y->s);
+    if (sbl_task_at(y->s, task)->state == SBL_T_READY) {
+        sbl_task_at(y->s, task)->flags |= SBL_WAS_GIVEN;
+        sbl_task_at(y->s, task)->giver = y->slot;
+    }
 }
 
 void sbl_hear_spare(const sbl_saying *y)

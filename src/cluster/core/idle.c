@@ -1,8 +1,21 @@
 /* Who has nothing to do, and who has what others could take: lists, so that neither is ever looked for. */
 #include "cluster/core/place.h"
 
-/* Who is in one of them at its end is the last to be served. */
-static void add(sbl_scheduler *s, uint32_t worker, uint32_t *first, uint32_t *last, size_t next, size_t previous)
+/* The first is served first. */
+static void add_first(sbl_scheduler *s, uint32_t worker, uint32_t *first, uint32_t *last, size_t next, size_t previous)
+{
+    char *w = (char *)sbl_peer_at(s, worker);
+
+    *(uint32_t *)(w + previous) = 0;
+    *(uint32_t *)(w + next)     = *first;
+    if (*first)
+        *(uint32_t *)((char *)sbl_peer_at(s, *first) + previous) = worker;
+    else
+        *last = worker;
+    *first = worker;
+}
+
+static void add_last(sbl_scheduler *s, uint32_t worker, uint32_t *first, uint32_t *last, size_t next, size_t previous)
 {
     char *w = (char *)sbl_peer_at(s, worker);
 
@@ -41,7 +54,10 @@ void sbl_hungry_add(sbl_scheduler *s, uint32_t worker)
         return;
     w->is_hungry = 1;
     s->n_hungry++;
-    add(s, worker, &s->first_hungry, &s->last_hungry, OF_HUNGRY);
+    if (sbl_is_busy(w))
+        add_last(s, worker, &s->first_hungry, &s->last_hungry, OF_HUNGRY);
+    else /* before all that have at least something */
+        add_first(s, worker, &s->first_hungry, &s->last_hungry, OF_HUNGRY);
 }
 
 void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker)
@@ -62,7 +78,7 @@ void sbl_rich_add(sbl_scheduler *s, uint32_t worker)
     if (w->is_rich)
         return;
     w->is_rich = 1;
-    add(s, worker, &s->first_rich, &s->last_rich, OF_RICH);
+    add_last(s, worker, &s->first_rich, &s->last_rich, OF_RICH);
 }
 
 void sbl_rich_remove(sbl_scheduler *s, uint32_t worker)

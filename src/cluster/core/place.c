@@ -1,6 +1,6 @@
 /*
  * Which queue a task waits in. A task whose inputs lie with workers goes into the queue of the one that would begin it first: of
- * those who hold inputs, the one that has had nothing to do for longest, and two others taken by a hash, never all. All other
+ * those who hold inputs, one that has nothing to do, and two others taken by a hash, never all. All other
  * tasks wait in their client's queue, and workers with room take from there, client by client (fill.c).
  */
 #include "cluster/core/place.h"

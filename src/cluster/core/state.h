@@ -65,12 +65,15 @@ typedef struct sbl_stask {
     uint32_t inputs;                   /* first edge from it */
     uint32_t next, previous;           /* in the list of its state and worker */
     uint32_t copies;                   /* done: others who have the value */
-    uint32_t failure;                  /* failed: why */
+    union {
+        uint32_t failure; /* failed: why */
+        uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
+    };
     uint8_t  state, at, wanted, holds; /* holds: its edges count as users of its inputs */
     uint8_t  kills, losses, tries, flags;
 } sbl_stask;
 
-enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2 };
+enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2, SBL_WAS_GIVEN = 4 };
 
 /* owner has input as an input. */
 typedef struct sbl_sedge {
@@ -137,7 +140,7 @@ typedef struct sbl_peer {
     uint32_t   free;
     uint32_t   number; /* generation and slot; 0: gone */
     uint8_t    is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
-    uint8_t    has_given; /* was asked, and answered: not again until one of its tasks has ended, as it may get the same again */
+    uint8_t    has_given; /* was asked, and nothing that it gave went elsewhere: not again until one of its tasks has ended */
     uint8_t    is_rich;   /* in the list of those who have what others could take */
     uint8_t    is_gone;   /* only its tasks are left, that others need */
     sbl_outbox out;
@@ -157,6 +160,7 @@ typedef struct sbl_peer {
 
     /* as a worker */
     int32_t    threads, spare;
+    uint32_t   n_moved;            /* tasks that it gave, and others got */
     uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
     uint32_t   sent, held, copies; /* lists */
     sbl_squeue ready;
