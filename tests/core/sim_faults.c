@@ -99,9 +99,9 @@ static void stand_still(sim *w, int number, uint32_t fault)
 
     w->n_faults++;
     sim_trace(w, "%d: %s until %.3f", number, fault == F_CUTS ? "is cut off" : "stands still", (double)end / 1e9);
-    if (fault == F_CUTS)
+    if (fault == F_CUTS && end > w->procs[number].cut_until)
         w->procs[number].cut_until = end;
-    else
+    else if (fault == F_PAUSES && end > w->procs[number].paused_until)
         w->procs[number].paused_until = end;
 }
 

@@ -145,7 +145,7 @@ void sim_child_gathered(sim *w, proc *p, run *r)
 {
     event *e;
 
-    if (--r->awaits)
+    if (!r->awaits || --r->awaits)
         return;
     e    = sim_at(w, w->now, sim_number(w, p), after_children);
     e->a = r->id;

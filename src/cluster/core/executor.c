@@ -109,6 +109,7 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
             memcpy(item->arg, arg, order.arg_size);
         item->run.arg      = item->arg;
         item->run.arg_size = order.arg_size;
+        sbl_item_may_be_given(x, item);
         if (!item->missing)
             sbl_item_start(x, item);
     }
@@ -135,7 +136,7 @@ static void hear_stop(sbl_executor *x, sbl_reader *r)
     } else if (take_back(x, item)) {
         sbl_item_end(x, item);
     } else {
-        sbl_item_unready(x, item);
+        sbl_item_is_kept(x, item);
         item->state = SBL_I_STOPPED;
         x->calls.interrupt(x->calls.arg, item);
     }
@@ -175,20 +176,39 @@ static void hear_fetch(sbl_executor *x, sbl_reader *r)
     x->calls.fetch(x->calls.arg, item, task, attempt, size, worker, 0);
 }
 
-/* The newest first: they would have to wait longest. */
-static void hear_give(sbl_executor *x, sbl_reader *r)
+/* It was sent ahead: what it waits for is made here, and it goes where that goes. */
+static int waits_for_own(const sbl_item *item)
 {
-    uint32_t  n    = sbl_hear_u32(r);
-    sbl_item *item = x->newest, *older;
+    for (uint32_t i = 0; item->missing && i < item->run.n_inputs; i++)
+        if (item->inputs[i].item && item->inputs[i].item->state != SBL_I_COMING &&
+            item->inputs[i].item->state != SBL_I_HERE)
+            return 1;
+    return 0;
+}
 
-    for (; item && n; item = older) {
+/* The newest first: they would have to wait longest. Returns how many of n are left to be given. */
+static uint32_t give(sbl_executor *x, uint32_t n, int with_users)
+{
+    for (sbl_item *item = x->newest, *older; item && n; item = older) {
         older = item->older;
-        if (item->users || !x->calls.take_back(x->calls.arg, item)) /* what was sent ahead of others goes with them */
+        if ((item->users && !with_users) || waits_for_own(item) || !take_back(x, item))
             continue;
         sbl_executor_say_name(x, SBL_GAVE, item->task, item->attempt);
         sbl_item_end(x, item);
         n--;
     }
+    return n;
+}
+
+/* What others were sent ahead for is given last: they go back with it, as the scheduler says. */
+static void hear_give(sbl_executor *x, sbl_reader *r)
+{
+    uint32_t n = sbl_hear_u32(r);
+
+    if (r->failed)
+        return;
+    n = give(x, n, 0);
+    give(x, n, 1);
     sbl_executor_say_name(x, SBL_GAVE, 0, 0);
 }
 

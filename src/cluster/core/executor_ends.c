@@ -40,7 +40,7 @@ void sbl_executor_finished(sbl_executor *x, sbl_item *item, void *value, uint64_
         sbl_item_end(x, item);
         return;
     }
-    sbl_item_unready(x, item);
+    sbl_item_is_kept(x, item);
     sbl_item_let_inputs_go(x, item);
     sbl_executor_say_name(x, SBL_READY, item->task, item->attempt);
     w = &x->out.words;
@@ -96,7 +96,7 @@ void sbl_executor_lacking(sbl_executor *x, sbl_item *item)
 
 void sbl_executor_unreadable(sbl_executor *x, sbl_item *item, uint32_t input)
 {
-    sbl_item_unready(x, item);
+    sbl_item_is_kept(x, item);
     if (item->state != SBL_I_STOPPED)
         sbl_executor_say_lack(x, item, item->inputs[input].item, SBL_MADE_THERE);
     sbl_item_end(x, item);

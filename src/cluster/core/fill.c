@@ -26,13 +26,13 @@ static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t
     return n;
 }
 
-/* Who gave it may be asked again if somebody else gets it. */
+/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round. */
 static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
 {
     if (!(t->flags & SBL_WAS_GIVEN))
         return;
     t->flags &= (uint8_t)~SBL_WAS_GIVEN;
-    if (t->giver == worker)
+    if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))
         return;
     sbl_peer_at(s, t->giver)->n_moved++;
     sbl_peer_at(s, t->giver)->has_given = 0;
@@ -107,11 +107,11 @@ static void send_ahead(sbl_scheduler *s, uint32_t worker)
     }
 }
 
-/* Whether a worker may be given this root: results of others fill its memory. If all that it has waits for other tasks, it may: it
-   would never have room otherwise. */
-static int has_memory_for(const sbl_scheduler *s, const sbl_peer *w, const sbl_stask *t)
+/* Whether a worker may be given a root of that size: results of others fill its memory. If all that it has waits for other tasks,
+   it may: it would never have room otherwise. */
+static int has_memory_for(const sbl_peer *w, uint64_t size)
 {
-    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || w->managed + w->promised + sbl_size_of(s, t) <= w->limit / 5 * 4;
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || w->managed + w->promised + size <= w->limit / 5 * 4;
 }
 
 /* The next task for a worker from its own queue or that of the client whose turn it is; 0: there is none. */
@@ -122,7 +122,7 @@ static uint32_t next_for(sbl_scheduler *s, const sbl_peer *w, int *is_root)
 
     if (s->roots)
         root = sbl_squeue_first(&sbl_peer_at(s, s->roots)->roots, &root_priority);
-    *is_root = root && (!own || root_priority > own_priority) && has_memory_for(s, w, sbl_task_at(s, root));
+    *is_root = root && (!own || root_priority > own_priority) && has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root)));
     return *is_root ? root : own;
 }
 
@@ -204,7 +204,7 @@ static void fill(sbl_scheduler *s, uint32_t worker)
     } else if (sbl_n_runnable(w) <= sbl_places_of(w)) {
         sbl_hungry_add(s, worker);
     }
-    if (!sbl_is_busy(w))
+    if (!sbl_is_busy(w) && has_memory_for(w, 0))
         ask_other(s, worker);
 }
 

@@ -66,7 +66,15 @@ sbl_item *sbl_item_make(sbl_executor *x, uint32_t task, uint32_t attempt, int st
     return item;
 }
 
-void sbl_item_unready(sbl_executor *x, sbl_item *item)
+void sbl_item_may_be_given(sbl_executor *x, sbl_item *item)
+{
+    item->older = x->newest;
+    if (x->newest)
+        x->newest->newer = item;
+    x->newest = item;
+}
+
+void sbl_item_is_kept(sbl_executor *x, sbl_item *item)
 {
     if (item->newer)
         item->newer->older = item->older;
@@ -124,7 +132,7 @@ void sbl_item_end(sbl_executor *x, sbl_item *item)
 
     *link = item->next;
     x->n--;
-    sbl_item_unready(x, item);
+    sbl_item_is_kept(x, item);
     while (item->users) {
         sbl_input *in = item->users;
 
@@ -144,10 +152,6 @@ void sbl_item_start(sbl_executor *x, sbl_item *item)
     for (uint32_t i = 0; i < item->run.n_inputs; i++)
         item->values[i] = item->inputs[i].item->value;
     item->state = SBL_I_READY;
-    item->older = x->newest;
-    if (x->newest)
-        x->newest->newer = item;
-    x->newest = item;
     x->calls.run(x->calls.arg, item, &item->run);
 }
 

@@ -21,7 +21,7 @@ typedef struct sbl_input {
 
 struct sbl_item {
     sbl_item *next;          /* with the same hash */
-    sbl_item *newer, *older; /* of those that are ready */
+    sbl_item *newer, *older; /* of those that may be given back */
     sbl_input *users;        /* tasks here that have it as an input */
     uint32_t  task, attempt;
     uint8_t   state;
@@ -44,7 +44,7 @@ struct sbl_executor {
     sbl_outbox         out;
     sbl_item         **table; /* a power of two */
     uint32_t           room, n;
-    sbl_item          *newest; /* of those that are ready */
+    sbl_item          *newest; /* of those that may be given back: tasks, as long as they have not ended */
     int                no_memory;
 };
 
@@ -55,8 +55,9 @@ sbl_item *sbl_item_find(const sbl_executor *x, uint32_t task, uint32_t attempt);
 sbl_item *sbl_item_make(sbl_executor *x, uint32_t task, uint32_t attempt, int state);
 /** It is gone. Those who wait for it will hear of that by the scheduler. */
 void sbl_item_end(sbl_executor *x, sbl_item *item);
-/** Out of the list of those that are ready. */
-void sbl_item_unready(sbl_executor *x, sbl_item *item);
+/** Into the list of those that may be given back, or out of it. */
+void sbl_item_may_be_given(sbl_executor *x, sbl_item *item);
+void sbl_item_is_kept(sbl_executor *x, sbl_item *item);
 /** Ends it if nobody here uses it, and nobody elsewhere needs it. */
 void sbl_item_look(sbl_executor *x, sbl_item *item);
 /** `of` has it as an input from now on. */
