@@ -82,10 +82,10 @@ static void answer(sbl_scheduler *s, uint32_t peer, uint32_t client)
 
     memset(&boxes[slot_of(peer)], 0, sizeof(mailbox));
     while ((kind = sbl_letter_next(&r, &frame)))
-        while (!sbl_reader_is_at_end(&r) && (kind == SBL_RUN || kind == SBL_DONE)) {
-            if (kind == SBL_RUN) {
+        while (!sbl_reader_is_at_end(&r) && (kind == SBL_LETTER_RUN || kind == SBL_LETTER_DONE)) {
+            if (kind == SBL_LETTER_RUN) {
                 sbl_order  order;
-                sbl_words *w = sbl_outbox_item(&out, SBL_READY);
+                sbl_words *w = sbl_outbox_item(&out, SBL_LETTER_READY);
 
                 sbl_hear_order(&order, &r);
                 skip_inputs(&r, order.n_inputs);
@@ -112,7 +112,7 @@ static void say_tasks(sbl_outbox *out, const char *pattern, uint64_t first, uint
     const int is_chain = !strcmp(pattern, "chain"), is_tree = !strcmp(pattern, "tree");
 
     if (!is_chain && !is_tree) {
-        sbl_words *w = sbl_outbox_item(out, SBL_TASKS);
+        sbl_words *w = sbl_outbox_item(out, SBL_LETTER_TASKS);
 
         sbl_say_group(w, &(sbl_group){.serial = first, .n = n, .spec = 1, .arg_size = 8});
         for (uint32_t i = 0; i < n; i++)
@@ -120,7 +120,7 @@ static void say_tasks(sbl_outbox *out, const char *pattern, uint64_t first, uint
         return;
     }
     for (uint64_t i = first; i < first + n; i++) {
-        sbl_words     *w = sbl_outbox_item(out, SBL_TASKS);
+        sbl_words     *w = sbl_outbox_item(out, SBL_LETTER_TASKS);
         const uint32_t k = i == 1 ? 0 : is_chain ? 1 : i < 4 ? 1 : 2;
 
         sbl_say_group(w, &(sbl_group){.serial = i, .n = 1, .spec = 1, .n_inputs = k, .arg_size = 8});
@@ -134,12 +134,12 @@ static void say_tasks(sbl_outbox *out, const char *pattern, uint64_t first, uint
 
 int main(int argc, char **argv)
 {
-    const char          *pattern = argc > 1 ? argv[1] : "map";
-    const uint64_t       n_tasks = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+    const char          *pattern   = argc > 1 ? argv[1] : "map";
+    const uint64_t       n_tasks   = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     const uint32_t       n_workers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1;
     const int32_t        threads   = argc > 4 ? atoi(argv[4]) : 1;
-    sbl_scheduler       *s = sbl_scheduler_create(&(sbl_scheduler_calls){take, drop, introduce, NULL}, NULL);
-    sbl_outbox           out = {0};
+    sbl_scheduler       *s         = sbl_scheduler_create(&(sbl_scheduler_calls){take, drop, introduce, NULL}, NULL);
+    sbl_outbox           out       = {0};
     sbl_scheduler_counts counts;
     uint32_t             client;
     const char          *wrong;
@@ -149,7 +149,8 @@ int main(int argc, char **argv)
     client = sbl_scheduler_client_came(s, 0);
     for (uint32_t i = 0; i < n_workers; i++)
         sbl_scheduler_worker_came(s, threads, 0);
-    sbl_say_spec(sbl_outbox_item(&out, SBL_SPEC), &(sbl_spec){.number = 1, .name = "null", .where = "", .code = ""});
+    sbl_say_spec(sbl_outbox_item(&out, SBL_LETTER_SPEC),
+                 &(sbl_spec){.number = 1, .name = "null", .where = "", .code = ""});
     for (uint64_t i = 1; i <= n_tasks; i += 1000) {
         say_tasks(&out, pattern, i, (uint32_t)(n_tasks - i + 1 < 1000 ? n_tasks - i + 1 : 1000));
         hear(s, client, &out);
@@ -161,7 +162,7 @@ int main(int argc, char **argv)
     printf("%s: %llu of %llu tasks done, %u workers: %.0f ns a task; %u tasks, %u edges at the peak%s%s\n", pattern,
            (unsigned long long)n_done, (unsigned long long)n_tasks, n_workers, (double)spent / (double)n_tasks,
            counts.tasks, counts.edges, wrong ? "; WRONG: " : "", wrong ? wrong : "");
-    sbl_say_u64(sbl_outbox_item(&out, SBL_RELEASE), 1);
+    sbl_say_u64(sbl_outbox_item(&out, SBL_LETTER_RELEASE), 1);
     sbl_say_u64(&out.words, n_tasks);
     spent = 0;
     hear(s, client, &out);

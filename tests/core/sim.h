@@ -16,7 +16,7 @@
 #include "cluster/core/scheduler.h"
 #include "cluster/core/submitter.h"
 
-#define MS 1000000ll
+#define MS     1000000ll
 #define SECOND 1000000000ll
 
 typedef struct sim  sim;
@@ -27,46 +27,46 @@ enum { FROM_PLAN, FROM_GRAPH, FROM_NET, FROM_FAULTS, FROM_TASKS, FROM_CLIENTS, F
 
 /* What may go wrong, or be unusual, in a run; each seed draws which. */
 enum {
-    F_SPIKES       = 1 << 0, /* letters that take much longer */
-    F_SLOW_LINKS   = 1 << 1,
-    F_CUTS         = 1 << 2,  /* a process's links stand still for a while */
-    F_RESETS       = 1 << 3,  /* its link to the scheduler breaks, at any letter */
-    F_PEER_RESETS  = 1 << 4,  /* links between workers break */
-    F_CRASHES      = 1 << 5,  /* a worker ends, and its links are closed */
-    F_POWER        = 1 << 6,  /* it ends, and nobody is told */
-    F_PAUSES       = 1 << 7,  /* it stands still, and goes on */
-    F_LEAVES       = 1 << 8,  /* it leaves as planned */
-    F_WAVES        = 1 << 9,  /* workers come late */
-    F_CLIENT_GONE  = 1 << 10, /* a client ends */
-    F_ALL_AT_ONCE  = 1 << 11, /* all workers end */
-    F_CLOCKS       = 1 << 12, /* clocks drift, timers are late */
-    F_EVICTS       = 1 << 13, /* values are read back late */
-    F_DISK         = 1 << 14, /* or can't be read back */
-    F_FAILING      = 1 << 15, /* tasks that fail */
-    F_FLAKY        = 1 << 16, /* that fail at first */
-    F_CHAINS       = 1 << 17, /* that return a task */
-    F_NESTED       = 1 << 18, /* that submit tasks and wait for them */
-    F_POISON       = 1 << 19, /* that end each worker that they run on */
-    F_CRASHING     = 1 << 20, /* that end a worker once or twice */
-    F_CANCELS      = 1 << 21,
-    F_SIZES        = 1 << 22, /* results of other sizes than declared */
-    F_DATA         = 1 << 23,
-    F_LARGE        = 1 << 24, /* values that are not told */
-    F_EARLY        = 1 << 25, /* futures are released before they are done */
-    F_HALF_SAID    = 1 << 26, /* a worker ends between two letters that it says */
-    F_FEW_LOSSES   = 1 << 27, /* few workers may end under a task */
-    F_ALL          = (1 << 28) - 1
+    F_SPIKES      = 1 << 0, /* letters that take much longer */
+    F_SLOW_LINKS  = 1 << 1,
+    F_CUTS        = 1 << 2,  /* a process's links stand still for a while */
+    F_RESETS      = 1 << 3,  /* its link to the scheduler breaks, at any letter */
+    F_PEER_RESETS = 1 << 4,  /* links between workers break */
+    F_CRASHES     = 1 << 5,  /* a worker ends, and its links are closed */
+    F_POWER       = 1 << 6,  /* it ends, and nobody is told */
+    F_PAUSES      = 1 << 7,  /* it stands still, and goes on */
+    F_LEAVES      = 1 << 8,  /* it leaves as planned */
+    F_WAVES       = 1 << 9,  /* workers come late */
+    F_CLIENT_GONE = 1 << 10, /* a client ends */
+    F_ALL_AT_ONCE = 1 << 11, /* all workers end */
+    F_CLOCKS      = 1 << 12, /* clocks drift, timers are late */
+    F_EVICTS      = 1 << 13, /* values are read back late */
+    F_DISK        = 1 << 14, /* or can't be read back */
+    F_FAILING     = 1 << 15, /* tasks that fail */
+    F_FLAKY       = 1 << 16, /* that fail at first */
+    F_CHAINS      = 1 << 17, /* that return a task */
+    F_NESTED      = 1 << 18, /* that submit tasks and wait for them */
+    F_POISON      = 1 << 19, /* that end each worker that they run on */
+    F_CRASHING    = 1 << 20, /* that end a worker once or twice */
+    F_CANCELS     = 1 << 21,
+    F_SIZES       = 1 << 22, /* results of other sizes than declared */
+    F_DATA        = 1 << 23,
+    F_LARGE       = 1 << 24, /* values that are not told */
+    F_EARLY       = 1 << 25, /* futures are released before they are done */
+    F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
+    F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
+    F_ALL         = (1 << 28) - 1
 };
 
 typedef struct plan {
     uint64_t seed;
     uint32_t workers, clients, tasks, faults, threads;
-    int64_t  faults_end;                        /* all is quiet from then on */
-    double   delay, fault_every;                /* ns, means */
-    double   duration;                          /* of a task, ns, mean */
-    uint32_t most_inputs, most_kills;           /* crashes of workers in all */
-    int      is_quiet;                          /* no fault that a task could notice */
-    int      is_big;                            /* --tasks: no history is kept */
+    int64_t  faults_end;              /* all is quiet from then on */
+    double   delay, fault_every;      /* ns, means */
+    double   duration;                /* of a task, ns, mean */
+    uint32_t most_inputs, most_kills; /* crashes of workers in all */
+    int      is_quiet;                /* no fault that a task could notice */
+    int      is_big;                  /* --tasks: no history is kept */
     int      check_every;
 } plan;
 
@@ -139,16 +139,16 @@ typedef struct offer {
 
 enum { QUEUED, RUNNING, NESTING, ENDING };
 typedef struct run {
-    sbl_item     *item;
-    const sbl_run *order;
-    uint32_t      node;
-    int           state, is_stopped;
-    uint32_t      awaits;
-    uint32_t      first; /* future of its first child */
-    int           child_failed;
-    uint32_t      child_status;
-    uint64_t      id;
-    struct run   *next;
+    sbl_item           *item;
+    const sbl_task_run *order;
+    uint32_t            node;
+    int                 state, is_stopped;
+    uint32_t            awaits;
+    uint32_t            first; /* future of its first child */
+    int                 child_failed;
+    uint32_t            child_status;
+    uint64_t            id;
+    struct run         *next;
 } run;
 
 enum { THE_SCHEDULER, A_WORKER, A_CLIENT };
@@ -169,7 +169,7 @@ struct proc {
     uint64_t      held, limit; /* bytes of its values */
     uint64_t      letters;
     int           is_lost; /* the scheduler was told that it is gone */
-    uint32_t     *met; /* by slot: workers that it was introduced to */
+    uint32_t     *met;     /* by slot: workers that it was introduced to */
     /* as a client */
     uint32_t program, next_batch, unfinished;
     int      is_finished;
@@ -239,9 +239,9 @@ void   *sim_grow(void *items, uint32_t *room, uint32_t n, size_t size);
 /** An event for later; the caller fills in what it brings. Valid until the next. */
 event *sim_at(sim *w, int64_t time, int proc, void (*act)(sim *w, event *e));
 /** Runs till nothing is left, or something is wrong. */
-void sim_run(sim *w);
-void sim_say_wrong(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void sim_trace(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void   sim_run(sim *w);
+void   sim_say_wrong(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void   sim_trace(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 value *sim_value(sim *w, proc *p, uint64_t hash, uint64_t size);
 void   sim_forget(sim *w, proc *p, value *v);
 
@@ -254,7 +254,7 @@ uint32_t sim_first_awaited(const sim *w, const program *p);
 
 /* sim_net.c */
 /** When something of that size, sent now, arrives. */
-int64_t sim_arrival(sim *w, int from, int to, uint64_t size);
+int64_t  sim_arrival(sim *w, int from, int to, uint64_t size);
 uint32_t sim_epoch(sim *w, int from, int to);
 /** All that is under way between two is lost. */
 void sim_reset(sim *w, int a, int b);
@@ -283,22 +283,22 @@ void sim_child_gathered(sim *w, proc *p, run *r);
 void sim_start_runs(sim *w, proc *p);
 
 /* sim_fetch.c */
-void sim_ask(sim *w, proc *p, fetch *f);
+void   sim_ask(sim *w, proc *p, fetch *f);
 fetch *sim_fetch(sim *w, proc *p, int from, uint32_t task, uint32_t attempt);
-void sim_offer(sim *w, proc *p, uint32_t task, uint32_t attempt, uint32_t worker);
+void   sim_offer(sim *w, proc *p, uint32_t task, uint32_t attempt, uint32_t worker);
 /** Those that wait for that process get nothing. */
 void sim_fetches_fail(sim *w, proc *p, int from, int64_t delay);
 void sim_fetch_unlink(proc *p, fetch *f);
 
 /* sim_futures.c */
-void     sim_clientele_begin(sim *w, proc *p);
-void     sim_clientele_end(sim *w, proc *p);
-void     sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
-void     sim_release(sim *w, proc *p, uint32_t place);
-void     sim_cancel(sim *w, proc *p, uint32_t place);
-void     sim_gather(sim *w, proc *p, uint32_t place);
-void     sim_gathered(sim *w, proc *p, uint64_t serial, uint64_t hash, int found, int from);
-int      sim_future_is_settled(const future *f);
+void sim_clientele_begin(sim *w, proc *p);
+void sim_clientele_end(sim *w, proc *p);
+void sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
+void sim_release(sim *w, proc *p, uint32_t place);
+void sim_cancel(sim *w, proc *p, uint32_t place);
+void sim_gather(sim *w, proc *p, uint32_t place);
+void sim_gathered(sim *w, proc *p, uint64_t serial, uint64_t hash, int found, int from);
+int  sim_future_is_settled(const future *f);
 
 /* sim_client.c */
 int  sim_client(sim *w, uint32_t program);

@@ -56,7 +56,7 @@ static void say_spare(sim *w, proc *p)
 
 static void fail(sim *w, proc *p, run *r, sabal_status status)
 {
-    sabal_error err = SABAL_ERROR_INIT;
+    sabal_error err  = SABAL_ERROR_INIT;
     sbl_item   *item = r->item;
 
     err.status = status;
@@ -67,8 +67,8 @@ static void fail(sim *w, proc *p, run *r, sabal_status status)
 
 static void finish(sim *w, proc *p, run *r)
 {
-    const node *d     = &w->nodes[r->node];
-    sbl_item   *item  = r->item;
+    const node *d                 = &w->nodes[r->node];
+    sbl_item   *item              = r->item;
     char        bytes[SBL_INLINE] = {0};
     value      *v;
 
@@ -247,7 +247,8 @@ void sim_start_runs(sim *w, proc *p)
         check_inputs(w, p, r, "begins");
         if (p->specs[r->order->spec % MANY_SPECS] != d->spec)
             sim_say_wrong(w, "process %d runs node %u as of another spec", sim_number(w, p), r->node);
-        if (r->order->n_inputs && sim_has(w, F_DISK) && w->now < w->plan.faults_end && sim_chance(w, FROM_MEMORY, 0.02)) {
+        if (r->order->n_inputs && sim_has(w, F_DISK) && w->now < w->plan.faults_end &&
+            sim_chance(w, FROM_MEMORY, 0.02)) {
             sbl_item      *item  = r->item;
             const uint32_t input = sim_below(w, FROM_MEMORY, r->order->n_inputs);
 
@@ -302,7 +303,7 @@ static void on_forget(void *arg, void *v)
     sim_forget(((proc *)arg)->world, arg, v);
 }
 
-static void on_run(void *arg, sbl_item *item, const sbl_run *order)
+static void on_run(void *arg, sbl_item *item, const sbl_task_run *order)
 {
     proc    *p = arg;
     sim     *w = p->world;
@@ -355,8 +356,8 @@ static void on_fetch(void *arg, sbl_item *item, uint32_t task, uint32_t attempt,
 {
     proc  *p = arg;
     sim   *w = p->world;
-    fetch *f = sim_fetch(w, p, worker == SBL_CLIENT_HAS ? sim_proc_of(w, client) : sim_proc_of(w, worker), task,
-                         attempt);
+    fetch *f =
+        sim_fetch(w, p, worker == SBL_CLIENT_HAS ? sim_proc_of(w, client) : sim_proc_of(w, worker), task, attempt);
 
     f->item            = item;
     f->waits_for_offer = worker == SBL_CLIENT_HAS;
@@ -384,7 +385,7 @@ static void on_stop_fetch(void *arg, sbl_item *item)
 
 static void beat(sim *w, event *e)
 {
-    proc   *p = &w->procs[e->proc];
+    proc   *p     = &w->procs[e->proc];
     int64_t after = 200 * MS;
 
     if (!p->is_linked)
@@ -403,11 +404,11 @@ int sim_worker(sim *w, uint32_t threads)
     const sbl_executor_calls calls  = {on_spec,      on_value_of, on_forget,     on_run, on_take_back,
                                        on_interrupt, on_fetch,    on_stop_fetch, p};
 
-    p->world   = w;
-    p->kind    = A_WORKER;
-    p->threads = threads;
-    p->drift   = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
-    p->limit   = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
+    p->world    = w;
+    p->kind     = A_WORKER;
+    p->threads  = threads;
+    p->drift    = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
+    p->limit    = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
     p->executor = sbl_executor_create(&calls);
     p->met      = calloc(SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
@@ -427,8 +428,8 @@ void sim_worker_hear(sim *w, event *e)
     sabal_status status = SABAL_OK;
 
     while (!status && (kind = sbl_letter_next(&letter, &frame))) {
-        status = kind < SBL_WSPEC ? sbl_submitter_hear(&p->own.submitter, start, (size_t)(frame.at - start))
-                                  : sbl_executor_hear(p->executor, start, (size_t)(frame.at - start));
+        status = kind < SBL_LETTER_WSPEC ? sbl_submitter_hear(&p->own.submitter, start, (size_t)(frame.at - start))
+                                         : sbl_executor_hear(p->executor, start, (size_t)(frame.at - start));
         start  = frame.at;
     }
     if (status)

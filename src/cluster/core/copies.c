@@ -138,7 +138,7 @@ static void promote(sbl_scheduler *s, uint32_t task)
     t->at     = SBL_AT_WORKERS;
     t->worker = sbl_copy_first(s, t);
     end_copy(s, t->copies);
-    sbl_list_add(s, &sbl_peer_at(s, t->worker)->held, task);
+    sbl_tasks_add(s, &sbl_peer_at(s, t->worker)->held, task);
 }
 
 int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
@@ -152,7 +152,7 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
             end_copy(s, number);
         return 0;
     }
-    sbl_list_remove(s, &sbl_peer_at(s, worker)->held, task);
+    sbl_tasks_remove(s, &sbl_peer_at(s, worker)->held, task);
     t->worker = 0;
     if (!t->copies)
         return 1;
@@ -162,7 +162,7 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
 
 static void say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task)
 {
-    sbl_words *w = sbl_letter_to(s, worker, SBL_DROP);
+    sbl_words *w = sbl_letter_to(s, worker, SBL_LETTER_DROP);
 
     sbl_say_u32(w, task);
     sbl_say_u32(w, sbl_task_at(s, task)->attempt);
@@ -174,7 +174,7 @@ void sbl_copies_drop(sbl_scheduler *s, uint32_t task)
 
     if (t->at == SBL_AT_WORKERS && t->worker) {
         say_drop(s, t->worker, task);
-        sbl_list_remove(s, &sbl_peer_at(s, t->worker)->held, task);
+        sbl_tasks_remove(s, &sbl_peer_at(s, t->worker)->held, task);
         t->worker = 0;
     }
     while (t->copies) {
@@ -205,7 +205,7 @@ void sbl_data_leaves_client(sbl_scheduler *s, uint32_t client)
         const uint32_t task = p->data;
         sbl_stask     *t    = sbl_task_at(s, task);
 
-        sbl_list_remove(s, &p->data, task);
+        sbl_tasks_remove(s, &p->data, task);
         t->at     = SBL_AT_WORKERS;
         t->worker = 0;
         if (t->copies)

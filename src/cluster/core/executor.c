@@ -82,7 +82,7 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
         x->no_memory = 1;
         return;
     }
-    item->run = (sbl_run){.task = order.task, .attempt = order.attempt, .spec = order.spec, .rank = order.rank};
+    item->run = (sbl_task_run){.task = order.task, .attempt = order.attempt, .spec = order.spec, .rank = order.rank};
     if (order.n_inputs && !make_room_for_inputs(item, order.n_inputs))
         x->no_memory = 1;
     for (uint32_t i = 0; i < order.n_inputs; i++) {
@@ -130,7 +130,8 @@ static void hear_stop(sbl_executor *x, sbl_reader *r)
 
     if (!item || item->is_copy || item->state == SBL_I_STOPPED)
         return;
-    if (item->state == SBL_I_HERE) { /* it ended meanwhile: the scheduler will take no notice of that, and needs no value */
+    if (item->state ==
+        SBL_I_HERE) { /* it ended meanwhile: the scheduler will take no notice of that, and needs no value */
         item->is_dropped = 1;
         sbl_item_look(x, item);
     } else if (take_back(x, item)) {
@@ -171,8 +172,8 @@ static void hear_fetch(sbl_executor *x, sbl_reader *r)
     }
     item->is_copy  = 1;
     item->is_asked = 1;
-    item->size    = size;
-    item->worker  = worker;
+    item->size     = size;
+    item->worker   = worker;
     x->calls.fetch(x->calls.arg, item, task, attempt, size, worker, 0);
 }
 
@@ -193,7 +194,7 @@ static uint32_t give(sbl_executor *x, uint32_t n, int with_users)
         older = item->older;
         if ((item->users && !with_users) || waits_for_own(item) || !take_back(x, item))
             continue;
-        sbl_executor_say_name(x, SBL_GAVE, item->task, item->attempt);
+        sbl_executor_say_name(x, SBL_LETTER_GAVE, item->task, item->attempt);
         sbl_item_end(x, item);
         n--;
     }
@@ -209,7 +210,7 @@ static void hear_give(sbl_executor *x, sbl_reader *r)
         return;
     n = give(x, n, 0);
     give(x, n, 1);
-    sbl_executor_say_name(x, SBL_GAVE, 0, 0);
+    sbl_executor_say_name(x, SBL_LETTER_GAVE, 0, 0);
 }
 
 static void hear_spec(sbl_executor *x, sbl_reader *r)
@@ -224,8 +225,8 @@ static void hear_spec(sbl_executor *x, sbl_reader *r)
 sabal_status sbl_executor_hear(sbl_executor *x, const void *bytes, size_t size)
 {
     static void (*const HEAR[])(sbl_executor * x, sbl_reader * r) = {
-        [SBL_WSPEC] = hear_spec, [SBL_RUN] = hear_run,     [SBL_STOP] = hear_stop,
-        [SBL_DROP] = hear_drop,  [SBL_FETCH] = hear_fetch, [SBL_GIVE] = hear_give};
+        [SBL_LETTER_WSPEC] = hear_spec, [SBL_LETTER_RUN] = hear_run,     [SBL_LETTER_STOP] = hear_stop,
+        [SBL_LETTER_DROP] = hear_drop,  [SBL_LETTER_FETCH] = hear_fetch, [SBL_LETTER_GIVE] = hear_give};
     sbl_reader frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     uint32_t   kind;
 
@@ -262,7 +263,8 @@ void sbl_executor_destroy(sbl_executor *x)
     if (!x)
         return;
     for (uint32_t i = 0; i < x->room; i++)
-        for (sbl_item *item = x->table[i]; item; item = item->next) { /* each ends in its own turn, not with its last user */
+        for (sbl_item *item = x->table[i]; item;
+             item           = item->next) { /* each ends in its own turn, not with its last user */
             item->is_dropped = item->is_told = 0;
             item->is_asked                   = 1;
         }

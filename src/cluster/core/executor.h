@@ -13,13 +13,13 @@ typedef struct sbl_executor sbl_executor;
 typedef struct sbl_item     sbl_item; /* a task that is to run here, or a value, or first the one and then the other */
 
 /** A task whose inputs are here. All is borrowed: until it has ended. */
-typedef struct sbl_run {
+typedef struct sbl_task_run {
     uint32_t     task, attempt, spec;
     uint64_t     rank;
     const void  *arg;
     uint32_t     arg_size, n_inputs;
     void *const *inputs;
-} sbl_run;
+} sbl_task_run;
 
 typedef struct sbl_executor_calls {
     /** What tasks of this number have in common; replaces what it meant before. Borrowed. */
@@ -29,7 +29,7 @@ typedef struct sbl_executor_calls {
     /** Nobody needs it any more. */
     void (*forget)(void *arg, void *value);
     /** Starts it, on whatever thread: its end is told by sbl_executor_finished(), _failed() or _chained(), not from within. */
-    void (*run)(void *arg, sbl_item *item, const sbl_run *run);
+    void (*run)(void *arg, sbl_item *item, const sbl_task_run *run);
     /** 1: it had not begun, and never will. */
     int (*take_back)(void *arg, sbl_item *item);
     /** It is asked to end soon; its end is told all the same. */

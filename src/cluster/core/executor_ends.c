@@ -15,7 +15,7 @@ void sbl_executor_say_name(sbl_executor *x, uint32_t kind, uint32_t task, uint32
 
 void sbl_executor_say_lack(sbl_executor *x, const sbl_item *task, const sbl_item *input, uint32_t worker)
 {
-    sbl_executor_say_name(x, SBL_LACK, task ? task->task : 0, task ? task->attempt : 0);
+    sbl_executor_say_name(x, SBL_LETTER_LACK, task ? task->task : 0, task ? task->attempt : 0);
     sbl_say_u32(&x->out.words, input->task);
     sbl_say_u32(&x->out.words, input->attempt);
     sbl_say_u32(&x->out.words, worker);
@@ -23,7 +23,7 @@ void sbl_executor_say_lack(sbl_executor *x, const sbl_item *task, const sbl_item
 
 void sbl_executor_say_failure(sbl_executor *x, const sbl_item *item, const sabal_error *err)
 {
-    sbl_executor_say_name(x, SBL_ENDED, item->task, item->attempt);
+    sbl_executor_say_name(x, SBL_LETTER_ENDED, item->task, item->attempt);
     sbl_say_u32(&x->out.words, 0);
     sbl_say_failure(&x->out.words, err);
 }
@@ -42,7 +42,7 @@ void sbl_executor_finished(sbl_executor *x, sbl_item *item, void *value, uint64_
     }
     sbl_item_is_kept(x, item);
     sbl_item_let_inputs_go(x, item);
-    sbl_executor_say_name(x, SBL_READY, item->task, item->attempt);
+    sbl_executor_say_name(x, SBL_LETTER_READY, item->task, item->attempt);
     w = &x->out.words;
     sbl_say_u64(w, ns);
     sbl_say_u64(w, size);
@@ -65,7 +65,7 @@ void sbl_executor_failed(sbl_executor *x, sbl_item *item, const sabal_error *err
 void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial)
 {
     if (item->state != SBL_I_STOPPED) {
-        sbl_executor_say_name(x, SBL_CHAIN, item->task, item->attempt);
+        sbl_executor_say_name(x, SBL_LETTER_CHAIN, item->task, item->attempt);
         sbl_say_u64(&x->out.words, serial);
     }
     sbl_item_end(x, item);
@@ -74,7 +74,7 @@ void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial)
 void sbl_executor_fetched(sbl_executor *x, sbl_item *item, void *value)
 {
     if (!item->is_dropped)
-        sbl_executor_say_name(x, SBL_HAVE, item->task, item->attempt);
+        sbl_executor_say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);
     sbl_item_be_here(x, item, value);
     sbl_item_look(x, item);
 }
@@ -113,12 +113,12 @@ void *sbl_executor_find(const sbl_executor *x, uint32_t task, uint32_t attempt)
 
 void sbl_executor_spare(sbl_executor *x, uint32_t n)
 {
-    sbl_say_u32(sbl_outbox_item(&x->out, SBL_SPARE), n);
+    sbl_say_u32(sbl_outbox_item(&x->out, SBL_LETTER_SPARE), n);
 }
 
 void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit)
 {
-    sbl_words *w = sbl_outbox_item(&x->out, SBL_BEAT);
+    sbl_words *w = sbl_outbox_item(&x->out, SBL_LETTER_BEAT);
 
     sbl_say_u64(w, managed);
     sbl_say_u64(w, limit);
@@ -133,4 +133,3 @@ uint32_t sbl_executor_count(const sbl_executor *x)
 {
     return x->n;
 }
-

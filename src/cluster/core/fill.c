@@ -52,7 +52,7 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     w->n_ahead += t->missing != 0;
     w->promised += sbl_size_of(s, t);
     s->n_sent++;
-    sbl_list_add(s, &w->sent, task);
+    sbl_tasks_add(s, &w->sent, task);
     sbl_order_send(s, task, worker);
     if (t->dependents && !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
         s->no_memory = 1;
@@ -63,7 +63,7 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
     sbl_stask *t = sbl_task_at(s, task);
     sbl_peer  *w = sbl_peer_at(s, t->worker);
 
-    sbl_list_remove(s, &w->sent, task);
+    sbl_tasks_remove(s, &w->sent, task);
     w->n_sent--;
     w->n_ahead -= t->missing != 0;
     w->promised -= sbl_size_of(s, t);
@@ -76,7 +76,7 @@ static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);
 
-    int       n = 0;
+    int n = 0;
 
     for (uint32_t e = sbl_task_at(s, task)->dependents; e && n < SBL_LOOKED_AT; e = sbl_edge_at(s, e)->next, n++) {
         const uint32_t   owner = sbl_edge_at(s, e)->owner;
@@ -122,7 +122,8 @@ static uint32_t next_for(sbl_scheduler *s, const sbl_peer *w, int *is_root)
 
     if (s->roots)
         root = sbl_squeue_first(&sbl_peer_at(s, s->roots)->roots, &root_priority);
-    *is_root = root && (!own || root_priority > own_priority) && has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root)));
+    *is_root =
+        root && (!own || root_priority > own_priority) && has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root)));
     return *is_root ? root : own;
 }
 
@@ -172,7 +173,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
         v->is_asked = 1;
         if (!v->ready.n)
             sbl_rich_remove(s, other);
-        sbl_say_u32(sbl_letter_to(s, other, SBL_GIVE), (excess + 1) / 2);
+        sbl_say_u32(sbl_letter_to(s, other, SBL_LETTER_GIVE), (excess + 1) / 2);
         return;
     }
 }

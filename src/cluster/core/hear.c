@@ -15,7 +15,7 @@ void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker)
 
     if (!sbl_copy_is_at(s, task, worker))
         return;
-    w = sbl_letter_to(s, worker, SBL_DROP); /* it may be there, and only out of reach */
+    w = sbl_letter_to(s, worker, SBL_LETTER_DROP); /* it may be there, and only out of reach */
     sbl_say_u32(w, task);
     sbl_say_u32(w, sbl_task_at(s, task)->attempt);
     if (sbl_copy_remove(s, task, worker))
@@ -31,11 +31,13 @@ typedef void hear_fn(const sbl_saying *y);
 static hear_fn *listener(uint32_t kind, int is_worker)
 {
     static hear_fn *const CLIENTS[] = {
-        [SBL_SPEC] = sbl_hear_client_spec, [SBL_TASKS] = sbl_hear_tasks,   [SBL_DATA] = sbl_hear_data,
-        [SBL_RELEASE] = sbl_hear_release,  [SBL_CANCEL] = sbl_hear_cancel, [SBL_LOOK] = sbl_hear_look};
+        [SBL_LETTER_SPEC] = sbl_hear_client_spec, [SBL_LETTER_TASKS] = sbl_hear_tasks,
+        [SBL_LETTER_DATA] = sbl_hear_data,        [SBL_LETTER_RELEASE] = sbl_hear_release,
+        [SBL_LETTER_CANCEL] = sbl_hear_cancel,    [SBL_LETTER_LOOK] = sbl_hear_look};
     static hear_fn *const WORKERS[] = {
-        [SBL_READY] = sbl_hear_ready, [SBL_ENDED] = sbl_hear_ended, [SBL_CHAIN] = sbl_hear_chain, [SBL_LACK] = sbl_hear_lack,
-        [SBL_HAVE] = sbl_hear_have,   [SBL_GAVE] = sbl_hear_gave,   [SBL_SPARE] = sbl_hear_spare, [SBL_BEAT] = sbl_hear_beat};
+        [SBL_LETTER_READY] = sbl_hear_ready, [SBL_LETTER_ENDED] = sbl_hear_ended, [SBL_LETTER_CHAIN] = sbl_hear_chain,
+        [SBL_LETTER_LACK] = sbl_hear_lack,   [SBL_LETTER_HAVE] = sbl_hear_have,   [SBL_LETTER_GAVE] = sbl_hear_gave,
+        [SBL_LETTER_SPARE] = sbl_hear_spare, [SBL_LETTER_BEAT] = sbl_hear_beat};
 
     if (kind < sizeof CLIENTS / sizeof *CLIENTS)
         return CLIENTS[kind];
@@ -45,7 +47,7 @@ static hear_fn *listener(uint32_t kind, int is_worker)
 static void hear_letter(sbl_scheduler *s, uint32_t slot, uint32_t kind, sbl_reader *letter)
 {
     const sbl_saying y    = {.s = s, .slot = slot, .p = sbl_peer_at(s, slot), .r = letter};
-    hear_fn     *hear = listener(kind, y.p->is_worker);
+    hear_fn         *hear = listener(kind, y.p->is_worker);
 
     if (!hear) {
         sbl_break_off(&y, "a letter of a kind that it may not send");

@@ -67,7 +67,7 @@ void sbl_hear_client_spec(const sbl_saying *y)
 static void refuse(const sbl_saying *y, uint64_t serial)
 {
     sabal_error err = SABAL_ERROR_INIT;
-    sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_FAILED);
+    sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_LETTER_FAILED);
 
     sbl_error_set(&err, SABAL_ENOMEM, "the scheduler has no memory for a task");
     sbl_say_u64(w, serial);
@@ -208,7 +208,7 @@ void sbl_hear_data(const sbl_saying *y)
     }
     sbl_stask_set_state(y->s, t, SBL_T_DONE);
     if (!bytes)
-        sbl_list_add(y->s, &y->p->data, task);
+        sbl_tasks_add(y->s, &y->p->data, task);
 }
 
 /* Calls one for each task of a range of serials. */

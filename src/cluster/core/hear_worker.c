@@ -21,7 +21,7 @@ static uint32_t hear_attempt(const sbl_saying *y, uint32_t *said, uint32_t *atte
 
 static void say_drop(const sbl_saying *y, uint32_t task, uint32_t attempt)
 {
-    sbl_words *w = sbl_letter_to(y->s, y->slot, SBL_DROP);
+    sbl_words *w = sbl_letter_to(y->s, y->slot, SBL_LETTER_DROP);
 
     sbl_say_u32(w, task);
     sbl_say_u32(w, attempt);
@@ -126,8 +126,8 @@ void sbl_hear_chain(const sbl_saying *y)
 
 void sbl_hear_lack(const sbl_saying *y)
 {
-    uint32_t       said, attempt;
-    const uint32_t task  = hear_attempt(y, &said, &attempt);
+    uint32_t         said, attempt;
+    const uint32_t   task  = hear_attempt(y, &said, &attempt);
     const uint32_t   input = sbl_hear_u32(y->r), its = sbl_hear_u32(y->r), worker = sbl_hear_u32(y->r);
     const uint32_t   holder = worker == SBL_MADE_THERE ? y->slot : sbl_peer_slot(y->s, worker);
     const sbl_stask *in     = sbl_table_has(&y->s->tasks, input) ? sbl_task_at(y->s, input) : NULL;

@@ -20,23 +20,23 @@ typedef struct sbl_input {
 } sbl_input;
 
 struct sbl_item {
-    sbl_item *next;          /* with the same hash */
-    sbl_item *newer, *older; /* of those that may be given back */
-    sbl_input *users;        /* tasks here that have it as an input */
-    uint32_t  task, attempt;
-    uint8_t   state;
-    uint8_t   is_told;    /* the scheduler keeps the value: here it is only for those who use it */
-    uint8_t   is_dropped; /* the scheduler needs it no more */
-    uint8_t   is_copy;    /* it was made elsewhere */
-    uint8_t   is_asked;   /* the scheduler wants a copy here, whoever uses it */
-    uint32_t  worker;     /* from where it is fetched */
-    uint64_t  size;
-    void     *value;
-    uint32_t  missing;
-    sbl_run   run;
-    void    **values; /* of its inputs, when they are here */
-    sbl_input *inputs;
-    char     *arg;
+    sbl_item    *next;          /* with the same hash */
+    sbl_item    *newer, *older; /* of those that may be given back */
+    sbl_input   *users;         /* tasks here that have it as an input */
+    uint32_t     task, attempt;
+    uint8_t      state;
+    uint8_t      is_told;    /* the scheduler keeps the value: here it is only for those who use it */
+    uint8_t      is_dropped; /* the scheduler needs it no more */
+    uint8_t      is_copy;    /* it was made elsewhere */
+    uint8_t      is_asked;   /* the scheduler wants a copy here, whoever uses it */
+    uint32_t     worker;     /* from where it is fetched */
+    uint64_t     size;
+    void        *value;
+    uint32_t     missing;
+    sbl_task_run run;
+    void       **values; /* of its inputs, when they are here */
+    sbl_input   *inputs;
+    char        *arg;
 };
 
 struct sbl_executor {
@@ -47,7 +47,6 @@ struct sbl_executor {
     sbl_item          *newest; /* of those that may be given back: tasks, as long as they have not ended */
     int                no_memory;
 };
-
 
 /** The item of that name, or NULL. */
 sbl_item *sbl_item_find(const sbl_executor *x, uint32_t task, uint32_t attempt);

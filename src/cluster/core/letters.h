@@ -13,41 +13,43 @@
 
 enum {
     /* client to scheduler */
-    SBL_SPEC  = 1, /* what tasks have in common, before the first of them: see sbl_spec */
-    SBL_TASKS = 2, /* alike tasks: see sbl_group */
-    SBL_DATA =
+    SBL_LETTER_SPEC  = 1, /* what tasks have in common, before the first of them: see sbl_spec */
+    SBL_LETTER_TASKS = 2, /* alike tasks: see sbl_group */
+    SBL_LETTER_DATA =
         3, /* serial u64, size u64, n u32: bytes of it if it is small, else SBL_ELSEWHERE (the client keeps it) */
-    SBL_RELEASE = 4, /* first serial u64, n u64: wanted no more */
-    SBL_CANCEL  = 5, /* first serial u64, n u64 */
-    SBL_LOOK    = 6, /* serial u64, worker u32 that did not have it or SBL_NOBODY: where is it? */
+    SBL_LETTER_RELEASE = 4, /* first serial u64, n u64: wanted no more */
+    SBL_LETTER_CANCEL  = 5, /* first serial u64, n u64 */
+    SBL_LETTER_LOOK    = 6, /* serial u64, worker u32 that did not have it or SBL_NOBODY: where is it? */
 
     /* scheduler to client */
-    SBL_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
-    SBL_FAILED = 17, /* serial u64, failure */
-    SBL_AT     = 18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LOOK. n 0: it
+    SBL_LETTER_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
+    SBL_LETTER_FAILED = 17, /* serial u64, failure */
+    SBL_LETTER_AT =
+        18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LETTER_LOOK. n 0: it
                       lies with that client itself, or another one brings it */
-    SBL_FORGET = 20, /* serial u64: that data need not be kept any more */
-    SBL_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that peer needs what this client keeps */
+    SBL_LETTER_FORGET = 20, /* serial u64: that data need not be kept any more */
+    SBL_LETTER_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that peer needs what this client keeps */
 
     /* scheduler to worker */
-    SBL_WSPEC = 32, /* as SBL_SPEC, with the scheduler's number */
-    SBL_RUN   = 33, /* see sbl_order */
-    SBL_STOP  = 34, /* task u32, attempt u32: nobody wants it run any more */
-    SBL_DROP  = 35, /* task u32, attempt u32: nobody needs that value any more */
-    SBL_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there */
-    SBL_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
+    SBL_LETTER_WSPEC = 32, /* as SBL_LETTER_SPEC, with the scheduler's number */
+    SBL_LETTER_RUN   = 33, /* see sbl_order */
+    SBL_LETTER_STOP  = 34, /* task u32, attempt u32: nobody wants it run any more */
+    SBL_LETTER_DROP  = 35, /* task u32, attempt u32: nobody needs that value any more */
+    SBL_LETTER_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there */
+    SBL_LETTER_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
 
     /* worker to scheduler */
-    SBL_READY =
+    SBL_LETTER_READY =
         48, /* task u32, attempt u32, time u64 (ns), size u64, n u32, n bytes; n SBL_ELSEWHERE: it is kept there */
-    SBL_ENDED = 49, /* task u32, attempt u32, blame u32, failure: it failed */
-    SBL_CHAIN = 50, /* task u32, attempt u32, serial u64: it returned this future of the worker's own client */
-    SBL_LACK  = 51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
+    SBL_LETTER_ENDED = 49, /* task u32, attempt u32, blame u32, failure: it failed */
+    SBL_LETTER_CHAIN = 50, /* task u32, attempt u32, serial u64: it returned this future of the worker's own client */
+    SBL_LETTER_LACK =
+        51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
                        SBL_MADE_THERE: is not here */
-    SBL_HAVE  = 52, /* task u32, attempt u32: a copy is there */
-    SBL_GAVE  = 53, /* task u32, attempt u32: given back */
-    SBL_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
-    SBL_BEAT  = 55, /* managed u64, limit u64: bytes */
+    SBL_LETTER_HAVE  = 52, /* task u32, attempt u32: a copy is there */
+    SBL_LETTER_GAVE  = 53, /* task u32, attempt u32: given back */
+    SBL_LETTER_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
+    SBL_LETTER_BEAT  = 55, /* managed u64, limit u64: bytes */
 
     /* both ways between scheduler and others */
     SBL_OBJECT      = 64, /* build-id, size u64, hash, offset u64, bytes: code */

@@ -81,7 +81,7 @@ static void be_failed(const fact *f)
 /* What that worker was to make of it, it need not any more. */
 static void stop_at_worker(const fact *f)
 {
-    sbl_words *w = sbl_letter_to(f->s, f->t->worker, SBL_STOP);
+    sbl_words *w = sbl_letter_to(f->s, f->t->worker, SBL_LETTER_STOP);
 
     sbl_say_u32(w, f->task);
     sbl_say_u32(w, f->t->attempt);
@@ -192,7 +192,7 @@ static void sent_finish(const fact *f)
 {
     sbl_unsend(f->s, f->task);
     if (f->t->at == SBL_AT_WORKERS)
-        sbl_list_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
+        sbl_tasks_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
     else
         f->t->kept = f->s->kept;
     sbl_let_inputs_go(f->s, f->task);
@@ -339,7 +339,7 @@ static void done_let_go(const fact *f)
         return;
     }
     if (f->t->at == SBL_AT_CLIENT) {
-        sbl_list_remove(f->s, &sbl_peer_at(f->s, f->t->client)->data, f->task);
+        sbl_tasks_remove(f->s, &sbl_peer_at(f->s, f->t->client)->data, f->task);
         sbl_tell_forget(f->s, f->task);
     }
     sbl_edges_end(f->s, f->task);

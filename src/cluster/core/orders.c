@@ -73,7 +73,7 @@ static void say_spec_once(sbl_scheduler *s, uint32_t spec, uint32_t worker)
         return;
     said        = sbl_spec_at(s, spec)->spec;
     said.number = spec;
-    sbl_say_spec(sbl_letter_to(s, worker, SBL_WSPEC), &said);
+    sbl_say_spec(sbl_letter_to(s, worker, SBL_LETTER_WSPEC), &said);
 }
 
 /* One of those who have it; which of them depends on who asks, so that not all ask the same. */
@@ -119,7 +119,7 @@ static void say_push(sbl_scheduler *s, uint32_t task, uint32_t peer)
     sbl_words       *w;
 
     sbl_mention(s, t->client, peer);
-    w = sbl_letter_to(s, t->client, SBL_PUSH);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_PUSH);
     sbl_say_u64(w, t->serial);
     sbl_say_u32(w, task);
     sbl_say_u32(w, t->attempt);
@@ -155,7 +155,7 @@ void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)
         prepare(s, sbl_edge_at(s, e)->input, worker);
     }
     say_spec_once(s, t->spec, worker);
-    w = sbl_letter_to(s, worker, SBL_RUN);
+    w = sbl_letter_to(s, worker, SBL_LETTER_RUN);
     sbl_say_order(w, &order);
     for (uint32_t e = t->inputs; e; e = sbl_edge_at(s, e)->next_input)
         say_input(s, w, sbl_edge_at(s, e)->input, worker);
@@ -176,7 +176,7 @@ void sbl_tell_done(sbl_scheduler *s, uint32_t task)
     }
     if (t->flags & SBL_IS_DATA)
         return;
-    w = sbl_letter_to(s, t->client, SBL_DONE);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_DONE);
     sbl_say_u64(w, t->serial);
     sbl_say_u64(w, in->size);
     sbl_say_u32(w, in->at == SBL_AT_SCHEDULER ? in->kept : SBL_ELSEWHERE);
@@ -187,7 +187,7 @@ void sbl_tell_done(sbl_scheduler *s, uint32_t task)
 void sbl_tell_failed(sbl_scheduler *s, uint32_t task)
 {
     const sbl_stask *t = sbl_task_at(s, task);
-    sbl_words       *w = sbl_letter_to(s, t->client, SBL_FAILED);
+    sbl_words       *w = sbl_letter_to(s, t->client, SBL_LETTER_FAILED);
 
     sbl_say_u64(w, t->serial);
     sbl_say_failure(w, sbl_sfailure_error(s, t->failure));
@@ -197,14 +197,14 @@ void sbl_tell_forget(sbl_scheduler *s, uint32_t task)
 {
     const sbl_stask *t = sbl_task_at(s, task);
 
-    sbl_say_u64(sbl_letter_to(s, t->client, SBL_FORGET), t->serial);
+    sbl_say_u64(sbl_letter_to(s, t->client, SBL_LETTER_FORGET), t->serial);
 }
 
 void sbl_tell_where(sbl_scheduler *s, uint32_t task)
 {
-    sbl_stask       *t     = sbl_task_at(s, task);
-    const uint32_t   place = sbl_value_task(s, task);
-    const sbl_stask *in    = sbl_task_at(s, place);
+    sbl_stask       *t      = sbl_task_at(s, task);
+    const uint32_t   place  = sbl_value_task(s, task);
+    const sbl_stask *in     = sbl_task_at(s, place);
     const uint32_t   holder = holder_for(s, in, t->client);
     const uint32_t   n      = holder ? 1 : 0;
     sbl_words       *w;
@@ -218,7 +218,7 @@ void sbl_tell_where(sbl_scheduler *s, uint32_t task)
         sbl_mention(s, t->client, holder);
     else if (in->client != t->client) /* a task that a worker's client submitted returned data of that client */
         say_push(s, place, t->client);
-    w = sbl_letter_to(s, t->client, SBL_AT);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_AT);
     sbl_say_u64(w, t->serial);
     sbl_say_u32(w, place);
     sbl_say_u32(w, in->attempt);

@@ -205,7 +205,7 @@ void sbl_tell_dependents(sbl_scheduler *s, uint32_t task, uint32_t kind, uint32_
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-void sbl_list_add(sbl_scheduler *s, uint32_t *first, uint32_t task)
+void sbl_tasks_add(sbl_scheduler *s, uint32_t *first, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 
@@ -216,7 +216,7 @@ void sbl_list_add(sbl_scheduler *s, uint32_t *first, uint32_t task)
     *first = task;
 }
 
-void sbl_list_remove(sbl_scheduler *s, uint32_t *first, uint32_t task)
+void sbl_tasks_remove(sbl_scheduler *s, uint32_t *first, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 

@@ -59,18 +59,18 @@ typedef struct sbl_stask {
                  worker; /* slot; of who has it (sent), of the first who has its value (done), of whose queue it is in (ready; 0: its client's) */
         uint32_t kept;   /* done, its value here: how many bytes, perhaps with SBL_ENCODED */
     };
-    uint32_t missing;                  /* waiting: edges marked so */
-    uint32_t users;                    /* edges of tasks that are under way */
-    uint32_t dependents;               /* first edge to it */
-    uint32_t inputs;                   /* first edge from it */
-    uint32_t next, previous;           /* in the list of its state and worker */
-    uint32_t copies;                   /* done: others who have the value */
+    uint32_t missing;        /* waiting: edges marked so */
+    uint32_t users;          /* edges of tasks that are under way */
+    uint32_t dependents;     /* first edge to it */
+    uint32_t inputs;         /* first edge from it */
+    uint32_t next, previous; /* in the list of its state and worker */
+    uint32_t copies;         /* done: others who have the value */
     union {
         uint32_t failure; /* failed: why */
         uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
     };
-    uint8_t  state, at, wanted, holds; /* holds: its edges count as users of its inputs */
-    uint8_t  kills, losses, tries, flags;
+    uint8_t state, at, wanted, holds; /* holds: its edges count as users of its inputs */
+    uint8_t kills, losses, tries, flags;
 } sbl_stask;
 
 enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2, SBL_WAS_GIVEN = 4 };
@@ -137,12 +137,13 @@ typedef struct sbl_ring {
 } sbl_ring;
 
 typedef struct sbl_peer {
-    uint32_t   free;
-    uint32_t   number; /* generation and slot; 0: gone */
-    uint8_t    is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
-    uint8_t    has_given; /* was asked, and nobody who had nothing to do got some of it: not again until one of its tasks has ended */
-    uint8_t    is_rich;   /* in the list of those who have what others could take */
-    uint8_t    is_gone;   /* only its tasks are left, that others need */
+    uint32_t free;
+    uint32_t number; /* generation and slot; 0: gone */
+    uint8_t  is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
+    uint8_t
+        has_given; /* was asked, and nobody who had nothing to do got some of it: not again until one of its tasks has ended */
+    uint8_t    is_rich; /* in the list of those who have what others could take */
+    uint8_t    is_gone; /* only its tasks are left, that others need */
     sbl_outbox out;
     uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
@@ -193,9 +194,9 @@ struct sbl_scheduler {
     uint32_t             *copies_by_hash; /* of task and worker: first copy */
     uint32_t              copies_room;    /* a power of two */
     const char           *broken;         /* what came that can't come; NULL */
-    uint32_t              roots;   /* the client whose turn is next; 0: none has ready tasks */
-    uint64_t              n_roots; /* ready tasks of all clients */
-    sbl_sevent           *events;  /* a ring */
+    uint32_t              roots;          /* the client whose turn is next; 0: none has ready tasks */
+    uint64_t              n_roots;        /* ready tasks of all clients */
+    sbl_sevent           *events;         /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
     uint64_t              n_sent;
     uint32_t              n_in_state[SBL_T_STATES];
@@ -262,8 +263,8 @@ void sbl_let_inputs_go(sbl_scheduler *s, uint32_t task);
 void sbl_tell_dependents(sbl_scheduler *s, uint32_t task, uint32_t kind, uint32_t failure);
 
 /** Lists of tasks that begin at *first. */
-void sbl_list_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
-void sbl_list_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
+void sbl_tasks_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
+void sbl_tasks_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
 
 /** A failure that fits, one reference; that for want of memory is the same for all (0 stands for it). */
 uint32_t           sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err);
@@ -341,13 +342,13 @@ int  sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task);
 void sbl_serial_forget(sbl_peer *client, uint64_t serial);
 /** The next that may be in use. */
 uint64_t sbl_serial_next(const sbl_peer *client, uint64_t serial);
-void sbl_serials_clear(sbl_serials *serials);
+void     sbl_serials_clear(sbl_serials *serials);
 /** Its slot; 0: it is no more. */
 uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number);
 void     sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot);
 void     sbl_peers_end(sbl_scheduler *s);
 /** The last task of a client that is gone has ended. */
 void sbl_peer_forget(sbl_scheduler *s, uint32_t slot);
-void     sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
+void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
 
 #endif

@@ -6,13 +6,13 @@ uint32_t sbl_submit_spec(sbl_submitter *s, const sbl_spec *spec)
     sbl_spec said = *spec;
 
     said.number = ++s->n_specs;
-    sbl_say_spec(sbl_outbox_item(&s->out, SBL_SPEC), &said);
+    sbl_say_spec(sbl_outbox_item(&s->out, SBL_LETTER_SPEC), &said);
     return said.number;
 }
 
 void sbl_submit_tasks(sbl_submitter *s, const sbl_group *group, const uint64_t *inputs, const void *args)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_TASKS);
+    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_TASKS);
 
     sbl_say_group(w, group);
     sbl_say(w, inputs, sizeof *inputs * group->n_inputs * (group->shared ? 1 : group->n));
@@ -21,7 +21,7 @@ void sbl_submit_tasks(sbl_submitter *s, const sbl_group *group, const uint64_t *
 
 void sbl_submit_data(sbl_submitter *s, uint64_t serial, uint64_t size, const char *told, uint32_t n)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_DATA);
+    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_DATA);
 
     sbl_say_u64(w, serial);
     sbl_say_u64(w, size);
@@ -50,17 +50,17 @@ static void say_range(sbl_submitter *s, uint32_t kind, uint64_t first, uint64_t 
 
 void sbl_submit_release(sbl_submitter *s, uint64_t first, uint64_t n)
 {
-    say_range(s, SBL_RELEASE, first, n);
+    say_range(s, SBL_LETTER_RELEASE, first, n);
 }
 
 void sbl_submit_cancel(sbl_submitter *s, uint64_t first, uint64_t n)
 {
-    say_range(s, SBL_CANCEL, first, n);
+    say_range(s, SBL_LETTER_CANCEL, first, n);
 }
 
 void sbl_submitter_look(sbl_submitter *s, uint64_t serial, uint32_t not_at)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_LOOK);
+    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_LOOK);
 
     sbl_say_u64(w, serial);
     sbl_say_u32(w, not_at);
@@ -119,11 +119,11 @@ static void hear_forget(sbl_submitter *s, sbl_reader *r)
 
 sabal_status sbl_submitter_hear(sbl_submitter *s, const void *bytes, size_t size)
 {
-    static void (*const HEAR[])(sbl_submitter * s, sbl_reader * r) = {[SBL_DONE]   = hear_done,
-                                                                      [SBL_FAILED] = hear_failed,
-                                                                      [SBL_AT]     = hear_at,
-                                                                      [SBL_PUSH]   = hear_push,
-                                                                      [SBL_FORGET] = hear_forget};
+    static void (*const HEAR[])(sbl_submitter * s, sbl_reader * r) = {[SBL_LETTER_DONE]   = hear_done,
+                                                                      [SBL_LETTER_FAILED] = hear_failed,
+                                                                      [SBL_LETTER_AT]     = hear_at,
+                                                                      [SBL_LETTER_PUSH]   = hear_push,
+                                                                      [SBL_LETTER_FORGET] = hear_forget};
     sbl_reader frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     uint32_t   kind;
 
