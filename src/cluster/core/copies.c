@@ -1,5 +1,5 @@
 /* Which workers have the value of a task: the first is in the task's record and in that worker's list of what it holds; others
-   are records of their own, in a list of the task and one of the worker. */
+   are records of their own, in a list of the task, one of the worker, and a table by both, as a value may have thousands. */
 #include "cluster/core/state.h"
 
 #include <stdio.h>
@@ -11,83 +11,152 @@ static sbl_scopy *copy_at(const sbl_scheduler *s, uint32_t copy)
     return sbl_table_at(&s->copies, copy);
 }
 
+/* --- the table by task and worker --------------------------------------------------------------------------------- */
+
+static uint32_t *place_of(const sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    const uint64_t h = ((uint64_t)task << 32 | worker) * 0x9e3779b97f4a7c15u;
+
+    return &s->copies_by_hash[h >> 32 & (s->copies_room - 1)];
+}
+
+int sbl_copies_init(sbl_scheduler *s)
+{
+    s->copies_room    = 256;
+    s->copies_by_hash = sbl_calloc(s->copies_room, sizeof *s->copies_by_hash);
+    return s->copies_by_hash != NULL;
+}
+
+static void grow(sbl_scheduler *s)
+{
+    const uint32_t before = s->copies_room;
+    uint32_t      *old = s->copies_by_hash, *more = sbl_calloc(2 * (size_t)before, sizeof *more);
+
+    if (!more)
+        return; /* longer lists will do */
+    s->copies_by_hash = more;
+    s->copies_room    = 2 * before;
+    for (uint32_t i = 0; i < before; i++)
+        while (old[i]) {
+            const uint32_t number = old[i];
+            sbl_scopy     *c      = copy_at(s, number);
+            uint32_t      *place  = place_of(s, c->task, c->worker);
+
+            old[i]   = c->hnext;
+            c->hnext = *place;
+            *place   = number;
+        }
+    sbl_free(old);
+}
+
+/* 0: none. */
+static uint32_t find(const sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    uint32_t c = *place_of(s, task, worker);
+
+    while (c && (copy_at(s, c)->task != task || copy_at(s, c)->worker != worker))
+        c = copy_at(s, c)->hnext;
+    return c;
+}
+
+static void take_from_table(sbl_scheduler *s, uint32_t number)
+{
+    uint32_t *link = place_of(s, copy_at(s, number)->task, copy_at(s, number)->worker);
+
+    while (*link != number)
+        link = &copy_at(s, *link)->hnext;
+    *link = copy_at(s, number)->hnext;
+}
+
+/* --- copies ------------------------------------------------------------------------------------------------------- */
+
 uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t)
 {
     return copy_at(s, t->copies)->worker;
 }
 
-int sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
+int sbl_copy_is_at(const sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
-    if (t->at == SBL_AT_WORKERS && t->worker == worker)
-        return 1;
-    for (uint32_t c = t->copies; c; c = copy_at(s, c)->next)
-        if (copy_at(s, c)->worker == worker)
-            return 1;
-    return 0;
+    const sbl_stask *t = sbl_task_at(s, task);
+
+    return (t->at == SBL_AT_WORKERS && t->worker == worker) || (t->copies && find(s, task, worker));
 }
 
 void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_stask *t = sbl_task_at(s, task);
     sbl_peer  *w = sbl_peer_at(s, worker);
+    uint32_t  *place;
     uint32_t   number;
 
-    if (sbl_copy_is_at(s, t, worker))
+    if (sbl_copy_is_at(s, task, worker))
         return;
     number = sbl_table_take(&s->copies);
-    if (!number)
-        return; /* one that is not known does no harm: it goes with what is dropped by name */
-    *copy_at(s, number) = (sbl_scopy){.worker = worker, .task = task, .next = t->copies, .wnext = w->copies};
+    if (!number) {
+        s->no_memory = 1;
+        return;
+    }
+    if (sbl_table_count(&s->copies) > s->copies_room)
+        grow(s);
+    place = place_of(s, task, worker);
+    *copy_at(s, number) =
+        (sbl_scopy){.worker = worker, .task = task, .next = t->copies, .wnext = w->copies, .hnext = *place};
     if (w->copies)
         copy_at(s, w->copies)->wprevious = number;
+    if (t->copies)
+        copy_at(s, t->copies)->previous = number;
     t->copies = number;
     w->copies = number;
+    *place    = number;
 }
 
-/* Out of the worker's list and the table; the task's list is the caller's. */
 static void end_copy(sbl_scheduler *s, uint32_t number)
 {
     sbl_scopy *c = copy_at(s, number);
 
+    take_from_table(s, number);
     if (c->wprevious)
         copy_at(s, c->wprevious)->wnext = c->wnext;
     else
         sbl_peer_at(s, c->worker)->copies = c->wnext;
     if (c->wnext)
         copy_at(s, c->wnext)->wprevious = c->wprevious;
+    if (c->previous)
+        copy_at(s, c->previous)->next = c->next;
+    else
+        sbl_task_at(s, c->task)->copies = c->next;
+    if (c->next)
+        copy_at(s, c->next)->previous = c->previous;
     sbl_table_give(&s->copies, number);
 }
 
-static int take_from_task(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
+/* One of the others becomes the first. */
+static void promote(sbl_scheduler *s, uint32_t task)
 {
-    for (uint32_t *link = &t->copies; *link; link = &copy_at(s, *link)->next)
-        if (copy_at(s, *link)->worker == worker) {
-            const uint32_t number = *link;
+    sbl_stask *t = sbl_task_at(s, task);
 
-            *link = copy_at(s, number)->next;
-            end_copy(s, number);
-            return 1;
-        }
-    return 0;
+    t->at     = SBL_AT_WORKERS;
+    t->worker = sbl_copy_first(s, t);
+    end_copy(s, t->copies);
+    sbl_tasks_add(s, &sbl_peer_at(s, t->worker)->held, task);
 }
 
 int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_stask *t = sbl_task_at(s, task);
-    uint32_t   first;
+    uint32_t   number;
 
     if (t->at != SBL_AT_WORKERS || t->worker != worker) {
-        take_from_task(s, t, worker);
+        number = find(s, task, worker);
+        if (number)
+            end_copy(s, number);
         return 0;
     }
     sbl_tasks_remove(s, &sbl_peer_at(s, worker)->held, task);
     t->worker = 0;
     if (!t->copies)
         return 1;
-    first     = copy_at(s, t->copies)->worker;
-    t->worker = first;
-    take_from_task(s, t, first);
-    sbl_tasks_add(s, &sbl_peer_at(s, first)->held, task);
+    promote(s, task);
     return 0;
 }
 
@@ -109,11 +178,8 @@ void sbl_copies_drop(sbl_scheduler *s, uint32_t task)
         t->worker = 0;
     }
     while (t->copies) {
-        const uint32_t number = t->copies;
-
-        say_drop(s, copy_at(s, number)->worker, task);
-        t->copies = copy_at(s, number)->next;
-        end_copy(s, number);
+        say_drop(s, sbl_copy_first(s, t), task);
+        end_copy(s, t->copies);
     }
 }
 
@@ -131,31 +197,31 @@ uint32_t sbl_why_lost(sbl_scheduler *s, uint32_t task)
     return sbl_sfailure_make(s, &err);
 }
 
-void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task)
+void sbl_data_leaves_client(sbl_scheduler *s, uint32_t client)
 {
-    sbl_stask *t = sbl_task_at(s, task);
-    uint32_t   first;
+    sbl_peer *p = sbl_peer_at(s, client);
 
-    if (!t->copies) {
-        sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
-        return;
+    while (p->data) {
+        const uint32_t task = p->data;
+        sbl_stask     *t    = sbl_task_at(s, task);
+
+        sbl_tasks_remove(s, &p->data, task);
+        t->at     = SBL_AT_WORKERS;
+        t->worker = 0;
+        if (t->copies)
+            promote(s, task);
+        else
+            sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
     }
-    first = copy_at(s, t->copies)->worker;
-    take_from_task(s, t, first);
-    t->at     = SBL_AT_WORKERS;
-    t->worker = first;
-    sbl_tasks_add(s, &sbl_peer_at(s, first)->held, task);
+    sbl_settle(s);
 }
 
 void sbl_copies_lose(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);
 
-    while (w->copies) {
-        const uint32_t task = copy_at(s, w->copies)->task;
-
-        take_from_task(s, sbl_task_at(s, task), worker);
-    }
+    while (w->copies)
+        end_copy(s, w->copies);
     while (w->held) {
         const uint32_t task = w->held;
 

@@ -35,7 +35,8 @@ typedef struct sbl_executor_calls {
     /** It is asked to end soon; its end is told all the same. */
     void (*interrupt)(void *arg, sbl_item *item);
     /** Gets a value from another worker, or from a client who brings it (worker SBL_CLIENT_HAS). Its end is told by
-        sbl_executor_fetched() or _lacking(), not from within. */
+        sbl_executor_fetched() or _lacking(), not from within; lacking too if the client does not come in time: whether it
+        could reach us, nobody else knows. */
     void (*fetch)(void *arg, sbl_item *item, uint32_t task, uint32_t attempt, uint64_t size, uint32_t worker,
                   uint32_t client);
     /** It is needed no more, and no end is told. */
@@ -59,6 +60,9 @@ void sbl_executor_failed(sbl_executor *x, sbl_item *item, const sabal_error *err
 void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial);
 void sbl_executor_fetched(sbl_executor *x, sbl_item *item, void *value);
 void sbl_executor_lacking(sbl_executor *x, sbl_item *item);
+
+/** The value of an input can't be read (any more): a task that was handed to the driver, and has not begun, is given back. */
+void sbl_executor_unreadable(sbl_executor *x, sbl_item *item, uint32_t input);
 
 /** The value of that name, borrowed; NULL: it is not here. For who asks. */
 void *sbl_executor_find(const sbl_executor *x, uint32_t task, uint32_t attempt);

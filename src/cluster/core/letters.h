@@ -25,9 +25,10 @@ enum {
     SBL_LETTER_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
     SBL_LETTER_FAILED = 17, /* serial u64, failure */
     SBL_LETTER_AT =
-        18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LETTER_LOOK */
+        18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LETTER_LOOK. n 0: it
+                      lies with that client itself, or another one brings it */
     SBL_LETTER_FORGET = 20, /* serial u64: that data need not be kept any more */
-    SBL_LETTER_PUSH = 19, /* serial u64, task u32, attempt u32, worker u32: that worker needs what this client keeps */
+    SBL_LETTER_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that peer needs what this client keeps */
 
     /* scheduler to worker */
     SBL_LETTER_WSPEC = 32, /* as SBL_LETTER_SPEC, with the scheduler's number */
@@ -43,11 +44,16 @@ enum {
     SBL_LETTER_ENDED = 49, /* task u32, attempt u32, blame u32, failure: it failed */
     SBL_LETTER_CHAIN = 50, /* task u32, attempt u32, serial u64: it returned this future of the worker's own client */
     SBL_LETTER_LACK =
-        51, /* task u32, attempt u32, input's task u32 and attempt u32, worker u32: could not be had there */
+        51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
+                       SBL_MADE_THERE: is not here */
     SBL_LETTER_HAVE  = 52, /* task u32, attempt u32: a copy is there */
     SBL_LETTER_GAVE  = 53, /* task u32, attempt u32: given back */
     SBL_LETTER_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
-    SBL_LETTER_BEAT  = 55, /* managed u64, limit u64: bytes */
+    SBL_LETTER_BEAT  = 55  /* managed u64, limit u64: bytes */
+
+    /* both ways between scheduler and others */
+    SBL_OBJECT      = 64, /* build-id, size u64, hash, offset u64, bytes: code */
+    SBL_NEED_OBJECT = 65  /* build-id */
 };
 
 #define SBL_NOBODY     UINT32_MAX       /* no worker */

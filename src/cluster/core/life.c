@@ -201,18 +201,24 @@ static void sent_finish(const fact *f)
     be_done(f);
 }
 
-/* The edge to the task that it returned was made by who posts this, and is the only one. */
-static void sent_chain(const fact *f)
+/* It waits for the task that it returned, which may have ended long ago. */
+static void begin_to_follow(const fact *f)
 {
-    sbl_stask *target = sbl_task_at(f->s, sbl_edge_at(f->s, f->t->inputs)->input);
+    const sbl_stask *target = sbl_task_at(f->s, sbl_edge_at(f->s, f->t->inputs)->input);
 
-    leave_worker(f);
     sbl_stask_set_state(f->s, f->t, SBL_T_CHAINED);
     sbl_hold_inputs(f->s, f->task);
     if (target->state == SBL_T_DONE)
         sbl_post(f->s, SBL_E_INPUT_DONE, f->task, f->t->inputs, 0);
     if (target->state == SBL_T_FAILED)
         sbl_post(f->s, SBL_E_INPUT_FAILED, f->task, f->t->inputs, sbl_sfailure_retain(f->s, target->failure));
+}
+
+/* The edge to the task that it returned was made by who posts this, and is the only one. */
+static void sent_chain(const fact *f)
+{
+    leave_worker(f);
+    begin_to_follow(f);
 }
 
 static void sent_fail(const fact *f)
@@ -332,8 +338,10 @@ static void done_let_go(const fact *f)
         sbl_stask_set_state(f->s, f->t, SBL_T_RELEASED);
         return;
     }
-    if (f->t->at == SBL_AT_CLIENT)
+    if (f->t->at == SBL_AT_CLIENT) {
+        sbl_tasks_remove(f->s, &sbl_peer_at(f->s, f->t->client)->data, f->task);
         sbl_tell_forget(f->s, f->task);
+    }
     sbl_edges_end(f->s, f->task);
     sbl_stask_end(f->s, f->task);
 }
@@ -350,13 +358,10 @@ static void released_need(const fact *f)
 {
     if (!f->t->wanted && !f->t->users)
         return;
-    if (f->t->at == SBL_AT_TARGET) {
-        sbl_stask_set_state(f->s, f->t, SBL_T_CHAINED);
-        sbl_hold_inputs(f->s, f->task);
-        sbl_post(f->s, SBL_E_INPUT_DONE, f->task, f->t->inputs, 0);
-    } else {
+    if (f->t->at == SBL_AT_TARGET)
+        begin_to_follow(f);
+    else
         begin_to_wait(f);
-    }
 }
 
 /* It means nothing then, or comes too late. */
@@ -464,7 +469,10 @@ void sbl_settle(sbl_scheduler *s)
             const fact f = {.s = s, .task = e.task, .edge = e.edge, .failure = e.failure, .t = t};
 
             s->used[t->state][e.kind] = 1;
-            table[t->state][e.kind](&f);
+            if (table[t->state][e.kind])
+                table[t->state][e.kind](&f);
+            else
+                s->broken = "an event that can't come in that state";
         }
         sbl_sfailure_release(s, e.failure);
     }

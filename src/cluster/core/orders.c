@@ -96,7 +96,7 @@ static void say_input(sbl_scheduler *s, sbl_words *w, uint32_t input, uint32_t w
     sbl_say_u32(w, task);
     sbl_say_u32(w, in->attempt);
     sbl_say_u64(w, in->size);
-    if (in->state != SBL_T_DONE || (in->at != SBL_AT_SCHEDULER && sbl_copy_is_at(s, in, worker))) {
+    if (in->state != SBL_T_DONE || (in->at != SBL_AT_SCHEDULER && sbl_copy_is_at(s, task, worker))) {
         sbl_say_u32(w, SBL_MADE_THERE);
         return;
     }
@@ -112,27 +112,35 @@ static void say_input(sbl_scheduler *s, sbl_words *w, uint32_t input, uint32_t w
         sbl_say_u32(w, sbl_peer_at(s, in->client)->number);
 }
 
+/* The client that keeps it is to bring it there. */
+static void say_push(sbl_scheduler *s, uint32_t task, uint32_t peer)
+{
+    const sbl_stask *t = sbl_task_at(s, task);
+    sbl_words       *w;
+
+    sbl_mention(s, t->client, peer);
+    w = sbl_letter_to(s, t->client, SBL_LETTER_PUSH);
+    sbl_say_u64(w, t->serial);
+    sbl_say_u32(w, task);
+    sbl_say_u32(w, t->attempt);
+    sbl_say_u32(w, sbl_peer_at(s, peer)->number);
+}
+
 /* Before the order itself: who is named in it, and clients that have to bring what they keep. */
 static void prepare(sbl_scheduler *s, uint32_t input, uint32_t worker)
 {
     const uint32_t   task = sbl_value_task(s, input);
     const sbl_stask *in   = sbl_task_at(s, task);
-    sbl_words       *w;
     uint32_t         holder;
 
-    if (in->state != SBL_T_DONE || in->at == SBL_AT_SCHEDULER || sbl_copy_is_at(s, in, worker))
+    if (in->state != SBL_T_DONE || in->at == SBL_AT_SCHEDULER || sbl_copy_is_at(s, task, worker))
         return;
     holder = holder_for(s, in, worker);
     if (holder) {
         sbl_mention(s, worker, holder);
         return;
     }
-    sbl_mention(s, in->client, worker);
-    w = sbl_letter_to(s, in->client, SBL_LETTER_PUSH);
-    sbl_say_u64(w, in->serial);
-    sbl_say_u32(w, task);
-    sbl_say_u32(w, in->attempt);
-    sbl_say_u32(w, sbl_peer_at(s, worker)->number);
+    say_push(s, task, worker);
 }
 
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)
@@ -189,32 +197,33 @@ void sbl_tell_forget(sbl_scheduler *s, uint32_t task)
 {
     const sbl_stask *t = sbl_task_at(s, task);
 
-    if (t->client)
-        sbl_say_u64(sbl_letter_to(s, t->client, SBL_LETTER_FORGET), t->serial);
+    sbl_say_u64(sbl_letter_to(s, t->client, SBL_LETTER_FORGET), t->serial);
 }
 
 void sbl_tell_where(sbl_scheduler *s, uint32_t task)
 {
-    sbl_stask       *t     = sbl_task_at(s, task);
-    const uint32_t   place = sbl_value_task(s, task);
-    const sbl_stask *in    = sbl_task_at(s, place);
+    sbl_stask       *t      = sbl_task_at(s, task);
+    const uint32_t   place  = sbl_value_task(s, task);
+    const sbl_stask *in     = sbl_task_at(s, place);
+    const uint32_t   holder = holder_for(s, in, t->client);
+    const uint32_t   n      = holder ? 1 : 0;
     sbl_words       *w;
-    uint32_t         n;
 
     t->flags &= (uint8_t)~SBL_LOOKED_FOR;
     if (in->at == SBL_AT_SCHEDULER) {
         sbl_tell_done(s, task);
         return;
     }
-    n = in->at == SBL_AT_WORKERS ? 1 : 0;
-    if (n)
-        sbl_mention(s, t->client, in->worker);
+    if (holder)
+        sbl_mention(s, t->client, holder);
+    else if (in->client != t->client) /* a task that a worker's client submitted returned data of that client */
+        say_push(s, place, t->client);
     w = sbl_letter_to(s, t->client, SBL_LETTER_AT);
     sbl_say_u64(w, t->serial);
     sbl_say_u32(w, place);
     sbl_say_u32(w, in->attempt);
     sbl_say_u64(w, in->size);
     sbl_say_u32(w, n);
-    if (n)
-        sbl_say_u32(w, sbl_peer_at(s, in->worker)->number);
+    if (holder)
+        sbl_say_u32(w, sbl_peer_at(s, holder)->number);
 }

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-enum { SLOT_BITS = 16 };
+enum { SLOT_BITS = 16, MOST_PEERS = 65000 }; /* so that no number is one of the words in letters.h */
 
 /* --- coming ------------------------------------------------------------------------------------------------------- */
 
@@ -15,7 +15,9 @@ static uint32_t peer_came(sbl_scheduler *s, int64_t now_ns)
     sbl_peer      *p;
 
     s->now_ns = now_ns;
-    if (!slot)
+    if (slot > MOST_PEERS)
+        sbl_table_give(&s->peers, slot);
+    if (!slot || slot > MOST_PEERS)
         return 0;
     p = sbl_peer_at(s, slot);
     memset(p, 0, sizeof *p);
@@ -119,27 +121,6 @@ static void let_tasks_go(sbl_scheduler *s, uint32_t slot)
     sbl_sfailure_release(s, why);
 }
 
-/* What is left is needed by others. A client's data lies with it, unless workers have copies. */
-static void leave_to_nobody(sbl_scheduler *s, uint32_t slot)
-{
-    for (uint32_t task = 1; task < s->tasks.fresh && sbl_peer_at(s, slot)->n_tasks; task++) {
-        sbl_stask *t = sbl_task_at(s, task);
-
-        if (t->state == SBL_T_GONE || t->client != slot)
-            continue;
-        if (t->state == SBL_T_DONE && t->at == SBL_AT_CLIENT)
-            sbl_data_leaves_client(s, task);
-        if (t->state == SBL_T_READY && !t->worker) /* in the queue of a client that is no more */
-            sbl_unplace(s, task);
-        t->client = s->nobody;
-        sbl_peer_at(s, slot)->n_tasks--;
-        sbl_peer_at(s, s->nobody)->n_tasks++;
-        if (t->state == SBL_T_READY && !t->worker)
-            sbl_place(s, task);
-    }
-    sbl_settle(s);
-}
-
 static uint32_t why_killed(sbl_scheduler *s, sbl_stask *t, const sbl_loss *loss, int guilty)
 {
     sabal_error err  = SABAL_ERROR_INIT;
@@ -165,7 +146,7 @@ static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
 
-    while (w->sent) {
+    while (w->sent && !s->no_memory) {
         const uint32_t task   = w->sent;
         sbl_stask     *t      = sbl_task_at(s, task);
         const int      guilty = loss && loss->task == task && loss->attempt == t->attempt;
@@ -184,11 +165,11 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 
     s->workers[w->place]                        = s->workers[--s->n_workers];
     sbl_peer_at(s, s->workers[w->place])->place = w->place;
-    sbl_hungry_remove(s, slot);
-    for (uint32_t i = 0; i < s->n_workers; i++) { /* its slot will be another's */
-        sbl_peer *other = sbl_peer_at(s, s->workers[i]);
+    sbl_worker_rests(s, slot);
+    for (uint32_t i = 1; i < s->peers.fresh; i++) { /* its slot will be another's */
+        sbl_peer *other = sbl_peer_at(s, i);
 
-        if (slot / 64 < other->n_met)
+        if (other->number && slot / 64 < other->n_met)
             other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));
     }
     sbl_copies_lose(s, slot); /* first, so that what is sent again knows what is gone */
@@ -211,20 +192,34 @@ static void peer_end(sbl_scheduler *s, uint32_t slot)
 {
     sbl_peer *p = sbl_peer_at(s, slot);
 
-    unlink_slot(s, &s->first_letters, slot, offsetof(sbl_peer, next_letters));
-    unlink_slot(s, &s->first_fill, slot, offsetof(sbl_peer, next_fill));
+    if (p->has_letters)
+        unlink_slot(s, &s->first_letters, slot, offsetof(sbl_peer, next_letters));
+    if (p->to_fill)
+        unlink_slot(s, &s->first_fill, slot, offsetof(sbl_peer, next_fill));
+    p->has_letters = p->to_fill = 0;
     for (uint32_t i = 0; i < p->n_specs; i++)
         if (p->specs[i])
             sbl_sspec_release(s, p->specs[i]);
     sbl_words_clear(&p->out.words);
     sbl_serials_clear(&p->serials);
-    sbl_squeue_clear(&p->roots);
     sbl_squeue_clear(&p->ready);
     sbl_ring_clear(&p->frontier);
     sbl_free(p->specs);
     sbl_free(p->specs_told);
     sbl_free(p->met);
-    p->number = 0;
+    p->specs_told = p->met = NULL;
+    p->specs               = NULL;
+    p->n_specs = p->n_specs_told = p->n_met = 0;
+    p->number                               = 0;
+    p->is_gone                              = 1;
+    if (!p->n_tasks)
+        sbl_peer_forget(s, slot);
+}
+
+void sbl_peer_forget(sbl_scheduler *s, uint32_t slot)
+{
+    sbl_squeue_clear(&sbl_peer_at(s, slot)->roots);
+    sbl_peer_at(s, slot)->is_gone = 0;
     sbl_table_give(&s->peers, slot);
 }
 
@@ -242,15 +237,19 @@ void sbl_scheduler_lost(sbl_scheduler *s, uint32_t number, const sbl_loss *loss,
     else
         s->n_clients--;
     let_tasks_go(s, slot);
-    leave_to_nobody(s, slot);
+    sbl_data_leaves_client(s, slot);
     peer_end(s, slot);
 }
 
 void sbl_peers_end(sbl_scheduler *s)
 {
-    for (uint32_t slot = 1; slot < s->peers.fresh; slot++)
+    s->n_workers = 0; /* what they were told is of no interest any more */
+    for (uint32_t slot = 1; slot < s->peers.fresh; slot++) {
         if (sbl_peer_at(s, slot)->number)
             peer_end(s, slot);
+        if (sbl_peer_at(s, slot)->is_gone)
+            sbl_peer_forget(s, slot);
+    }
 }
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
@@ -267,11 +266,10 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
             sbl_drop_peer(s, slot, "it was silent for too long");
         else if (silent > s->options.suspect_ns && !w->is_suspect) {
             w->is_suspect = 1;
-            sbl_hungry_remove(s, slot);
+            sbl_worker_rests(s, slot);
             sbl_queue_scatter(s, slot);
         }
     }
-    sbl_fill_workers(s);
 }
 
 void sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot)

@@ -27,8 +27,10 @@ static int grow_events(sbl_scheduler *s)
 
 void sbl_post(sbl_scheduler *s, uint32_t kind, uint32_t task, uint32_t edge, uint32_t failure)
 {
-    if (s->n_events == s->events_room && !grow_events(s))
+    if (s->n_events == s->events_room && !grow_events(s)) {
+        sbl_sfailure_release(s, failure);
         return;
+    }
     s->events[(s->first_event + s->n_events++) & (s->events_room - 1)] =
         (sbl_sevent){.kind = kind, .task = task, .edge = edge, .failure = failure};
 }
@@ -70,8 +72,9 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
     if (t->spec)
         sbl_sspec_release(s, t->spec);
     s->n_in_state[t->state]--;
-    sbl_peer_at(s, t->client)->n_tasks--;
     t->state = SBL_T_GONE;
+    if (!--sbl_peer_at(s, t->client)->n_tasks && sbl_peer_at(s, t->client)->is_gone)
+        sbl_peer_forget(s, t->client);
     sbl_table_give(&s->tasks, task);
 }
 

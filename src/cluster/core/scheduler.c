@@ -15,8 +15,7 @@ sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_
     sbl_table_init(&s->failures, sizeof(sbl_sfailure));
     sbl_table_init(&s->specs, sizeof(sbl_sspec));
     sbl_table_init(&s->peers, sizeof(sbl_peer));
-    s->nobody = sbl_table_take(&s->peers);
-    if (s->nobody)
+    if (sbl_copies_init(s))
         return s;
     sbl_scheduler_destroy(s);
     return NULL;
@@ -39,8 +38,6 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     for (uint32_t spec = 1; spec < s->specs.fresh; spec++)
         if (sbl_spec_at(s, spec)->refs)
             sbl_free((char *)sbl_spec_at(s, spec)->spec.code);
-    if (s->nobody)
-        sbl_squeue_clear(&sbl_peer_at(s, s->nobody)->roots);
     sbl_table_clear(&s->tasks);
     sbl_table_clear(&s->edges);
     sbl_table_clear(&s->copies);
@@ -49,6 +46,7 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     sbl_table_clear(&s->peers);
     sbl_free(s->workers);
     sbl_free(s->events);
+    sbl_free(s->copies_by_hash);
     sbl_free(s);
 }
 
@@ -59,6 +57,7 @@ int sbl_scheduler_has_failed(const sbl_scheduler *s)
 
 void sbl_scheduler_send(sbl_scheduler *s)
 {
+    sbl_fill_workers(s);
     while (s->first_letters) {
         sbl_peer *p = sbl_peer_at(s, s->first_letters);
 
@@ -150,7 +149,7 @@ static const char *check_workers(const sbl_scheduler *s)
 const char *sbl_scheduler_check(const sbl_scheduler *s)
 {
     uint32_t   *users = sbl_calloc(s->tasks.fresh + 1, sizeof *users);
-    const char *wrong = users ? check_workers(s) : "no memory to look";
+    const char *wrong = !users ? "no memory to look" : s->broken ? s->broken : check_workers(s);
 
     for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
         if (sbl_task_at(s, task)->state != SBL_T_GONE) {

@@ -86,6 +86,13 @@ void sbl_serial_forget(sbl_peer *client, uint64_t serial)
         cut_front(&client->serials);
 }
 
+uint64_t sbl_serial_next(const sbl_peer *client, uint64_t serial)
+{
+    sbl_serials_page **page = page_of(&client->serials, serial);
+
+    return page && *page ? serial + 1 : ((serial >> SBL_SERIALS_SHIFT) + 1) << SBL_SERIALS_SHIFT;
+}
+
 void sbl_serials_clear(sbl_serials *serials)
 {
     for (uint32_t i = 0; i < serials->n; i++)

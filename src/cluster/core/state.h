@@ -52,25 +52,28 @@ typedef struct sbl_stask {
         char *block;
     } arg, value;
     uint32_t arg_size;
-    uint32_t client; /* slot; 0: gone */
+    uint32_t client; /* slot */
     uint32_t spec;
     union {
         uint32_t
                  worker; /* slot; of who has it (sent), of the first who has its value (done), of whose queue it is in (ready; 0: its client's) */
         uint32_t kept;   /* done, its value here: how many bytes, perhaps with SBL_ENCODED */
     };
-    uint32_t missing;                  /* waiting: edges marked so */
-    uint32_t users;                    /* edges of tasks that are under way */
-    uint32_t dependents;               /* first edge to it */
-    uint32_t inputs;                   /* first edge from it */
-    uint32_t next, previous;           /* in the list of its state and worker */
-    uint32_t copies;                   /* done: others who have the value */
-    uint32_t failure;                  /* failed: why */
-    uint8_t  state, at, wanted, holds; /* holds: its edges count as users of its inputs */
-    uint8_t  kills, losses, tries, flags;
+    uint32_t missing;        /* waiting: edges marked so */
+    uint32_t users;          /* edges of tasks that are under way */
+    uint32_t dependents;     /* first edge to it */
+    uint32_t inputs;         /* first edge from it */
+    uint32_t next, previous; /* in the list of its state and worker */
+    uint32_t copies;         /* done: others who have the value */
+    union {
+        uint32_t failure; /* failed: why */
+        uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
+    };
+    uint8_t state, at, wanted, holds; /* holds: its edges count as users of its inputs */
+    uint8_t kills, losses, tries, flags;
 } sbl_stask;
 
-enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2 };
+enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2, SBL_WAS_GIVEN = 4 };
 
 /* owner has input as an input. */
 typedef struct sbl_sedge {
@@ -85,8 +88,9 @@ typedef struct sbl_sedge {
 typedef struct sbl_scopy {
     uint32_t worker; /* slot */
     uint32_t task;
-    uint32_t next;             /* of the task */
+    uint32_t next, previous;   /* of the task */
     uint32_t wnext, wprevious; /* of the worker */
+    uint32_t hnext;            /* with the same hash */
     uint32_t unused;
 } sbl_scopy;
 
@@ -133,9 +137,13 @@ typedef struct sbl_ring {
 } sbl_ring;
 
 typedef struct sbl_peer {
-    uint32_t   free;
-    uint32_t   number; /* generation and slot; 0: gone */
-    uint8_t    is_worker, is_suspect, is_dropped, is_leaving, asked, to_fill, is_hungry, has_letters;
+    uint32_t free;
+    uint32_t number; /* generation and slot; 0: gone */
+    uint8_t  is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
+    uint8_t
+        has_given; /* was asked, and nobody who had nothing to do got some of it: not again until one of its tasks has ended */
+    uint8_t    is_rich; /* in the list of those who have what others could take */
+    uint8_t    is_gone; /* only its tasks are left, that others need */
     sbl_outbox out;
     uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
@@ -148,9 +156,12 @@ typedef struct sbl_peer {
     uint32_t    next_roots, previous_roots; /* ring of clients that have ready tasks */
     uint32_t    in_roots;
     uint32_t    n_tasks; /* records that name it as their client */
+    uint32_t    data;    /* list: what it keeps */
+    uint64_t    last_serial;
 
     /* as a worker */
     int32_t    threads, spare;
+    uint32_t   n_moved;            /* tasks that it gave, and others got */
     uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
     uint32_t   sent, held, copies; /* lists */
     sbl_squeue ready;
@@ -161,7 +172,7 @@ typedef struct sbl_peer {
     uint64_t   managed, limit, promised;
     uint64_t  *specs_told; /* bits */
     uint32_t   n_specs_told;
-    uint32_t   next_hungry, previous_hungry;
+    uint32_t   next_hungry, previous_hungry, next_rich, previous_rich;
     uint32_t   place; /* in s->workers */
 } sbl_peer;
 
@@ -179,17 +190,19 @@ struct sbl_scheduler {
     uint32_t              n_workers, workers_room, n_clients;
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
-    uint32_t              roots;   /* the client whose turn is next; 0: none has ready tasks */
-    uint64_t              n_roots; /* ready tasks of all clients */
-    sbl_sevent           *events;  /* a ring */
+    uint32_t              first_rich, last_rich;
+    uint32_t             *copies_by_hash; /* of task and worker: first copy */
+    uint32_t              copies_room;    /* a power of two */
+    const char           *broken;         /* what came that can't come; NULL */
+    uint32_t              roots;          /* the client whose turn is next; 0: none has ready tasks */
+    uint64_t              n_roots;        /* ready tasks of all clients */
+    sbl_sevent           *events;         /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
     uint64_t              n_sent;
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */
     uint32_t              kept;      /* of the value that the task has, which finishes */
-    uint32_t              turn;      /* for choices by hash */
-    uint32_t              nobody;    /* the client of tasks whose client is gone, and which others have returned */
 };
 
 static inline sbl_stask *sbl_task_at(const sbl_scheduler *s, uint32_t task)
@@ -268,13 +281,14 @@ void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker);
 int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker);
 /** Of a task that has copies: a worker that has one. */
 uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t);
-int      sbl_copy_is_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+int      sbl_copy_is_at(const sbl_scheduler *s, uint32_t task, uint32_t worker);
+int      sbl_copies_init(sbl_scheduler *s);
 /** All that have it are told to drop it. */
 void sbl_copies_drop(sbl_scheduler *s, uint32_t task);
 /** The failure of data that nobody has any more; 0 for what can be made again. */
 uint32_t sbl_why_lost(sbl_scheduler *s, uint32_t task);
-/** Its client is gone: it lies with workers from now on, or is lost. */
-void sbl_data_leaves_client(sbl_scheduler *s, uint32_t task);
+/** A client is gone: what it kept lies with workers from now on, or is lost. */
+void sbl_data_leaves_client(sbl_scheduler *s, uint32_t client);
 /** A worker is gone: what it had is with others, or is lost. */
 void sbl_copies_lose(sbl_scheduler *s, uint32_t worker);
 
@@ -291,7 +305,8 @@ void sbl_may_fill(sbl_scheduler *s, uint32_t worker);
 void sbl_fill_workers(sbl_scheduler *s);
 /** A worker is gone: what waits in its queue goes elsewhere. */
 void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
-void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker);
+/** It is given nothing any more, and nothing is taken from it. */
+void sbl_worker_rests(sbl_scheduler *s, uint32_t worker);
 
 /* queue.c */
 /** At the end of its priority's, or before all of them. 0: no memory. */
@@ -325,11 +340,15 @@ uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial);
 /** 0: no memory, or the number was used. */
 int  sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task);
 void sbl_serial_forget(sbl_peer *client, uint64_t serial);
-void sbl_serials_clear(sbl_serials *serials);
+/** The next that may be in use. */
+uint64_t sbl_serial_next(const sbl_peer *client, uint64_t serial);
+void     sbl_serials_clear(sbl_serials *serials);
 /** Its slot; 0: it is no more. */
 uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number);
 void     sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot);
 void     sbl_peers_end(sbl_scheduler *s);
-void     sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
+/** The last task of a client that is gone has ended. */
+void sbl_peer_forget(sbl_scheduler *s, uint32_t slot);
+void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);
 
 #endif

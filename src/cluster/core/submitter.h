@@ -13,10 +13,11 @@ typedef struct sbl_submitter_calls {
     void (*done)(void *arg, uint64_t serial, uint64_t size, const char *told, uint32_t n);
     /** It has failed; also what has finished, if its value was lost and can't be made again. */
     void (*failed)(void *arg, uint64_t serial, const sabal_error *err);
-    /** Its value is there, by that name, with one of these workers (unaligned numbers). An answer to sbl_submitter_look(). */
+    /** Its value is there, by that name, with one of these workers (unaligned numbers); n 0: here, or it will be brought. An answer to
+        sbl_submitter_look(). Look again if it does not come in time, or can't be had. */
     void (*at)(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint64_t size, const char *workers,
                uint32_t n);
-    /** That worker asks for data that this client keeps, by that name. */
+    /** That peer (a worker, or a client that one of our tasks told of it) asks for data that this client keeps, by that name. */
     void (*push)(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint32_t worker);
     /** Data that was released need be kept no longer. */
     void (*forget)(void *arg, uint64_t serial);

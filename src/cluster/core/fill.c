@@ -1,0 +1,223 @@
+/*
+ * What workers are sent. A worker has little more than it works at: for each thread one task, and one more; of short ones as
+ * many as take it some milliseconds. Of these it is sent those that depend on what it makes itself, ahead. Who has nothing to do
+ * takes from who has too much.
+ */
+#include "cluster/core/place.h"
+
+enum { TRIED = 4 };
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+/* How many of its inputs are not done; that worker makes all of them, or -1. */
+static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
+{
+    int32_t n = 0;
+
+    for (uint32_t e = t->inputs; e; e = sbl_edge_at(s, e)->next_input) {
+        const sbl_stask *in = sbl_task_at(s, sbl_edge_at(s, e)->input);
+
+        if (in->state == SBL_T_DONE)
+            continue;
+        if (in->state != SBL_T_SENT || in->worker != worker)
+            return -1;
+        n++;
+    }
+    return n;
+}
+
+/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round. */
+static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
+{
+    if (!(t->flags & SBL_WAS_GIVEN))
+        return;
+    t->flags &= (uint8_t)~SBL_WAS_GIVEN;
+    if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))
+        return;
+    sbl_peer_at(s, t->giver)->n_moved++;
+    sbl_peer_at(s, t->giver)->has_given = 0;
+    sbl_may_fill(s, t->giver);
+}
+
+static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    sbl_stask *t = sbl_task_at(s, task);
+    sbl_peer  *w = sbl_peer_at(s, worker);
+
+    note_giver(s, t, worker);
+    sbl_post(s, SBL_E_SEND, task, 0, 0);
+    sbl_settle(s);
+    t->worker = worker;
+    w->n_sent++;
+    w->n_ahead += t->missing != 0;
+    w->promised += sbl_size_of(s, t);
+    s->n_sent++;
+    sbl_tasks_add(s, &w->sent, task);
+    sbl_order_send(s, task, worker);
+    if (t->dependents && !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
+        s->no_memory = 1;
+}
+
+void sbl_unsend(sbl_scheduler *s, uint32_t task)
+{
+    sbl_stask *t = sbl_task_at(s, task);
+    sbl_peer  *w = sbl_peer_at(s, t->worker);
+
+    sbl_tasks_remove(s, &w->sent, task);
+    w->n_sent--;
+    w->n_ahead -= t->missing != 0;
+    w->promised -= sbl_size_of(s, t);
+    sbl_may_fill(s, t->worker);
+}
+
+/* Those that wait for one of its tasks, and for nothing that it does not make; some of them, as others want to help with many.
+   0: there is no room for more. */
+static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    sbl_peer *w = sbl_peer_at(s, worker);
+
+    int n = 0;
+
+    for (uint32_t e = sbl_task_at(s, task)->dependents; e && n < SBL_LOOKED_AT; e = sbl_edge_at(s, e)->next, n++) {
+        const uint32_t   owner = sbl_edge_at(s, e)->owner;
+        const sbl_stask *d     = sbl_task_at(s, owner);
+
+        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || missing_from(s, d, worker) <= 0)
+            continue;
+        if (w->n_ahead >= (uint32_t)w->threads && !sbl_fits(w, w->n_ahead, sbl_cost_of(s, d)))
+            return 0;
+        send(s, owner, worker);
+    }
+    return 1;
+}
+
+static void send_ahead(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w = sbl_peer_at(s, worker);
+    uint64_t  item;
+
+    while (w->frontier.n) {
+        const uint64_t   first = w->frontier.items[w->frontier.first];
+        const sbl_stask *t     = sbl_task_at(s, (uint32_t)(first >> 32));
+
+        if (t->state == SBL_T_SENT && t->worker == worker && t->attempt == (uint32_t)first &&
+            !send_ahead_of(s, (uint32_t)(first >> 32), worker))
+            break;
+        sbl_ring_take(&w->frontier, &item);
+    }
+}
+
+/* Whether a worker may be given a root of that size: results of others fill its memory. If all that it has waits for other tasks,
+   it may: it would never have room otherwise. */
+static int has_memory_for(const sbl_peer *w, uint64_t size)
+{
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || w->managed + w->promised + size <= w->limit / 5 * 4;
+}
+
+/* The next task for a worker from its own queue or that of the client whose turn it is; 0: there is none. */
+static uint32_t next_for(sbl_scheduler *s, const sbl_peer *w, int *is_root)
+{
+    int32_t  own_priority, root_priority;
+    uint32_t own = sbl_squeue_first(&w->ready, &own_priority), root = 0;
+
+    if (s->roots)
+        root = sbl_squeue_first(&sbl_peer_at(s, s->roots)->roots, &root_priority);
+    *is_root =
+        root && (!own || root_priority > own_priority) && has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root)));
+    return *is_root ? root : own;
+}
+
+/* The next of those who have too much, if they still do, n at most of them. 0: there is none. */
+static uint32_t next_rich(sbl_scheduler *s, uint32_t but)
+{
+    const uint32_t worker = s->first_rich;
+
+    if (!worker)
+        return 0;
+    sbl_rich_remove(s, worker);
+    if (worker != but && sbl_has_to_spare(sbl_peer_at(s, worker)))
+        sbl_rich_add(s, worker); /* behind the others, whose turn is first next time */
+    return worker;
+}
+
+/* From the queue of one that would not begin it soon, if it pays. */
+static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
+{
+    for (int i = 0; i < TRIED; i++) {
+        const uint32_t  other = next_rich(s, worker);
+        const sbl_peer *v     = other ? sbl_peer_at(s, other) : NULL;
+        const uint32_t  task  = other && other != worker ? sbl_squeue_first(&v->ready, &(int32_t){0}) : 0;
+
+        if (!other)
+            return 0;
+        if (task && v->ready.n * sbl_mean_of(v) / v->threads >=
+                        2 * SBL_NS_A_BYTE * (double)sbl_bytes_away(s, sbl_task_at(s, task), worker))
+            return task;
+    }
+    return 0;
+}
+
+/* Asks one to give back half of what it has not begun, and would not soon. */
+static void ask_other(sbl_scheduler *s, uint32_t worker)
+{
+    for (int i = 0; i < TRIED; i++) {
+        const uint32_t other = next_rich(s, worker);
+        sbl_peer      *v     = other ? sbl_peer_at(s, other) : NULL;
+        uint32_t       excess;
+
+        if (!other)
+            return;
+        excess = sbl_n_runnable(v) > sbl_places_of(v) ? sbl_n_runnable(v) - sbl_places_of(v) : 0;
+        if (other == worker || !excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
+            continue;
+        v->is_asked = 1;
+        if (!v->ready.n)
+            sbl_rich_remove(s, other);
+        sbl_say_u32(sbl_letter_to(s, other, SBL_LETTER_GIVE), (excess + 1) / 2);
+        return;
+    }
+}
+
+static void fill(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w     = sbl_peer_at(s, worker);
+    uint64_t  share = s->n_roots / (2 * (uint64_t)s->n_workers) + 1; /* so that all workers get some of the last ones */
+
+    for (;;) {
+        int      is_root;
+        uint32_t task = next_for(s, w, &is_root);
+
+        if (!task && !sbl_is_busy(w))
+            task = take_from_other(s, worker);
+        if (!task || !sbl_has_room(w, sbl_cost_of(s, sbl_task_at(s, task))))
+            break;
+        if (is_root && sbl_is_busy(w) && !share--)
+            break;
+        if (is_root)
+            s->roots = sbl_peer_at(s, s->roots)->next_roots;
+        send(s, task, worker);
+    }
+    send_ahead(s, worker);
+    sbl_hungry_remove(s, worker);
+    if (sbl_has_to_spare(w)) { /* and so does not count as hungry: two such would feed each other for ever */
+        sbl_rich_add(s, worker);
+        sbl_feed_one(s);
+    } else if (sbl_n_runnable(w) <= sbl_places_of(w)) {
+        sbl_hungry_add(s, worker);
+    }
+    if (!sbl_is_busy(w) && has_memory_for(w, 0))
+        ask_other(s, worker);
+}
+
+void sbl_fill_workers(sbl_scheduler *s)
+{
+    while (s->first_fill) {
+        const uint32_t worker = s->first_fill;
+        sbl_peer      *w      = sbl_peer_at(s, worker);
+
+        s->first_fill = w->next_fill;
+        w->to_fill    = 0;
+        if (sbl_may_have_work(w))
+            fill(s, worker);
+    }
+}

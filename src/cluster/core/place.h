@@ -1,0 +1,88 @@
+/* What is asked of workers and tasks where tasks are placed and sent. Private to place.c, idle.c and fill.c. */
+#ifndef SBL_CORE_PLACE_H
+#define SBL_CORE_PLACE_H
+
+#include "cluster/core/state.h"
+
+#define SBL_HORIZON_NS 2e6 /* what a thread of a worker is to have before it */
+#define SBL_NS_A_BYTE  1.0 /* between two workers, until it was measured */
+#define SBL_UNKNOWN_NS 1e6 /* what a task takes of which none has ended */
+enum { SBL_LOOKED_AT = 16, SBL_MOST_SENT = 1 << 14 };
+
+static inline double sbl_cost_of(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return t->spec ? sbl_spec_at(s, t->spec)->cost_ns : 0;
+}
+
+static inline int32_t sbl_priority_of(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return t->spec ? sbl_spec_at(s, t->spec)->spec.priority : 0;
+}
+
+/* What its result will take, as was said. */
+static inline uint64_t sbl_size_of(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return t->spec ? sbl_spec_at(s, t->spec)->spec.size : 0;
+}
+
+static inline int sbl_may_have_work(const sbl_peer *w)
+{
+    return w->number && w->is_worker && !w->is_suspect && !w->is_leaving && !w->is_dropped;
+}
+
+static inline uint32_t sbl_n_runnable(const sbl_peer *w)
+{
+    return w->n_sent - w->n_ahead;
+}
+
+/* Each of its threads has something to do. */
+static inline int sbl_is_busy(const sbl_peer *w)
+{
+    return sbl_n_runnable(w) >= (uint32_t)(w->threads + w->spare);
+}
+
+/* Whether n tasks more than those are too many. */
+static inline int sbl_fits(const sbl_peer *w, uint32_t n, double cost)
+{
+    const double mean = w->mean_ns > cost ? w->mean_ns : cost;
+
+    return cost > 0 && n < SBL_MOST_SENT && (n + 1) * mean <= SBL_HORIZON_NS * w->threads;
+}
+
+static inline int sbl_has_room(const sbl_peer *w, double cost)
+{
+    return sbl_may_have_work(w) && (sbl_n_runnable(w) < (uint32_t)(w->threads + w->spare + 1) ||
+                                    sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+}
+
+/* What a task at it takes. */
+static inline double sbl_mean_of(const sbl_peer *w)
+{
+    return w->mean_ns > 0 ? w->mean_ns : SBL_UNKNOWN_NS;
+}
+
+/* Its threads, and those that wait in place of which it may have more. */
+static inline uint32_t sbl_places_of(const sbl_peer *w)
+{
+    return (uint32_t)(w->threads + w->spare);
+}
+
+/* Somebody else could have some of it. */
+static inline int sbl_has_to_spare(const sbl_peer *w)
+{
+    return sbl_may_have_work(w) &&
+           ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
+}
+
+/** place.c: what of its inputs that worker lacks. */
+uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+
+/* idle.c: who has nothing to do, and who has too much; the oldest first. */
+void sbl_hungry_add(sbl_scheduler *s, uint32_t worker);
+void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker);
+void sbl_rich_add(sbl_scheduler *s, uint32_t worker);
+void sbl_rich_remove(sbl_scheduler *s, uint32_t worker);
+/** One of those who have nothing to do may have what there is now. */
+void sbl_feed_one(sbl_scheduler *s);
+
+#endif

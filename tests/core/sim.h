@@ -1,0 +1,323 @@
+/*
+ * The simulator: the scheduler's, workers' and clients' state machines of src/cluster/core against a network, clocks, memory,
+ * tasks and faults that come from one seed. See README.md.
+ *
+ * A world has processes; what happens to them are events, ordered by (time, sequence). A program is what a client (or a task
+ * that submits tasks) submits: nodes in batches. What each node gives is known beforehand, by a serial evaluation.
+ */
+#ifndef SBL_TESTS_CORE_SIM_H
+#define SBL_TESTS_CORE_SIM_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/core/executor.h"
+#include "cluster/core/scheduler.h"
+#include "cluster/core/submitter.h"
+
+#define MS     1000000ll
+#define SECOND 1000000000ll
+
+typedef struct sim  sim;
+typedef struct proc proc;
+
+/* Each component draws from a stream of its own, so that a draw more in one does not shift the others. */
+enum { FROM_PLAN, FROM_GRAPH, FROM_NET, FROM_FAULTS, FROM_TASKS, FROM_CLIENTS, FROM_CLOCKS, FROM_MEMORY, STREAMS };
+
+/* What may go wrong, or be unusual, in a run; each seed draws which. */
+enum {
+    F_SPIKES      = 1 << 0, /* letters that take much longer */
+    F_SLOW_LINKS  = 1 << 1,
+    F_CUTS        = 1 << 2,  /* a process's links stand still for a while */
+    F_RESETS      = 1 << 3,  /* its link to the scheduler breaks, at any letter */
+    F_PEER_RESETS = 1 << 4,  /* links between workers break */
+    F_CRASHES     = 1 << 5,  /* a worker ends, and its links are closed */
+    F_POWER       = 1 << 6,  /* it ends, and nobody is told */
+    F_PAUSES      = 1 << 7,  /* it stands still, and goes on */
+    F_LEAVES      = 1 << 8,  /* it leaves as planned */
+    F_WAVES       = 1 << 9,  /* workers come late */
+    F_CLIENT_GONE = 1 << 10, /* a client ends */
+    F_ALL_AT_ONCE = 1 << 11, /* all workers end */
+    F_CLOCKS      = 1 << 12, /* clocks drift, timers are late */
+    F_EVICTS      = 1 << 13, /* values are read back late */
+    F_DISK        = 1 << 14, /* or can't be read back */
+    F_FAILING     = 1 << 15, /* tasks that fail */
+    F_FLAKY       = 1 << 16, /* that fail at first */
+    F_CHAINS      = 1 << 17, /* that return a task */
+    F_NESTED      = 1 << 18, /* that submit tasks and wait for them */
+    F_POISON      = 1 << 19, /* that end each worker that they run on */
+    F_CRASHING    = 1 << 20, /* that end a worker once or twice */
+    F_CANCELS     = 1 << 21,
+    F_SIZES       = 1 << 22, /* results of other sizes than declared */
+    F_DATA        = 1 << 23,
+    F_LARGE       = 1 << 24, /* values that are not told */
+    F_EARLY       = 1 << 25, /* futures are released before they are done */
+    F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
+    F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
+    F_ALL         = (1 << 28) - 1
+};
+
+typedef struct plan {
+    uint64_t seed;
+    uint32_t workers, clients, tasks, faults, threads;
+    int64_t  faults_end;              /* all is quiet from then on */
+    double   delay, fault_every;      /* ns, means */
+    double   duration;                /* of a task, ns, mean */
+    uint32_t most_inputs, most_kills; /* crashes of workers in all */
+    int      is_quiet;                /* no fault that a task could notice */
+    int      is_big;                  /* --tasks: no history is kept */
+    int      check_every;
+} plan;
+
+/* A value; it stays here when it is forgotten, so that a use of it is seen. */
+typedef struct value {
+    uint64_t      hash, size;
+    int           is_alive, is_lost;
+    struct value *next;
+} value;
+
+enum { PLAIN, FAILS, FLAKY, CHAIN, NEST, DATA, POISON, CRASHES };
+
+typedef struct node {
+    uint8_t  kind, flaky, spec;
+    uint8_t  may_lose; /* it is made of data of a client that may be gone before */
+    uint16_t arg_size, n_inputs;
+    uint32_t first_input; /* in sim.inputs */
+    uint32_t child;       /* program */
+    uint32_t program;
+    uint32_t last_use; /* node; 0: none */
+    uint32_t statuses; /* bits: those with which it may fail; 0: it does not */
+    int64_t  duration;
+    uint64_t size, hash;
+} node;
+
+typedef struct batch {
+    uint32_t first, n;
+    int      is_shared;
+} batch;
+
+typedef struct program {
+    uint32_t first_node, n_nodes, first_batch, n_batches;
+} program;
+
+enum { SPECS = 6 };
+
+/* A future of a client or of a worker's own client; its serial is its place + 1. */
+typedef struct future {
+    uint32_t    node;
+    uint8_t     is_done, is_failed, is_told, is_released, is_looking, is_gathered, may_be_cancelled;
+    uint32_t    status;
+    uint32_t    task, attempt; /* of kept data: its name */
+    value      *kept;          /* data */
+    struct run *waiter;
+} future;
+
+typedef struct clientele {
+    sbl_submitter submitter;
+    future       *futures;
+    uint32_t      n, room;
+    uint32_t      specs[SPECS];
+    uint32_t      n_kept;
+} clientele;
+
+/* A value that is awaited from elsewhere: for an item, or for a future. */
+typedef struct fetch {
+    uint64_t      id;
+    sbl_item     *item;
+    uint64_t      serial;
+    uint32_t      task, attempt;
+    int           from; /* process; -1: unknown */
+    int           waits_for_offer;
+    struct fetch *next;
+} fetch;
+
+typedef struct offer {
+    int      from;
+    uint32_t task, attempt;
+} offer;
+
+enum { QUEUED, RUNNING, NESTING, ENDING };
+typedef struct run {
+    sbl_item           *item;
+    const sbl_task_run *order;
+    uint32_t            node;
+    int                 state, is_stopped;
+    uint32_t            awaits;
+    uint32_t            first; /* future of its first child */
+    int                 child_failed;
+    uint32_t            child_status;
+    uint64_t            id;
+    struct run         *next;
+} run;
+
+enum { THE_SCHEDULER, A_WORKER, A_CLIENT };
+struct proc {
+    sim          *world;
+    int           kind, is_alive, is_linked, is_leaving;
+    uint32_t      peer;
+    int64_t       paused_until, cut_until;
+    double        drift;
+    sbl_executor *executor;
+    clientele     own; /* futures */
+    uint32_t      threads, busy, spare;
+    uint8_t       specs[256]; /* by the scheduler's number */
+    run          *runs;
+    fetch        *fetches;
+    offer        *offers;
+    uint32_t      n_offers, offers_room;
+    uint64_t      held, limit; /* bytes of its values */
+    uint64_t      letters;
+    int           is_lost; /* the scheduler was told that it is gone */
+    uint32_t     *met;     /* by slot: workers that it was introduced to */
+    /* as a client */
+    uint32_t program, next_batch, unfinished;
+    int      is_finished;
+    int64_t  finished_at, idle_since;
+    /* what the scheduler is told of its end */
+    uint32_t guilty_task, guilty_attempt;
+};
+
+typedef struct event {
+    int64_t  time;
+    uint64_t sequence;
+    void (*act)(sim *w, struct event *e);
+    int       proc; /* whose: nothing happens if it is gone, or later if it is paused; -1: nobody's */
+    int       from;
+    uint32_t  epoch;
+    uint64_t  a, b, c;
+    sbl_words words;
+} event;
+
+typedef struct channel {
+    uint32_t key, epoch;
+    int64_t  last;
+    double   slow;
+} channel;
+
+struct sim {
+    plan           plan;
+    uint64_t       drawn[STREAMS];
+    int64_t        now;
+    event         *heap;
+    uint32_t       n_events, events_room;
+    uint64_t       sequence, n_happened;
+    proc          *procs;
+    int            n_procs;
+    sbl_scheduler *scheduler;
+    channel       *channels;
+    uint32_t       channels_room, n_channels;
+    node          *nodes;
+    uint32_t       n_nodes, nodes_room;
+    uint32_t      *inputs;
+    uint32_t       n_inputs, inputs_room;
+    batch         *batches;
+    uint32_t       n_batches, batches_room;
+    program       *programs;
+    uint32_t       n_programs, programs_room;
+    value         *values;
+    uint64_t       n_values, ids;
+    uint32_t       n_losses, n_faults, n_kills, n_unplanned;
+    uint64_t       n_runs, n_letters, n_ended, n_frames;
+    int64_t        idle_since; /* somebody is idle, and there is what he could take; 0: not so */
+    int            is_ending, is_over, trace;
+    int64_t        ending_at, give_up_at;
+    uint64_t       log; /* hash of all that happened */
+    char           wrong[600];
+    uint8_t        used[7][32];
+};
+
+/* sim_world.c */
+uint64_t sim_mix(uint64_t a, uint64_t b);
+uint64_t sim_draw(sim *w, int stream);
+uint32_t sim_below(sim *w, int stream, uint32_t n);
+int      sim_chance(sim *w, int stream, double p);
+/** Exponential, of that mean. */
+int64_t sim_about(sim *w, int stream, double mean);
+int     sim_has(const sim *w, uint32_t faults);
+void   *sim_grow(void *items, uint32_t *room, uint32_t n, size_t size);
+/** An event for later; the caller fills in what it brings. Valid until the next. */
+event *sim_at(sim *w, int64_t time, int proc, void (*act)(sim *w, event *e));
+/** Runs till nothing is left, or something is wrong. */
+void   sim_run(sim *w);
+void   sim_say_wrong(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void   sim_trace(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+value *sim_value(sim *w, proc *p, uint64_t hash, uint64_t size);
+void   sim_forget(sim *w, proc *p, value *v);
+
+/* sim_graph.c */
+uint32_t        sim_program(sim *w, uint32_t n, int depth);
+void            sim_evaluate(sim *w, uint32_t program);
+const sbl_spec *sim_spec(uint32_t spec);
+/** The first of those nodes of a program that a task waits for, who submits it; up to its last. */
+uint32_t sim_first_awaited(const sim *w, const program *p);
+
+/* sim_net.c */
+/** When something of that size, sent now, arrives. */
+int64_t  sim_arrival(sim *w, int from, int to, uint64_t size);
+uint32_t sim_epoch(sim *w, int from, int to);
+/** All that is under way between two is lost. */
+void sim_reset(sim *w, int a, int b);
+/** What a process has to say to the scheduler goes. */
+void sim_flush(sim *w, proc *p);
+void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size);
+int  sim_number(const sim *w, const proc *p);
+int  sim_proc_of(const sim *w, uint32_t peer);
+int  sim_has_met(const proc *p, uint32_t peer);
+enum { SLOTS = 65536, MANY_SPECS = 256 };
+
+/* sim_scheduler.c */
+void sim_scheduler_begin(sim *w);
+void sim_hear_scheduler(sim *w, event *e);
+/** Its link to the scheduler is gone: the scheduler is told. */
+void sim_tell_lost(sim *w, int number, int64_t delay, int planned);
+void sim_check(sim *w);
+void sim_join(sim *w, int number);
+
+/* sim_worker.c */
+int  sim_worker(sim *w, uint32_t threads);
+void sim_worker_hear(sim *w, event *e);
+void sim_worker_end(sim *w, proc *p);
+void sim_child_ended(sim *w, proc *p, run *r, const future *f);
+void sim_child_gathered(sim *w, proc *p, run *r);
+void sim_start_runs(sim *w, proc *p);
+
+/* sim_fetch.c */
+void   sim_ask(sim *w, proc *p, fetch *f);
+fetch *sim_fetch(sim *w, proc *p, int from, uint32_t task, uint32_t attempt);
+void   sim_offer(sim *w, proc *p, uint32_t task, uint32_t attempt, uint32_t worker);
+/** Those that wait for that process get nothing. */
+void sim_fetches_fail(sim *w, proc *p, int from, int64_t delay);
+void sim_fetch_unlink(proc *p, fetch *f);
+
+/* sim_futures.c */
+void sim_clientele_begin(sim *w, proc *p);
+void sim_clientele_end(sim *w, proc *p);
+void sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
+void sim_release(sim *w, proc *p, uint32_t place);
+void sim_cancel(sim *w, proc *p, uint32_t place);
+void sim_gather(sim *w, proc *p, uint32_t place);
+void sim_gathered(sim *w, proc *p, uint64_t serial, uint64_t hash, int found, int from);
+int  sim_future_is_settled(const future *f);
+
+/* sim_client.c */
+int  sim_client(sim *w, uint32_t program);
+void sim_client_hear(sim *w, event *e);
+void sim_client_look(sim *w, proc *p);
+void sim_client_end(sim *w, proc *p);
+
+/* sim_faults.c */
+void sim_faults_begin(sim *w);
+/** The process ends. how: told, or not. */
+enum { END_TOLD, END_UNTOLD, END_PLANNED, END_KNOWN };
+void sim_kill(sim *w, int number, int how);
+void sim_closed(sim *w, event *e);
+
+/* sim_scenarios.c */
+int sim_scenarios(const char *only);
+
+/** A world of a plan, run to its end. 0: all was right. */
+int  sim_world(const plan *p, int trace, char *wrong, size_t size, sim *counts);
+void sim_plan(plan *p, uint64_t seed, int is_long);
+
+#endif

@@ -1,0 +1,245 @@
+/* The scheduler's process: its peers, its clock; and what must hold of the whole. */
+#include "core/sim.h"
+
+#include "cluster/core/state.h"
+
+static int64_t clock_of(const sim *w)
+{
+    return (int64_t)((double)w->now * w->procs[0].drift) + 12345;
+}
+
+static void on_send(void *arg, uint32_t peer, sbl_words *words)
+{
+    sim      *w  = arg;
+    const int to = sim_proc_of(w, peer);
+
+    if (to >= 0)
+        sim_send_letters(w, 0, to, words->bytes, words->size);
+}
+
+static void on_drop(void *arg, uint32_t peer, const char *why)
+{
+    sim      *w  = arg;
+    const int it = sim_proc_of(w, peer);
+    event    *e;
+
+    sim_trace(w, "0: drops %d: %s", it, why);
+    if (!strstr(why, "silent"))
+        sim_say_wrong(w, "process %d is dropped: %s", it, why);
+    else if (!sim_has(w, F_CUTS | F_POWER | F_PAUSES))
+        sim_say_wrong(w, "process %d is taken for dead", it);
+    sim_tell_lost(w, it, 0, 0);
+    e = sim_at(w, sim_arrival(w, 0, it, 0), it, sim_closed);
+    (void)e;
+}
+
+static void on_introduce(void *arg, uint32_t peer, uint32_t worker)
+{
+    sim      *w  = arg;
+    const int to = sim_proc_of(w, peer);
+
+    if (to >= 0 && w->procs[to].met)
+        w->procs[to].met[worker % SLOTS] = worker;
+}
+
+static void settle(sim *w)
+{
+    sbl_scheduler_send(w->scheduler);
+    if (sbl_scheduler_has_failed(w->scheduler))
+        sim_say_wrong(w, "the scheduler says that it has no memory");
+}
+
+void sim_join(sim *w, int number)
+{
+    proc *p = &w->procs[number];
+
+    p->is_linked = 1;
+    p->peer      = p->kind == A_WORKER ? sbl_scheduler_worker_came(w->scheduler, (int32_t)p->threads, clock_of(w))
+                                       : sbl_scheduler_client_came(w->scheduler, clock_of(w));
+    sim_trace(w, "%d: joins as %s, peer %u", number, p->kind == A_WORKER ? "worker" : "client", p->peer);
+    settle(w);
+}
+
+void sim_hear_scheduler(sim *w, event *e)
+{
+    sbl_scheduler_hear(w->scheduler, w->procs[e->from].peer, e->words.bytes, e->words.size, clock_of(w));
+    settle(w);
+}
+
+static void lose(sim *w, event *e)
+{
+    proc          *p    = &w->procs[e->a];
+    const sbl_loss loss = {.planned = (int)e->b,
+                           .task    = p->guilty_task,
+                           .attempt = p->guilty_attempt,
+                           .what    = "signal 11 (Segmentation fault)"};
+
+    if (p->is_lost)
+        return;
+    p->is_lost = 1;
+    sim_trace(w, "0: is told that %d is gone%s", (int)e->a, e->b ? ", as planned" : "");
+    sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->guilty_task ? &loss : NULL, clock_of(w));
+    settle(w);
+}
+
+void sim_tell_lost(sim *w, int number, int64_t delay, int planned)
+{
+    event *e = sim_at(w, w->now + delay, 0, lose);
+
+    e->a = (uint64_t)number;
+    e->b = (uint64_t)planned;
+}
+
+/* --- what must hold ----------------------------------------------------------------------------------------------- */
+
+/* Whether some worker has nothing to do while tasks wait that it could have: in queues of clients, or with others who work at
+   something else. */
+static int idles(const sim *w)
+{
+    const sbl_scheduler *s     = w->scheduler;
+    int                  idle  = 0, spare = s->n_roots != 0;
+
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
+
+        idle |= !p->n_sent && !p->is_suspect && !p->is_dropped;
+        spare |= p->n_sent - p->n_ahead > (uint32_t)(p->threads + p->spare);
+    }
+    return idle && spare;
+}
+
+static void check_idle(sim *w)
+{
+    const int64_t most = (int64_t)(60 * w->plan.delay) + 5 * MS;
+
+    if (sim_has(w, F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
+                       F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK) ||
+        !idles(w)) {
+        w->idle_since = 0;
+    } else if (!w->idle_since) {
+        w->idle_since = w->now + 1;
+    } else if (w->now - w->idle_since > most) {
+        sim_say_wrong(w, "a worker is idle for %.6f s while there is work that it could take",
+                      (double)(w->now - w->idle_since) / 1e9);
+    }
+}
+
+void sim_check(sim *w)
+{
+    const char *wrong = sbl_scheduler_check(w->scheduler);
+
+    check_idle(w);
+    for (int i = 0; i < w->n_procs && !wrong; i++)
+        if (w->procs[i].executor)
+            wrong = sbl_executor_check(w->procs[i].executor);
+    if (wrong)
+        sim_say_wrong(w, "%s", wrong);
+}
+
+/* NULL, or what is left of what should be gone. */
+static const char *left(const sim *w, int clients_too)
+{
+    sbl_scheduler_counts c;
+
+    sbl_scheduler_count(w->scheduler, &c);
+    if (c.tasks || c.edges || c.copies)
+        return "records of the scheduler are left";
+    if (clients_too && (c.failures || c.specs))
+        return "failures or specs are left";
+    for (int i = 0; i < w->n_procs; i++)
+        if (w->procs[i].is_alive && !w->procs[i].is_lost &&
+            ((w->procs[i].executor && sbl_executor_count(w->procs[i].executor)) || w->procs[i].own.n_kept))
+            return "values or tasks are left with a process";
+    return NULL;
+}
+
+static void say_stuck(sim *w, const char *what)
+{
+    sbl_scheduler_counts c;
+
+    sbl_scheduler_count(w->scheduler, &c);
+    sim_say_wrong(w, "%s (tasks %u: %llu waiting, %llu ready, %llu sent, %llu chained, %llu done, %llu failed, %llu released; edges "
+                     "%u, copies %u, workers %u, hungry %u)",
+                  what, c.tasks, (unsigned long long)c.by_state[0], (unsigned long long)c.by_state[1],
+                  (unsigned long long)c.by_state[2], (unsigned long long)c.by_state[3],
+                  (unsigned long long)c.by_state[4], (unsigned long long)c.by_state[5],
+                  (unsigned long long)c.by_state[6], c.edges, c.copies, c.workers, c.hungry);
+    for (int i = 1; i < w->n_procs && w->trace; i++)
+        if (w->procs[i].is_alive)
+            printf("process %d: %u items, %u kept, %u unfinished, linked %d, busy %u of %u+%u\n", i,
+                   w->procs[i].executor ? sbl_executor_count(w->procs[i].executor) : 0, w->procs[i].own.n_kept,
+                   w->procs[i].unfinished, w->procs[i].is_linked, w->procs[i].busy, w->procs[i].threads,
+                   w->procs[i].spare);
+    for (uint32_t t = 1; w->trace && t < w->scheduler->tasks.fresh; t++) {
+        const sbl_stask *k = sbl_task_at(w->scheduler, t);
+
+        if (k->state != SBL_T_GONE)
+            printf("task %u.%u of %u (%llu): %s at %u worker %u missing %u users %u wanted %u\n", t, k->attempt,
+                   k->client, (unsigned long long)k->serial, sbl_scheduler_state_name(k->state), k->at, k->worker,
+                   k->missing, k->users, k->wanted);
+    }
+}
+
+static int all_have_finished(const sim *w)
+{
+    for (int i = 1; i < w->n_procs; i++)
+        if (w->procs[i].kind == A_CLIENT && w->procs[i].is_alive && !w->procs[i].is_finished)
+            return 0;
+    return 1;
+}
+
+static void look_at_the_end(sim *w)
+{
+    const char *what;
+
+    if (w->is_ending < 2 && w->now > w->give_up_at) {
+        say_stuck(w, w->is_ending ? left(w, 0) : "stuck");
+        return;
+    }
+    if (!w->is_ending && all_have_finished(w)) {
+        w->is_ending  = 1;
+        w->ending_at  = w->now;
+        w->give_up_at = w->now > w->plan.faults_end ? w->now : w->plan.faults_end;
+        w->give_up_at += 30 * SECOND + (int64_t)(w->plan.duration * 1000);
+    }
+    if (w->is_ending == 1 && !left(w, 0)) {
+        w->is_ending = 2;
+        w->ending_at = w->now;
+        for (int i = 1; i < w->n_procs; i++)
+            if (w->procs[i].is_alive)
+                sim_kill(w, i, END_TOLD);
+    }
+    if (w->is_ending == 2 && w->now > w->ending_at + 6 * SECOND) {
+        what = left(w, 1);
+        if (what)
+            say_stuck(w, what);
+        if (w->n_values)
+            sim_say_wrong(w, "%llu values are left", (unsigned long long)w->n_values);
+        w->is_over = 1;
+    }
+}
+
+static void tick(sim *w, event *e)
+{
+    int64_t after = 250 * MS;
+
+    sbl_scheduler_tick(w->scheduler, clock_of(w));
+    settle(w);
+    if (sim_has(w, F_CLOCKS) && w->now < w->plan.faults_end && sim_chance(w, FROM_CLOCKS, 0.1))
+        after += sim_about(w, FROM_CLOCKS, 5e8);
+    look_at_the_end(w);
+    sim_at(w, w->now + after, 0, tick);
+}
+
+void sim_scheduler_begin(sim *w)
+{
+    const sbl_scheduler_calls calls   = {on_send, on_drop, on_introduce, w};
+    sbl_scheduler_options     options = {SBL_SCHEDULER_DEFAULTS};
+
+    options.allowed_losses = sim_has(w, F_FEW_LOSSES) ? 3 : 200;
+    w->scheduler           = sbl_scheduler_create(&calls, &options);
+    w->procs[0].world      = w;
+    w->procs[0].is_alive   = 1;
+    w->procs[0].drift      = sim_has(w, F_CLOCKS) ? 1.05 : 1;
+    sim_at(w, 0, 0, tick);
+}
