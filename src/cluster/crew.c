@@ -226,6 +226,7 @@ static sabal_status open_all(sabal_error *err)
                                       sbl_crew_start,     sbl_crew_take_back,  sbl_crew_interrupt,
                                       sbl_crew_fetch,     sbl_crew_stop_fetch, NULL};
     static sbl_joining       who;
+    int64_t                  until;
     sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 30000, err);
 
     sbl_crew.speak.run = speak;
@@ -242,12 +243,15 @@ static sabal_status open_all(sabal_error *err)
     sbl_crew.executor = sbl_executor_create(&calls);
     if (!sbl_crew.executor)
         return sbl_error_memory(err, 1, "a worker");
-    st = open_plane(err);
+    until = sbl_clock_ns() + sbl_crew.options.patience_ns;
+    st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, until, &CALLS,
+                             NULL, err);
+    if (!st)
+        st = open_plane(err);
     if (!st)
         st = listen_for_others(&who, err);
     if (!st)
-        st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, &who,
-                                 sbl_clock_ns() + sbl_crew.options.patience_ns, &CALLS, NULL, err);
+        st = sbl_membership_join(&sbl_crew.membership, &who, until, err);
     return st;
 }
 

@@ -112,8 +112,7 @@ static void connected(void *arg, sbl_link *link, const sabal_error *why)
 }
 
 sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char *path, sbl_role role,
-                                 const sbl_joining *who, int64_t deadline_ns, const sbl_membership_calls *calls,
-                                 void *arg, sabal_error *err)
+                                 int64_t deadline_ns, const sbl_membership_calls *calls, void *arg, sabal_error *err)
 {
     sabal_status st;
 
@@ -121,7 +120,6 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
     m->loop  = loop;
     m->calls = calls;
     m->arg   = arg;
-    m->who   = *who;
     m->self  = (sbl_hello_self){.role = role, .expects = 1 << SBL_ROLE_SCHEDULER};
     m->why   = (sabal_error)SABAL_ERROR_INIT;
     st       = sbl_scheduler_file_read(&m->file, path, deadline_ns, err);
@@ -131,24 +129,27 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
     memcpy(m->self.cluster, m->file.cluster, sizeof m->self.cluster);
     m->peer_self         = m->self;
     m->peer_self.expects = 1 << SBL_ROLE_CLIENT | 1 << SBL_ROLE_WORKER;
-    st                   = sbl_connect(&m->connector, loop,
-                                       &(sbl_connect_options){.addresses   = m->file.addresses,
-                                                              .n_addresses = m->file.n_addresses,
-                                                              .node        = &m->file.node,
-                                                              .whom        = "the scheduler",
-                                                              .deadline_ns = deadline_ns,
-                                                              .link        = {.calls   = &SCHEDULER,
-                                                                              .arg     = m,
-                                                                              .self    = &m->self,
-                                                                              .key     = sbl_keys_find,
-                                                                              .key_arg = &m->keys,
-                                                                              .limits  = sbl_talk_limits},
-                                                              .done        = connected,
-                                                              .arg         = m},
-                                       err);
-    if (st)
-        sbl_membership_clear(m);
-    return st;
+    return SABAL_OK;
+}
+
+sabal_status sbl_membership_join(sbl_membership *m, const sbl_joining *who, int64_t deadline_ns, sabal_error *err)
+{
+    m->who = *who;
+    return sbl_connect(&m->connector, m->loop,
+                       &(sbl_connect_options){.addresses   = m->file.addresses,
+                                              .n_addresses = m->file.n_addresses,
+                                              .node        = &m->file.node,
+                                              .whom        = "the scheduler",
+                                              .deadline_ns = deadline_ns,
+                                              .link        = {.calls   = &SCHEDULER,
+                                                              .arg     = m,
+                                                              .self    = &m->self,
+                                                              .key     = sbl_keys_find,
+                                                              .key_arg = &m->keys,
+                                                              .limits  = sbl_talk_limits},
+                                              .done        = connected,
+                                              .arg         = m},
+                       err);
 }
 
 void sbl_membership_leave(sbl_membership *m, int64_t limit_ns)

@@ -36,13 +36,11 @@ typedef struct sbl_membership {
     sabal_error                 why;
 } sbl_membership;
 
-/**
- * Reads the file, waiting for it until the deadline, and begins to connect: `joined` or `over` follows. who (copied) and role
- * are what it joins as. Errors: those of sbl_scheduler_file_read() and sbl_connect().
- */
+/** Reads the file, waiting for it until the deadline. Errors: those of sbl_scheduler_file_read(). */
 sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char *path, sbl_role role,
-                                 const sbl_joining *who, int64_t deadline_ns, const sbl_membership_calls *calls,
-                                 void *arg, sabal_error *err);
+                                 int64_t deadline_ns, const sbl_membership_calls *calls, void *arg, sabal_error *err);
+/** Begins to connect, and joins as who (copied): `joined` or `over` follows. Errors: those of sbl_connect(). */
+sabal_status sbl_membership_join(sbl_membership *m, const sbl_joining *who, int64_t deadline_ns, sabal_error *err);
 /** Leaves: what waits is sent, within so many nanoseconds. The loop has to turn until then; `over` comes. */
 void sbl_membership_leave(sbl_membership *m, int64_t limit_ns);
 /** After `over`. */

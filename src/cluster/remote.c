@@ -126,28 +126,32 @@ static void leave(sbl_evwork *work)
         sbl_membership_leave(&r->membership, PATIENCE_NS / 10);
 }
 
-static sabal_status open_parts(sbl_remote *r, const char *file, sabal_error *err)
+static sabal_status join(sbl_remote *r, int64_t until, sabal_error *err)
 {
     static __thread sbl_joining who; /* large */
-    sabal_status                st = sbl_evloop_create(&r->loop, 30000, err);
 
+    memset(&who, 0, sizeof who);
+    sbl_machine_here(&who.machine);
+    who.pid = (uint32_t)getpid();
+    snprintf(who.name, sizeof who.name, "%.40s", program_invocation_short_name);
+    return sbl_membership_join(&r->membership, &who, until, err);
+}
+
+static sabal_status open_parts(sbl_remote *r, const char *file, sabal_error *err)
+{
+    const int64_t until = sbl_clock_ns() + PATIENCE_NS;
+    sabal_status  st    = sbl_evloop_create(&r->loop, 30000, err);
+
+    if (!st)
+        st = sbl_membership_open(&r->membership, r->loop, file, SBL_ROLE_CLIENT, until, &CALLS, r, err);
     if (!st)
         st = sbl_loop_turns(&r->turns, r->loop, err);
     if (!st)
         st = sbl_plane_create(&r->plane, &(sbl_plane_options){.turns = r->turns, .lookup = sbl_remote_lookup, .arg = r},
                               err);
-    if (st)
-        return st;
-    r->membership.loop = r->loop;
-    st                 = sbl_meetings_create(&r->meetings, &r->membership, r->plane, err);
-    if (st)
-        return st;
-    memset(&who, 0, sizeof who);
-    sbl_machine_here(&who.machine);
-    who.pid = (uint32_t)getpid();
-    snprintf(who.name, sizeof who.name, "%.40s", program_invocation_short_name);
-    return sbl_membership_open(&r->membership, r->loop, file, SBL_ROLE_CLIENT, &who, sbl_clock_ns() + PATIENCE_NS,
-                               &CALLS, r, err);
+    if (!st)
+        st = sbl_meetings_create(&r->meetings, &r->membership, r->plane, err);
+    return st ? st : join(r, until, err);
 }
 
 /* The thread is no more. */

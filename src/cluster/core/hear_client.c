@@ -1,6 +1,8 @@
 /* What clients say: tasks and data, what is wanted no more, what is to be cancelled, where things are. */
 #include "cluster/core/hear.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 
 enum { MOST_SPECS = 1 << 20 };

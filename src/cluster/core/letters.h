@@ -50,10 +50,6 @@ enum {
     SBL_LETTER_GAVE  = 53, /* task u32, attempt u32: given back */
     SBL_LETTER_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
     SBL_LETTER_BEAT  = 55  /* managed u64, limit u64: bytes */
-
-    /* both ways between scheduler and others */
-    SBL_OBJECT      = 64, /* build-id, size u64, hash, offset u64, bytes: code */
-    SBL_NEED_OBJECT = 65  /* build-id */
 };
 
 #define SBL_NOBODY     UINT32_MAX       /* no worker */
