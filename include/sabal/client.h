@@ -34,8 +34,9 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *   address  NULL: $SABAL_SCHEDULER_FILE, else this node. "local:": this node, whatever the environment.
  *            "rehearse:": worker processes on this node that are to tasks what those of a cluster would be (cluster.h);
  *            threads are then those of each, by default an equal share of this process's.
- *            Scheduler files: not in this version (SABAL_EUNSUPPORTED). $SABAL_SCHEDULER_FILE may be "rehearse:" or
- *            "local:" as well.
+ *            Anything else is a scheduler file: tasks run on the workers of its cluster (cluster.h), and threads and
+ *            memory_limit are those of this process, for loops, and for values that are brought here. Waits up to five
+ *            seconds for the file and the scheduler. $SABAL_SCHEDULER_FILE may be "rehearse:" or "local:" as well.
  *   returns  a client, never NULL; failed if it could not be opened: calls made with it give failed handles
  *            with the same cause. End it with sabal_close() in either case.
  *
@@ -43,7 +44,10 @@ SABAL_API void sabal_open_options_init(sabal_open_options *options);
  *
  * Errors: SABAL_EUNSUPPORTED, SABAL_EINVAL (threads or workers out of range, a setting of the environment that can't be
  *         read), SABAL_ENOMEM; SABAL_ENOENT, SABAL_EACCES, SABAL_EIO (the trace file); SABAL_EPEER (a worker that can't be
- *         started)
+ *         started). Of a scheduler file: SABAL_ENOENT (there is none), SABAL_EACCES (another user's, open to others, no
+ *         regular file; the scheduler refuses this client), SABAL_EFORMAT (malformed), SABAL_EUNSUPPORTED (of another
+ *         version of sabal; a build without clusters), SABAL_EPEER (its scheduler is gone, or can't be reached),
+ *         SABAL_ETIMEDOUT
  */
 #ifndef __cplusplus
 #define sabal_open(address, err, ...)                                                                                  \
@@ -54,8 +58,8 @@ SABAL_API sabal_client *sabal_open_with(const char *address, sabal_error *err, c
 /**
  * Cancels what has not ended, waits for what is running, and releases every handle that belongs to the client.
  * NULL is allowed. Handles that were retained stay valid as husks until their release: they are failed with
- * SABAL_ECLOSED; plain results (sabal_ndarray, the bytes of a future that has finished) stay whole. Must not be called
- * from one of its own tasks.
+ * SABAL_ECLOSED; plain results (sabal_ndarray, the bytes of a future that has finished) stay whole: those that lie with
+ * workers of a cluster, and were retained, are brought here first. Must not be called from one of its own tasks.
  * In a child made by fork() it frees nothing that is shared and returns at once.
  */
 SABAL_API void sabal_close(sabal_client *client);
@@ -93,6 +97,8 @@ SABAL_API sabal_status sabal_client_stats_get(const sabal_client *client, sabal_
  * and if then all of the limit is taken by what can't leave, it fails with SABAL_ENOMEM, or with the cause why results
  * could not be written. What can't leave: results that the program has borrowed, n-d arrays that it has, objects
  * whose type has no encode(), the program's own buffers of this library.
+ *
+ * On a cluster each worker keeps to a limit of its own in this way; a client's is of what was brought to it.
  *
  * What a task will take is what was said when it was submitted (option output_bytes), else what results of the same
  * function took before.

@@ -50,7 +50,12 @@ extern "C" {
 SABAL_API int32_t sabal_worker_main(int argc, char **argv);
 
 /*
- * The processes of a cluster: one scheduler, and a worker on each node. `sabal scheduler` and `sabal worker` call these; a
+ * The processes of a cluster: one scheduler, and a worker on each node. What is said above of rehearsals holds there too, but
+ * for this: values lie with the worker that made them, and are made again from what they were made of if it is lost; data that
+ * a program scattered stays with the program until nobody needs it. A task runs again, on another worker, when its worker is
+ * lost; one that ends its worker fails with SABAL_EPEER after the third, or the tenth if it is not known whose fault it was.
+ * Members prove to each other that they know the secret of the scheduler file before anything else is said.
+ * `sabal scheduler` and `sabal worker` call these; a
  * program may too, and then is that process until the cluster ends.
  */
 
