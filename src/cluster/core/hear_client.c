@@ -109,17 +109,15 @@ static void take_back(const sbl_saying *y, uint32_t task)
     sbl_stask_end(y->s, task);
 }
 
-/* Its numbers go up: none means two things, however late a letter is. */
+/* They come in any order, as several threads submit, and data is told of when a task first has it as an input. */
 static int takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n)
 {
     uint64_t end;
 
-    if (first <= y->p->last_serial || __builtin_add_overflow(first, n, &end)) {
-        sbl_break_off(y, "a number that was used");
-        return 0;
-    }
-    y->p->last_serial = n ? end - 1 : y->p->last_serial;
-    return 1;
+    if (first && !__builtin_add_overflow(first, n, &end) && !sbl_serial_any(y->p, first, n))
+        return 1;
+    sbl_break_off(y, "a number that is in use");
+    return 0;
 }
 
 static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, uint32_t i)

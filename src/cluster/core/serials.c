@@ -17,16 +17,28 @@ uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial)
     return page && *page ? (*page)->task[serial % PER_PAGE] : 0;
 }
 
-/* Room for a page behind the last one. */
+int sbl_serial_any(const sbl_peer *client, uint64_t first, uint64_t n)
+{
+    const sbl_serials *known = &client->serials;
+    const uint64_t     low = known->first << SBL_SERIALS_SHIFT, high = (known->first + known->n) << SBL_SERIALS_SHIFT;
+
+    for (uint64_t serial = first > low ? first : low; serial < first + n && serial < high; serial++)
+        if (sbl_serial_find(client, serial))
+            return 1;
+    return 0;
+}
+
+/* Room for a page, behind the last one or before the first. */
 static int reach(sbl_serials *serials, uint64_t page)
 {
-    uint64_t n;
+    uint64_t before, n;
 
     if (!serials->n)
         serials->first = page;
-    if (page < serials->first || page - serials->first >= MOST_PAGES)
+    before = page < serials->first ? serials->first - page : 0;
+    n      = (page >= serials->first + serials->n ? page - serials->first + 1 : serials->n) + before;
+    if (n > MOST_PAGES)
         return 0;
-    n = page - serials->first + 1;
     if (n > serials->room) {
         const uint32_t     room = (uint32_t)(2 * n + 16);
         sbl_serials_page **more = sbl_realloc(serials->pages, room * sizeof *more);
@@ -35,6 +47,12 @@ static int reach(sbl_serials *serials, uint64_t page)
             return 0;
         serials->pages = more;
         serials->room  = room;
+    }
+    if (before) {
+        memmove(serials->pages + before, serials->pages, serials->n * sizeof *serials->pages);
+        memset(serials->pages, 0, before * sizeof *serials->pages);
+        serials->first = page;
+        serials->n += (uint32_t)before;
     }
     while (serials->n < n)
         serials->pages[serials->n++] = NULL;

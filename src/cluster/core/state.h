@@ -157,7 +157,6 @@ typedef struct sbl_peer {
     uint32_t    in_roots;
     uint32_t    n_tasks; /* records that name it as their client */
     uint32_t    data;    /* list: what it keeps */
-    uint64_t    last_serial;
 
     /* as a worker */
     int32_t    threads, spare;
@@ -337,7 +336,9 @@ sbl_words *sbl_letter_to(sbl_scheduler *s, uint32_t slot, uint32_t kind);
 /* peers.c */
 /** The client's task of that number; 0: none, or wanted no more. */
 uint32_t sbl_serial_find(const sbl_peer *client, uint64_t serial);
-/** 0: no memory, or the number was used. */
+/** 1: one of n numbers from first on means a task. */
+int sbl_serial_any(const sbl_peer *client, uint64_t first, uint64_t n);
+/** 0: no memory, or the number is in use. */
 int  sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task);
 void sbl_serial_forget(sbl_peer *client, uint64_t serial);
 /** The next that may be in use. */
