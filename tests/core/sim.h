@@ -106,7 +106,7 @@ enum { SPECS = 6 };
 /* A future of a client or of a worker's own client; its serial is its place + 1. */
 typedef struct future {
     uint32_t    node;
-    uint8_t     is_done, is_failed, is_told, is_released, is_looking, is_gathered, may_be_cancelled;
+    uint8_t     is_done, is_failed, is_told, is_released, is_looking, was_looked_for, is_gathered, may_be_cancelled;
     uint32_t    status;
     uint32_t    task, attempt; /* of kept data: its name */
     value      *kept;          /* data */
@@ -219,7 +219,6 @@ struct sim {
     uint64_t       n_values, ids;
     uint32_t       n_losses, n_faults, n_kills, n_unplanned;
     uint64_t       n_runs, n_letters, n_ended, n_frames;
-    int64_t        idle_since; /* somebody is idle, and there is what he could take; 0: not so */
     int            is_ending, is_over, trace;
     int64_t        ending_at, give_up_at;
     uint64_t       log; /* hash of all that happened */
@@ -237,7 +236,7 @@ int64_t sim_about(sim *w, int stream, double mean);
 int     sim_has(const sim *w, uint32_t faults);
 void   *sim_grow(void *items, uint32_t *room, uint32_t n, size_t size);
 /** An event for later; the caller fills in what it brings. Valid until the next. */
-event *sim_at(sim *w, int64_t time, int proc, void (*act)(sim *w, event *e));
+event *sim_at(sim *w, int64_t time, int whose, void (*act)(sim *w, event *e));
 /** Runs till nothing is left, or something is wrong. */
 void   sim_run(sim *w);
 void   sim_say_wrong(sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -247,7 +246,7 @@ void   sim_forget(sim *w, proc *p, value *v);
 
 /* sim_graph.c */
 uint32_t        sim_program(sim *w, uint32_t n, int depth);
-void            sim_evaluate(sim *w, uint32_t program);
+void            sim_evaluate(sim *w, uint32_t which);
 const sbl_spec *sim_spec(uint32_t spec);
 /** The first of those nodes of a program that a task waits for, who submits it; up to its last. */
 uint32_t sim_first_awaited(const sim *w, const program *p);
@@ -264,6 +263,7 @@ void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size);
 int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
+void sim_meet(proc *p, uint32_t peer);
 enum { SLOTS = 65536, MANY_SPECS = 256 };
 
 /* sim_scheduler.c */
@@ -301,7 +301,7 @@ void sim_gathered(sim *w, proc *p, uint64_t serial, uint64_t hash, int found, in
 int  sim_future_is_settled(const future *f);
 
 /* sim_client.c */
-int  sim_client(sim *w, uint32_t program);
+int  sim_client(sim *w, uint32_t which);
 void sim_client_hear(sim *w, event *e);
 void sim_client_look(sim *w, proc *p);
 void sim_client_end(sim *w, proc *p);

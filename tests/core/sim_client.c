@@ -61,16 +61,16 @@ static void step(sim *w, event *e)
         sim_at(w, w->now + sim_about(w, FROM_CLIENTS, w->plan.is_big ? 1e5 : 2e7), e->proc, step);
 }
 
-int sim_client(sim *w, uint32_t program)
+int sim_client(sim *w, uint32_t which)
 {
     const int number = w->n_procs++;
     proc     *p      = &w->procs[number];
 
     p->world   = w;
     p->kind    = A_CLIENT;
-    p->program = program;
+    p->program = which;
     p->drift   = 1;
-    p->met     = calloc(SLOTS, sizeof *p->met);
+    p->met     = calloc((size_t)2 * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);

@@ -23,7 +23,6 @@ void sim_kill(sim *w, int number, int how)
         return;
     sim_trace(w, "%d: ends%s", number, how == END_UNTOLD ? ", untold" : how == END_PLANNED ? " as planned" : "");
     w->n_losses++;
-    w->n_unplanned += how != END_PLANNED;
     w->n_faults += w->is_ending < 2;
     w->n_kills += how != END_PLANNED && w->is_ending < 2;
     p->is_alive = p->is_linked = 0;
@@ -74,7 +73,6 @@ static void break_link(sim *w, int number)
     sim_reset(w, number, 0);
     w->n_faults++;
     w->n_losses++;
-    w->n_unplanned++;
     sim_tell_lost(w, number, sim_about(w, FROM_NET, w->plan.delay), 0);
     sim_at(w, w->now + sim_about(w, FROM_FAULTS, 3e8), number, sim_closed);
 }
@@ -101,7 +99,7 @@ static void stand_still(sim *w, int number, uint32_t fault)
     sim_trace(w, "%d: %s until %.3f", number, fault == F_CUTS ? "is cut off" : "stands still", (double)end / 1e9);
     if (fault == F_CUTS && end > w->procs[number].cut_until)
         w->procs[number].cut_until = end;
-    else if (fault == F_PAUSES && end > w->procs[number].paused_until)
+    else if (fault == F_PAUSES && w->now > w->procs[number].paused_until) /* one at a time: what is put off stays in order */
         w->procs[number].paused_until = end;
 }
 

@@ -96,9 +96,11 @@ static void hear_question(sim *w, event *e)
         return;
     if (v && !v->is_alive)
         sim_say_wrong(w, "process %d gives a value that it forgot", sim_number(w, p));
-    if (v && p->kind == A_WORKER && sim_has(w, F_DISK) && w->now < w->plan.faults_end &&
+    if (v && p->kind == A_WORKER && sim_has(w, F_DISK) && w->now < w->plan.faults_end && v->size > SBL_INLINE &&
         sim_chance(w, FROM_MEMORY, 0.02))
-        v = NULL; /* it can't be read back now */
+        v->is_lost = v != kept_by(p, task, attempt);
+    if (v && v->is_lost)
+        v = NULL; /* it can't be read back */
     when = sim_arrival(w, e->proc, e->from, v ? v->size : 0);
     if (v && sim_has(w, F_EVICTS) && sim_chance(w, FROM_MEMORY, 0.2))
         when += sim_about(w, FROM_MEMORY, 5e6);

@@ -76,7 +76,9 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
     if (err->status == SABAL_ECANCELED)
         return f->may_be_cancelled;
     if (err->status == SABAL_EPEER && strstr(err->message, "scattered data"))
-        return d->may_lose && w->n_losses;
+        return d->may_lose && (w->n_losses || w->n_unplanned);
+    if (err->status == SABAL_EPEER && !strncmp(err->message, "node", 4)) /* of a task that one failed which it had submitted */
+        return (d->may_lose && (w->n_losses || w->n_unplanned)) || (sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3);
     if (err->status == SABAL_EPEER && strstr(err->message, "workers ended while"))
         return sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3;
     return (d->statuses & 1u << err->status) != 0;
@@ -97,7 +99,7 @@ static void on_failed(void *arg, uint64_t serial, const sabal_error *err)
     if (!may_fail_with(w, f, err))
         sim_say_wrong(w, "process %d: node %u fails with %d (%s) without a cause", sim_number(w, p), f->node,
                       (int)err->status, err->message);
-    if (f->is_failed && !f->is_looking)
+    if (f->is_failed && !f->was_looked_for)
         sim_say_wrong(w, "process %d: node %u fails twice", sim_number(w, p), f->node);
     f->is_failed = 1;
     f->status    = (uint32_t)err->status;
@@ -255,12 +257,12 @@ void sim_release(sim *w, proc *p, uint32_t place)
 
 void sim_cancel(sim *w, proc *p, uint32_t place)
 {
-    const uint32_t base = p->own.futures[place].node - place, program = w->nodes[p->own.futures[place].node].program;
+    const uint32_t base = p->own.futures[place].node - place, which = w->nodes[p->own.futures[place].node].program;
 
     if (sim_future_is_settled(&p->own.futures[place]))
         return;
     p->own.futures[place].may_be_cancelled = 1;
-    for (uint32_t i = place + 1; i < p->own.n && w->nodes[p->own.futures[i].node].program == program &&
+    for (uint32_t i = place + 1; i < p->own.n && w->nodes[p->own.futures[i].node].program == which &&
                                  p->own.futures[i].node - i == base;
          i++)
         if (may_be_cancelled(w, p, base, p->own.futures[i].node))
@@ -278,7 +280,7 @@ void sim_gather(sim *w, proc *p, uint32_t place)
         f->is_gathered = 1;
         return;
     }
-    f->is_looking = 1;
+    f->is_looking = f->was_looked_for = 1;
     sbl_submitter_look(&p->own.submitter, place + 1, SBL_NOBODY);
 }
 

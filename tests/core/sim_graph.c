@@ -64,7 +64,7 @@ static void add_batch(sim *w, uint32_t number, uint32_t most, int depth)
     uint32_t       n = sim_chance(w, FROM_GRAPH, 0.3) ? 1 + sim_below(w, FROM_GRAPH, most < 64 ? most : 64) : 1;
     uint32_t       k = before && sim_chance(w, FROM_GRAPH, 0.8) ? sim_below(w, FROM_GRAPH, 3) : 0;
     const int      is_shared = n > 1 && sim_chance(w, FROM_GRAPH, 0.5);
-    uint32_t       spec      = kind == FLAKY ? 3 : sim_below(w, FROM_GRAPH, 4), at = 0;
+    uint32_t       spec      = kind == FLAKY ? 3 : sim_below(w, FROM_GRAPH, 5), at = 0;
 
     if (before && sim_chance(w, FROM_GRAPH, 0.05))
         k = 1 + sim_below(w, FROM_GRAPH, w->plan.most_inputs);
@@ -142,8 +142,6 @@ static void evaluate_child(sim *w, node *d)
             d->hash = sim_mix(d->hash, c->hash);
         }
     }
-    if (d->kind == NEST)
-        d->may_lose = 0; /* it ends with its worker, and so do they */
     for (uint32_t i = p->first_node; d->kind == CHAIN && i < p->first_node + p->n_nodes; i++)
         d->may_lose |= w->nodes[i].kind == DATA;
 }

@@ -1,7 +1,11 @@
 /* Runs of the simulator, one for each seed: sim [--seed N | --seeds FROM..TO] [--long] [--trace] [--shrink] [--tasks N] ... */
 #include <time.h>
 
+#include <sys/resource.h>
+
 #include "core/sim.h"
+
+enum { MOST_CLIENTS = 16, BIG = 100000 };
 
 static void start_workers(sim *w, const plan *p)
 {
@@ -30,28 +34,21 @@ static void waves(sim *w, const plan *p)
 static void begin(sim *w)
 {
     const plan *p = &w->plan;
+    uint32_t    roots[MOST_CLIENTS];
     double      work = 0;
 
     w->procs = calloc(1024 + 2 * (size_t)p->workers, sizeof *w->procs);
     sim_scheduler_begin(w);
     w->n_procs = 1;
-    for (uint32_t i = 0; i < p->clients; i++)
-        sim_evaluate(w, sim_program(w, p->tasks / p->clients + 1, p->is_big ? 0 : 3));
+    for (uint32_t i = 0; i < p->clients; i++) {
+        roots[i] = sim_program(w, p->tasks / p->clients + 1, p->is_big ? 0 : 3);
+        sim_evaluate(w, roots[i]);
+    }
     for (uint32_t i = 0; i < w->n_nodes; i++)
         work += (double)w->nodes[i].duration;
     w->give_up_at = p->faults_end + 60 * SECOND + (int64_t)(4 * work) + w->n_nodes * 100 * MS;
-    for (uint32_t i = 1; i < w->n_programs; i++) {
-        const program *g = &w->programs[i];
-
-        if (g->n_nodes && w->n_procs <= (int)p->clients && (i == 1 || w->nodes[g->first_node].program == i)) {
-            int is_child = 0;
-
-            for (uint32_t k = 0; k < w->n_nodes && !is_child && !p->is_big; k++)
-                is_child = w->nodes[k].child == i;
-            if (!is_child)
-                sim_client(w, i);
-        }
-    }
+    for (uint32_t i = 0; i < p->clients; i++)
+        sim_client(w, roots[i]);
     start_workers(w, p);
     waves(w, p);
     sim_faults_begin(w);
@@ -136,22 +133,27 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
 
 typedef struct command {
     uint64_t from, to;
-    int      is_long, trace, shrink, cells;
+    int      is_long, trace, shrink, cells, first;
     plan     forced; /* what is not 0 replaces what was drawn */
     int64_t  faults; /* -1: as drawn */
 } command;
 
+static void force(uint32_t *field, uint32_t by)
+{
+    if (by)
+        *field = by;
+}
+
 static void plan_of(const command *c, uint64_t seed, plan *p)
 {
     sim_plan(p, seed, c->is_long);
-    if (c->forced.workers)
-        p->workers = c->forced.workers;
-    if (c->forced.clients)
-        p->clients = c->forced.clients;
-    if (c->forced.tasks)
-        p->tasks = c->forced.tasks;
-    if (c->forced.threads)
-        p->threads = c->forced.threads;
+    if (c->forced.tasks >= BIG) /* for time and memory: many short tasks, and nothing else */
+        *p = (plan){.seed = seed, .workers = 16, .clients = 1, .threads = 4, .faults_end = SECOND, .delay = 5e4,
+                    .fault_every = 1e9, .duration = 1e6, .most_inputs = 2, .is_big = 1, .check_every = INT32_MAX};
+    force(&p->workers, c->forced.workers);
+    force(&p->clients, c->forced.clients < MOST_CLIENTS ? c->forced.clients : MOST_CLIENTS);
+    force(&p->tasks, c->forced.tasks);
+    force(&p->threads, c->forced.threads);
     if (c->forced.check_every)
         p->check_every = c->forced.check_every;
     if (c->faults >= 0)
@@ -200,6 +202,16 @@ static void shrink(plan *p)
 
 static uint8_t used[7][32];
 
+static void print_big(const sim *counts, double seconds)
+{
+    struct rusage use;
+
+    getrusage(RUSAGE_SELF, &use);
+    printf("%u tasks: %.2f us a task, %.2f letters a task; at most %.0f bytes a task, with all that the simulator keeps itself\n",
+           counts->n_nodes, seconds * 1e6 / counts->n_nodes, (double)counts->n_letters / counts->n_nodes,
+           (double)use.ru_maxrss * 1024 / counts->n_nodes);
+}
+
 static int run_seeds(const command *c)
 {
     uint64_t n_failed = 0, letters = 0, runs = 0, happened = 0, nodes = 0;
@@ -211,6 +223,10 @@ static int run_seeds(const command *c)
         sim  counts;
 
         plan_of(c, seed, &p);
+        if (c->first) { /* so that who starts it knows which seed does not end */
+            printf("seed %llu begins\n", (unsigned long long)seed);
+            fflush(stdout);
+        }
         if (sim_world(&p, c->trace, wrong, sizeof wrong, &counts)) {
             n_failed++;
             printf("seed %llu: %s\n", (unsigned long long)seed, wrong);
@@ -220,10 +236,14 @@ static int run_seeds(const command *c)
                 printf("  sim --seed %llu --workers %u --clients %u --tasks %u --threads %u --faults 0x%x --trace\n",
                        (unsigned long long)seed, p.workers, p.clients, p.tasks, p.threads, p.faults);
             fflush(stdout);
+            if (c->first)
+                break;
         }
         for (int i = 0; i < 7; i++)
             for (int k = 0; k < 32; k++)
                 used[i][k] |= counts.used[i][k];
+        if (p.is_big)
+            print_big(&counts, (double)(clock() - start) / CLOCKS_PER_SEC);
         letters += counts.n_letters;
         runs += counts.n_runs;
         happened += counts.n_happened;
@@ -241,56 +261,72 @@ static int run_seeds(const command *c)
     return n_failed != 0;
 }
 
-static void print_cells(void)
+/* 1: some cell of the table has not been reached. */
+static int print_cells(void)
 {
+    int n = 0;
+
     for (int state = 0; sbl_scheduler_state_name(state); state++)
         for (int e = 0; sbl_scheduler_event_name(e); e++)
-            if (!sbl_scheduler_cell_is_void(state, e) && !used[state][e])
-                printf("never used: %s, %s\n", sbl_scheduler_state_name(state), sbl_scheduler_event_name(e));
+            if (!sbl_scheduler_cell_is_void(state, e) && !used[state][e]) {
+                printf("never reached: %s, %s\n", sbl_scheduler_state_name(state), sbl_scheduler_event_name(e));
+                n++;
+            }
+    return n != 0;
+}
+
+/* 1: taken, 2: with what follows; 0: unknown. */
+static int option(command *c, const char *is, const char *next)
+{
+    const struct {
+        const char *name;
+        uint32_t   *number;
+        int        *flag;
+    } KNOWN[] = {{"--workers", &c->forced.workers, NULL}, {"--clients", &c->forced.clients, NULL},
+                 {"--tasks", &c->forced.tasks, NULL},     {"--threads", &c->forced.threads, NULL},
+                 {"--long", NULL, &c->is_long},           {"--trace", NULL, &c->trace},
+                 {"--shrink", NULL, &c->shrink},          {"--cells", NULL, &c->cells},
+                 {"--first", NULL, &c->first}};
+    char *dots;
+
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+        if (!strcmp(is, KNOWN[i].name)) {
+            if (KNOWN[i].flag)
+                *KNOWN[i].flag = 1;
+            else
+                *KNOWN[i].number = (uint32_t)strtoul(next, NULL, 0);
+            return KNOWN[i].flag ? 1 : 2;
+        }
+    if (!strcmp(is, "--seed"))
+        c->from = c->to = strtoull(next, NULL, 10);
+    else if (!strcmp(is, "--faults"))
+        c->faults = strtoll(next, NULL, 0);
+    else if (!strcmp(is, "--check-every"))
+        c->forced.check_every = atoi(next);
+    else if (!strcmp(is, "--seeds")) {
+        c->from = strtoull(next, &dots, 10);
+        c->to   = *dots ? strtoull(dots + 2, NULL, 10) : c->from;
+    } else
+        return 0;
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
     command c = {.from = 1, .to = 200, .faults = -1};
-    int     status;
+    int     status, taken;
 
-    for (int i = 1; i < argc; i++) {
-        const char *is = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
-        char       *dots;
-
-        if (!strcmp(is, "--seed"))
-            c.from = c.to = strtoull(argv[++i], NULL, 10);
-        else if (!strcmp(is, "--seeds")) {
-            c.from = strtoull(value, &dots, 10);
-            c.to   = strtoull(dots + 2, NULL, 10);
-            i++;
-        } else if (!strcmp(is, "--workers"))
-            c.forced.workers = (uint32_t)atoi(argv[++i]);
-        else if (!strcmp(is, "--clients"))
-            c.forced.clients = (uint32_t)atoi(argv[++i]);
-        else if (!strcmp(is, "--tasks"))
-            c.forced.tasks = (uint32_t)atoi(argv[++i]);
-        else if (!strcmp(is, "--threads"))
-            c.forced.threads = (uint32_t)atoi(argv[++i]);
-        else if (!strcmp(is, "--check-every"))
-            c.forced.check_every = atoi(argv[++i]);
-        else if (!strcmp(is, "--faults"))
-            c.faults = strtoll(argv[++i], NULL, 0);
-        else if (!strcmp(is, "--long"))
-            c.is_long = 1;
-        else if (!strcmp(is, "--trace"))
-            c.trace = 1;
-        else if (!strcmp(is, "--shrink"))
-            c.shrink = 1;
-        else if (!strcmp(is, "--cells"))
-            c.cells = 1;
-        else {
-            fprintf(stderr, "unknown: %s\n", is);
+    for (int i = 1; i < argc; i += taken) {
+        taken = option(&c, argv[i], i + 1 < argc ? argv[i + 1] : "");
+        if (!taken) {
+            fprintf(stderr, "sim: unknown option %s\n", argv[i]);
             return 2;
         }
     }
+    if (c.forced.tasks >= BIG)
+        c.to = c.from;
     status = run_seeds(&c);
     if (c.cells)
-        print_cells();
+        status |= print_cells();
     return status;
 }

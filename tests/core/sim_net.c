@@ -16,7 +16,14 @@ int sim_proc_of(const sim *w, uint32_t peer)
 
 int sim_has_met(const proc *p, uint32_t peer)
 {
-    return p->met[peer % SLOTS] == peer;
+    return p->met[peer % SLOTS] == peer || p->met[SLOTS + peer % SLOTS] == peer;
+}
+
+/* Who had that slot before may still be told of in letters that are under way. */
+void sim_meet(proc *p, uint32_t peer)
+{
+    p->met[SLOTS + peer % SLOTS] = p->met[peer % SLOTS];
+    p->met[peer % SLOTS]         = peer;
 }
 
 static channel *channel_of(sim *w, int from, int to)
@@ -107,6 +114,17 @@ static void send_piece(sim *w, int from, int to, const char *bytes, size_t size)
     w->log = sim_mix(w->log, size);
 }
 
+/* Its beginning as numbers. */
+static void trace_letter(sim *w, int from, int to, uint32_t kind, const sbl_reader *letter)
+{
+    sbl_reader r        = *letter;
+    char       text[80] = "";
+
+    for (size_t n = 0; n < 60 && r.end - r.at >= 4;)
+        n += (size_t)snprintf(text + n, sizeof text - n, " %u", sbl_hear_u32(&r));
+    sim_trace(w, "%d -> %d says %u, %zu bytes:%s", from, to, kind, (size_t)(letter->end - letter->at), text);
+}
+
 /* Cuts it at some of the ends of letters. Returns the bytes that went before the process ended. */
 void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size)
 {
@@ -114,11 +132,13 @@ void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size)
     const char *start = bytes;
     uint32_t    kind;
 
+    if (!from && !w->procs[to].is_linked) /* the link is broken, and the scheduler does not know yet */
+        return;
     while ((kind = sbl_letter_next(&letter, &frame))) {
         const int is_last = frame.at == frame.end;
 
-        if (!w->plan.is_big)
-            sim_trace(w, "%d -> %d says %u, %zu bytes", from, to, kind, (size_t)(letter.end - letter.at));
+        if (w->trace)
+            trace_letter(w, from, to, kind, &letter);
         w->n_letters++;
         w->procs[from].letters++;
         if (!is_last && !sim_chance(w, FROM_NET, 0.2))

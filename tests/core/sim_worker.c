@@ -235,6 +235,27 @@ static run *next_run(const proc *p)
     return best;
 }
 
+/* Some value can't be read back ever: who has it as an input is given back. */
+static int cant_read(sim *w, proc *p, run *r)
+{
+    for (uint32_t i = 0; i < r->order->n_inputs && sim_has(w, F_DISK); i++) {
+        value    *v    = r->order->inputs[i];
+        sbl_item *item = r->item;
+
+        if (v->size > SBL_INLINE && w->now < w->plan.faults_end && sim_chance(w, FROM_MEMORY, 0.05))
+            v->is_lost = 1;
+        if (!v->is_lost)
+            continue;
+        sim_trace(w, "%d: an input of node %u can't be read", sim_number(w, p), r->node);
+        r->state = RUNNING;
+        p->busy++;
+        end_run(p, r);
+        sbl_executor_unreadable(p->executor, item, i);
+        return 1;
+    }
+    return 0;
+}
+
 void sim_start_runs(sim *w, proc *p)
 {
     run *r;
@@ -246,18 +267,10 @@ void sim_start_runs(sim *w, proc *p)
 
         check_inputs(w, p, r, "begins");
         if (p->specs[r->order->spec % MANY_SPECS] != d->spec)
-            sim_say_wrong(w, "process %d runs node %u as of another spec", sim_number(w, p), r->node);
-        if (r->order->n_inputs && sim_has(w, F_DISK) && w->now < w->plan.faults_end &&
-            sim_chance(w, FROM_MEMORY, 0.02)) {
-            sbl_item      *item  = r->item;
-            const uint32_t input = sim_below(w, FROM_MEMORY, r->order->n_inputs);
-
-            r->state = RUNNING;
-            p->busy++;
-            end_run(p, r);
-            sbl_executor_unreadable(p->executor, item, input);
+            sim_say_wrong(w, "process %d runs node %u as of another spec: %u is %u, not %u", sim_number(w, p), r->node,
+                          r->order->spec, p->specs[r->order->spec % MANY_SPECS], d->spec);
+        if (cant_read(w, p, r))
             continue;
-        }
         if (sim_has(w, F_EVICTS) && r->order->n_inputs && sim_chance(w, FROM_MEMORY, 0.1))
             late = sim_about(w, FROM_MEMORY, 5e6);
         r->state = RUNNING;
@@ -410,7 +423,7 @@ int sim_worker(sim *w, uint32_t threads)
     p->drift    = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
     p->limit    = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
     p->executor = sbl_executor_create(&calls);
-    p->met      = calloc(SLOTS, sizeof *p->met);
+    p->met      = calloc((size_t)2 * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);

@@ -61,9 +61,9 @@ static int is_before(const event *a, const event *b)
     return a->time != b->time ? a->time < b->time : a->sequence < b->sequence;
 }
 
-event *sim_at(sim *w, int64_t time, int proc, void (*act)(sim *w, event *e))
+event *sim_at(sim *w, int64_t time, int whose, void (*act)(sim *w, event *e))
 {
-    event    e = {.time = time > w->now ? time : w->now, .sequence = w->sequence++, .act = act, .proc = proc};
+    event    e = {.time = time > w->now ? time : w->now, .sequence = w->sequence++, .act = act, .proc = whose};
     uint32_t i;
 
     w->heap = sim_grow(w->heap, &w->events_room, w->n_events + 1, sizeof *w->heap);

@@ -29,8 +29,10 @@ static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t
 /* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round. */
 static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
 {
-    if (!(t->flags & SBL_WAS_GIVEN))
+    if (!(t->flags & SBL_WAS_GIVEN)) {
+        sbl_peer_at(s, worker)->has_given = 0; /* it has something new */
         return;
+    }
     t->flags &= (uint8_t)~SBL_WAS_GIVEN;
     if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))
         return;

@@ -26,7 +26,7 @@ enum {
     SBL_LETTER_FAILED = 17, /* serial u64, failure */
     SBL_LETTER_AT =
         18, /* serial u64, task u32, attempt u32, size u64, n u32, n workers u32: an answer to SBL_LETTER_LOOK. n 0: it
-                      lies with that client itself, or another one brings it */
+                      is data of that client itself, or is brought by the client that keeps it: SBL_LETTER_PUSH */
     SBL_LETTER_FORGET = 20, /* serial u64: that data need not be kept any more */
     SBL_LETTER_PUSH   = 19, /* serial u64, task u32, attempt u32, worker u32: that peer needs what this client keeps */
 

@@ -373,22 +373,22 @@ static void nothing(const fact *f)
 
 typedef void cell(const fact *f);
 
-/* NULL: can't come. Reports of workers come only for the attempt that runs, hence in the state sent. */
+/*
+ * NULL: can't come; if it did, it would be left alone, and sbl_scheduler_check() says so. Reports of workers come only for the
+ * attempt that runs, hence in the state sent. A ready task has no input that is not done, so what becomes of one tells it first
+ * that it is undone; so with one whose value is its target's. A failed task has no edges any more, a released one holds none, and
+ * needs come only to those, once, as nobody lets go of it before it was heard.
+ */
 static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
     [SBL_T_WAITING]  = {[SBL_E_INPUT_DONE]   = waiting_input_done,
                         [SBL_E_INPUT_UNDONE] = waiting_input_undone,
                         [SBL_E_INPUT_FAILED] = waiting_input_failed,
                         [SBL_E_INPUT_VOID]   = nothing,
                         [SBL_E_SEND]         = waiting_send,
-                        [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = nothing, /* it runs all the same: for what it does */
                         [SBL_E_CANCEL]       = waiting_cancel},
-    [SBL_T_READY]    = {[SBL_E_INPUT_DONE]   = nothing,
-                        [SBL_E_INPUT_UNDONE] = ready_input_undone,
-                        [SBL_E_INPUT_FAILED] = nothing, /* old: the input is done, and was not failed before */
-                        [SBL_E_INPUT_VOID]   = nothing,
+    [SBL_T_READY]    = {[SBL_E_INPUT_UNDONE] = ready_input_undone,
                         [SBL_E_SEND]         = ready_send,
-                        [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = nothing,
                         [SBL_E_CANCEL]       = ready_cancel},
     [SBL_T_SENT]     = {[SBL_E_INPUT_DONE]   = sent_input_done,
@@ -400,38 +400,19 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_FAIL]         = sent_fail,
                         [SBL_E_RETURN]       = sent_return,
                         [SBL_E_KILL]         = sent_kill,
-                        [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = nothing,
                         [SBL_E_CANCEL]       = sent_cancel},
     [SBL_T_CHAINED]  = {[SBL_E_INPUT_DONE]   = chained_input_done,
-                        [SBL_E_INPUT_UNDONE] = nothing, /* it was not done for us */
                         [SBL_E_INPUT_FAILED] = chained_input_failed,
                         [SBL_E_INPUT_VOID]   = nothing,
-                        [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = nothing,
                         [SBL_E_CANCEL]       = chained_cancel},
-    [SBL_T_DONE]     = {[SBL_E_INPUT_DONE]   = nothing,
-                        [SBL_E_INPUT_UNDONE] = done_input_undone,
-                        [SBL_E_INPUT_FAILED] = nothing,
-                        [SBL_E_INPUT_VOID]   = nothing,
+    [SBL_T_DONE]     = {[SBL_E_INPUT_UNDONE] = done_input_undone,
                         [SBL_E_LOSE]         = done_lose,
-                        [SBL_E_NEED]         = nothing,
                         [SBL_E_LET_GO]       = done_let_go,
                         [SBL_E_CANCEL]       = nothing},
-    [SBL_T_FAILED]   = {[SBL_E_INPUT_DONE]   = nothing,
-                        [SBL_E_INPUT_UNDONE] = nothing,
-                        [SBL_E_INPUT_FAILED] = nothing,
-                        [SBL_E_INPUT_VOID]   = nothing,
-                        [SBL_E_NEED]         = nothing,
-                        [SBL_E_LET_GO]       = end_if_unneeded,
-                        [SBL_E_CANCEL]       = nothing},
-    [SBL_T_RELEASED] = {[SBL_E_INPUT_DONE]   = nothing,
-                        [SBL_E_INPUT_UNDONE] = nothing,
-                        [SBL_E_INPUT_FAILED] = nothing,
-                        [SBL_E_INPUT_VOID]   = nothing,
-                        [SBL_E_NEED]         = released_need,
-                        [SBL_E_LET_GO]       = end_if_unneeded,
-                        [SBL_E_CANCEL]       = nothing},
+    [SBL_T_FAILED]   = {[SBL_E_LET_GO] = end_if_unneeded, [SBL_E_CANCEL] = nothing},
+    [SBL_T_RELEASED] = {[SBL_E_NEED] = released_need, [SBL_E_LET_GO] = end_if_unneeded},
 };
 
 void sbl_stask_begin(sbl_scheduler *s, uint32_t task)

@@ -216,7 +216,7 @@ void sbl_tell_where(sbl_scheduler *s, uint32_t task)
     }
     if (holder)
         sbl_mention(s, t->client, holder);
-    else if (in->client != t->client) /* a task that a worker's client submitted returned data of that client */
+    else if (place != task) /* it returned data of the client of the worker that it ran at; perhaps its own client */
         say_push(s, place, t->client);
     w = sbl_letter_to(s, t->client, SBL_LETTER_AT);
     sbl_say_u64(w, t->serial);

@@ -1,5 +1,5 @@
 /* The scheduler as a whole: made, ended, counted, looked over. */
-#include "cluster/core/state.h"
+#include "cluster/core/place.h"
 
 sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_scheduler_options *options)
 {
@@ -137,11 +137,16 @@ static const char *check_workers(const sbl_scheduler *s)
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const sbl_peer *w = sbl_peer_at(s, s->workers[i]);
         uint32_t        n = 0, ahead = 0;
+        uint64_t        promised = 0;
 
-        for (uint32_t task = w->sent; task; task = sbl_task_at(s, task)->next, n++)
+        for (uint32_t task = w->sent; task; task = sbl_task_at(s, task)->next, n++) {
             ahead += sbl_task_at(s, task)->missing != 0;
-        if (n != w->n_sent || ahead != w->n_ahead)
+            promised += sbl_size_of(s, sbl_task_at(s, task));
+        }
+        if (n != w->n_sent || ahead != w->n_ahead || promised != w->promised)
             return "a worker has another number of tasks than is counted";
+        if (w->is_suspect && !w->is_dropped && w->ready.n)
+            return "tasks wait in the queue of a silent worker";
     }
     return NULL;
 }

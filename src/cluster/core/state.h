@@ -140,10 +140,9 @@ typedef struct sbl_peer {
     uint32_t free;
     uint32_t number; /* generation and slot; 0: gone */
     uint8_t  is_worker, is_suspect, is_dropped, is_leaving, is_asked, to_fill, is_hungry, has_letters;
-    uint8_t
-        has_given; /* was asked, and nobody who had nothing to do got some of it: not again until one of its tasks has ended */
-    uint8_t    is_rich; /* in the list of those who have what others could take */
-    uint8_t    is_gone; /* only its tasks are left, that others need */
+    uint8_t  has_given; /* was asked, and nobody who had nothing to do got some of it: not again until it has another */
+    uint8_t  is_rich;   /* in the list of those who have what others could take */
+    uint8_t  is_gone;   /* only its tasks are left, that others need */
     sbl_outbox out;
     uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
