@@ -7,7 +7,7 @@
 /* name, environment variable, default, what it does. The manual's table is made from this one. */
 #define SBL_CONFIG_TABLE(X)                                                                                            \
     X("scheduler_file", "SABAL_SCHEDULER_FILE", "",                                                                    \
-      "where sabal_open(NULL, ...) connects: a scheduler file, or rehearse:; empty: this node")                                          \
+      "where sabal_open(NULL, ...) connects: a scheduler file, or rehearse:; empty: this node")                        \
     X("threads", "SABAL_THREADS", "0", "threads of a pool; 0: the cores this process may use")                         \
     X("trace", "SABAL_TRACE", "", "file for a trace of every task, in the format Perfetto reads; empty: none")         \
     X("worker", "SABAL_WORKER", "", "the program sabal-worker; empty: beside libsabal")                                \
