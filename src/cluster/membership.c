@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 static void over(sbl_membership *m, const sabal_error *why)
@@ -27,12 +28,15 @@ static void hear_joined(sbl_membership *m, sbl_reader *r)
 
 static void hear_meet(sbl_membership *m, sbl_reader *r)
 {
-    static __thread sbl_joining who; /* large */
-    const uint32_t              worker = sbl_hear_u32(r);
+    const uint32_t worker = sbl_hear_u32(r);
+    sbl_joining   *who    = sbl_alloc(sizeof *who); /* large */
 
-    sbl_hear_joining(&who, r);
+    if (!who)
+        return; /* it can't be reached then, which will be told */
+    sbl_hear_joining(who, r);
     if (!r->failed)
-        m->calls->meet(m->arg, worker, &who);
+        m->calls->meet(m->arg, worker, who);
+    sbl_free(who);
 }
 
 static void hear_need(sbl_membership *m, sbl_reader *r)

@@ -128,13 +128,17 @@ static void leave(sbl_evwork *work)
 
 static sabal_status join(sbl_remote *r, int64_t until, sabal_error *err)
 {
-    static __thread sbl_joining who; /* large */
+    sbl_joining *who = sbl_calloc(1, sizeof *who); /* large */
+    sabal_status st;
 
-    memset(&who, 0, sizeof who);
-    sbl_machine_here(&who.machine);
-    who.pid = (uint32_t)getpid();
-    snprintf(who.name, sizeof who.name, "%.40s", program_invocation_short_name);
-    return sbl_membership_join(&r->membership, &who, until, err);
+    if (!who)
+        return sbl_error_memory(err, sizeof *who, "a cluster's client");
+    sbl_machine_here(&who->machine);
+    who->pid = (uint32_t)getpid();
+    snprintf(who->name, sizeof who->name, "%.40s", program_invocation_short_name);
+    st = sbl_membership_join(&r->membership, who, until, err);
+    sbl_free(who);
+    return st;
 }
 
 static sabal_status open_parts(sbl_remote *r, const char *file, sabal_error *err)
@@ -185,11 +189,19 @@ static void end_thread(sbl_remote *r)
 
 static sabal_status wait_until_joined(sbl_remote *r, sabal_error *err)
 {
+    const int64_t until = sbl_clock_ns() + PATIENCE_NS + PATIENCE_NS / 5; /* the connector has its own, and says more */
+    int           late  = 0;
+
     pthread_mutex_lock(&r->lock);
-    while (!r->is_joined && !r->is_over)
-        pthread_cond_wait(&r->changed, &r->lock);
+    while (!r->is_joined && !r->is_over && !late)
+        late = !sbl_cond_wait(&r->changed, &r->lock, until);
     pthread_mutex_unlock(&r->lock);
-    return r->is_over ? sbl_error_pass(err, &r->why) : SABAL_OK;
+    if (r->is_over)
+        return sbl_error_pass(err, &r->why);
+    if (!r->is_joined)
+        return sbl_error_set(err, SABAL_ETIMEDOUT,
+                             "the scheduler has let this client in, but has not said a word since");
+    return SABAL_OK;
 }
 
 /* What a path of the environment or the program means is told apart by who chose the engine. */

@@ -13,7 +13,7 @@
 
 extern const sbl_engine sbl_engine_remote;
 
-/* Futures by serial. */
+/* Futures by serial; or other records by a number. */
 typedef struct sbl_futures_page {
     uint32_t      n;
     sabal_future *at[1024];
@@ -46,13 +46,14 @@ typedef struct sbl_remote {
     _Atomic int    speaks;
     sbl_evwork     leave; /* from sabal_close() */
 
-    pthread_mutex_t         lock; /* of all below */
-    pthread_cond_t          changed;
-    int                     is_joined, is_over;
-    sabal_error             why; /* it is over */
-    sbl_submitter           submitter;
-    sbl_futures             pending;
-    struct sbl_data        *data;  /* told to the scheduler */
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t  changed;
+    int             is_joined, is_over;
+    sabal_error     why; /* it is over */
+    sbl_submitter   submitter;
+    sbl_futures     pending;
+    sbl_futures     data,
+        named; /* sbl_data, told to the scheduler: by serial, by the number of the task that it is there */
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */

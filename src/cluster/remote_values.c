@@ -17,21 +17,16 @@ enum { MOST_TRIES = 10 };
 
 /* --- data that goes ----------------------------------------------------------------------------------------------- */
 
-/* Data that was told to the scheduler; by serial, and, once a worker wants it, by the name that it has there. */
+/* Data that was told to the scheduler. */
 struct sbl_data {
-    struct sbl_data *next;
-    uint64_t         serial;
-    uint32_t         task, attempt;
-    sbl_value       *value; /* NULL: it was told whole */
+    uint64_t   serial;
+    uint32_t   task, attempt; /* its name there, once a worker wants it; 0: none yet */
+    sbl_value *value;         /* NULL: it was told whole */
 };
 
 static sbl_data *find_data(const sbl_remote *r, uint64_t serial)
 {
-    sbl_data *d = r->data;
-
-    while (d && d->serial != serial)
-        d = d->next;
-    return d;
+    return (sbl_data *)(void *)sbl_futures_find(&r->data, serial);
 }
 
 int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
@@ -46,14 +41,13 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
     if (sbl_result_take(&value, f, NULL))
         return 0;
     d = sbl_calloc(1, sizeof *d);
-    if (!d) {
+    if (!d || !sbl_futures_put(&r->data, f->serial, (sabal_future *)(void *)d)) {
         sbl_value_release(value);
+        sbl_free(d);
         return 0;
     }
     n         = sbl_value_tell(bytes, value);
     d->serial = f->serial;
-    d->next   = r->data;
-    r->data   = d;
     sbl_submit_data(&r->submitter, f->serial, value->n_bytes, n == SBL_ELSEWHERE ? NULL : bytes, n);
     if (n == SBL_ELSEWHERE)
         d->value = value;
@@ -64,11 +58,9 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
 
 static void end_data(sbl_remote *r, sbl_data *d)
 {
-    sbl_data **link = &r->data;
-
-    while (*link != d)
-        link = &(*link)->next;
-    *link = d->next;
+    sbl_futures_take(&r->data, d->serial);
+    if (d->task)
+        sbl_futures_take(&r->named, d->task);
     sbl_value_release(d->value);
     sbl_free(d);
 }
@@ -96,8 +88,12 @@ void sbl_remote_forget_data(void *arg, uint64_t serial)
 
 void sbl_remote_data_clear(sbl_remote *r)
 {
-    while (r->data)
-        end_data(r, r->data);
+    sabal_future *any;
+
+    while ((any = sbl_futures_any(&r->data)))
+        end_data(r, (sbl_data *)(void *)any);
+    sbl_futures_clear(&r->data);
+    sbl_futures_clear(&r->named);
 }
 
 void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint32_t worker)
@@ -107,8 +103,10 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
 
     pthread_mutex_lock(&r->lock);
     d = find_data(r, serial);
-    if (d) {
-        d->task    = task;
+    if (d && d->value) {
+        if (d->task)
+            sbl_futures_take(&r->named, d->task);
+        d->task    = sbl_futures_put(&r->named, task, (sabal_future *)(void *)d) ? task : 0;
         d->attempt = attempt;
     }
     pthread_mutex_unlock(&r->lock);
@@ -136,11 +134,12 @@ void sbl_remote_lookup(void *arg, sbl_request *request)
     const sbl_value_name name  = sbl_request_name(request);
     gift                *g     = sbl_calloc(1, sizeof *g);
     sbl_value           *value = NULL;
+    const sbl_data      *d;
 
     pthread_mutex_lock(&r->lock);
-    for (sbl_data *d = r->data; d && !value; d = d->next)
-        if (d->value && d->task == name.task && d->attempt == name.attempt)
-            value = sbl_value_retain(d->value);
+    d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, name.task);
+    if (d && d->attempt == name.attempt)
+        value = sbl_value_retain(d->value);
     pthread_mutex_unlock(&r->lock);
     if (!g || !value) {
         sbl_value_release(value);
