@@ -15,8 +15,7 @@ static void any_of(sim *w, proc *p, uint32_t fault, double chance, void (*act)(s
 /* If it is needed as an input no more. */
 static void release_early(sim *w, proc *p, uint32_t place)
 {
-    if (!p->own.futures[place].is_looking &&
-        w->nodes[p->own.futures[place].node].last_use < base_of(w, p) + p->own.n)
+    if (!p->own.futures[place].is_looking && w->nodes[p->own.futures[place].node].last_use < base_of(w, p) + p->own.n)
         sim_release(w, p, place);
 }
 

@@ -99,7 +99,8 @@ static void stand_still(sim *w, int number, uint32_t fault)
     sim_trace(w, "%d: %s until %.3f", number, fault == F_CUTS ? "is cut off" : "stands still", (double)end / 1e9);
     if (fault == F_CUTS && end > w->procs[number].cut_until)
         w->procs[number].cut_until = end;
-    else if (fault == F_PAUSES && w->now > w->procs[number].paused_until) /* one at a time: what is put off stays in order */
+    else if (fault == F_PAUSES &&
+             w->now > w->procs[number].paused_until) /* one at a time: what is put off stays in order */
         w->procs[number].paused_until = end;
 }
 
@@ -149,7 +150,7 @@ static void one_fault(sim *w, uint32_t fault)
 
 static void next_fault(sim *w, event *e)
 {
-    static const uint32_t KINDS[] = {F_CUTS,  F_RESETS, F_PEER_RESETS, F_CRASHES,    F_POWER,
+    static const uint32_t KINDS[] = {F_CUTS,   F_RESETS, F_PEER_RESETS, F_CRASHES,    F_POWER,
                                      F_PAUSES, F_LEAVES, F_CLIENT_GONE, F_ALL_AT_ONCE};
     const uint32_t        fault   = KINDS[sim_below(w, FROM_FAULTS, sizeof KINDS / sizeof *KINDS)];
 

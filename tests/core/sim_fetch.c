@@ -87,8 +87,8 @@ static value *find_value(proc *p, uint32_t task, uint32_t attempt)
 static void hear_question(sim *w, event *e)
 {
     const uint32_t task = (uint32_t)(e->b >> 32), attempt = (uint32_t)e->b;
-    proc          *p    = &w->procs[e->proc];
-    value         *v    = find_value(p, task, attempt);
+    proc          *p = &w->procs[e->proc];
+    value         *v = find_value(p, task, attempt);
     int64_t        when;
     event         *answer;
 

@@ -77,7 +77,8 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
         return f->may_be_cancelled;
     if (err->status == SABAL_EPEER && strstr(err->message, "scattered data"))
         return d->may_lose && (w->n_losses || w->n_unplanned);
-    if (err->status == SABAL_EPEER && !strncmp(err->message, "node", 4)) /* of a task that one failed which it had submitted */
+    if (err->status == SABAL_EPEER &&
+        !strncmp(err->message, "node", 4)) /* of a task that one failed which it had submitted */
         return (d->may_lose && (w->n_losses || w->n_unplanned)) || (sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3);
     if (err->status == SABAL_EPEER && strstr(err->message, "workers ended while"))
         return sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3;
@@ -166,8 +167,8 @@ static void on_forget(void *arg, uint64_t serial)
 void sim_clientele_begin(sim *w, proc *p)
 {
     memset(&p->own, 0, sizeof p->own);
-    p->own.submitter.calls = (sbl_submitter_calls){.done = on_done, .failed = on_failed, .at = on_at, .push = on_push,
-                                                   .forget = on_forget, .arg = p};
+    p->own.submitter.calls = (sbl_submitter_calls){
+        .done = on_done, .failed = on_failed, .at = on_at, .push = on_push, .forget = on_forget, .arg = p};
     for (uint32_t i = 0; i < SPECS; i++)
         p->own.specs[i] = sbl_submit_spec(&p->own.submitter, sim_spec(i));
 }
@@ -185,9 +186,9 @@ void sim_clientele_end(sim *w, proc *p)
 
 static void submit_data(sim *w, proc *p, uint32_t place, const node *d)
 {
-    char     bytes[SBL_INLINE] = {0};
-    future  *f    = &p->own.futures[place];
-    const int told = d->size <= SBL_INLINE;
+    char      bytes[SBL_INLINE] = {0};
+    future   *f                 = &p->own.futures[place];
+    const int told              = d->size <= SBL_INLINE;
 
     memcpy(bytes, &d->hash, sizeof d->hash);
     if (!told) {
@@ -214,12 +215,16 @@ static int may_be_cancelled(const sim *w, const proc *p, uint32_t base, uint32_t
 
 void sim_submit(sim *w, proc *p, const batch *b, uint32_t base)
 {
-    const node *d     = &w->nodes[b->first];
-    const uint32_t n_in = b->is_shared ? d->n_inputs : d->n_inputs * b->n;
-    uint64_t   *inputs = malloc((n_in + 1) * sizeof *inputs);
-    char       *args   = calloc(b->n, d->arg_size);
-    sbl_group   g      = {.serial = p->own.n + 1u, .n = b->n, .spec = p->own.specs[d->spec], .n_inputs = d->n_inputs,
-                          .shared = (uint32_t)b->is_shared, .arg_size = d->arg_size};
+    const node    *d      = &w->nodes[b->first];
+    const uint32_t n_in   = b->is_shared ? d->n_inputs : d->n_inputs * b->n;
+    uint64_t      *inputs = malloc((n_in + 1) * sizeof *inputs);
+    char          *args   = calloc(b->n, d->arg_size);
+    sbl_group      g      = {.serial   = p->own.n + 1u,
+                             .n        = b->n,
+                             .spec     = p->own.specs[d->spec],
+                             .n_inputs = d->n_inputs,
+                             .shared   = (uint32_t)b->is_shared,
+                             .arg_size = d->arg_size};
 
     for (uint32_t i = 0; i < b->n; i++) {
         const uint32_t at = b->first + i;
@@ -262,9 +267,8 @@ void sim_cancel(sim *w, proc *p, uint32_t place)
     if (sim_future_is_settled(&p->own.futures[place]))
         return;
     p->own.futures[place].may_be_cancelled = 1;
-    for (uint32_t i = place + 1; i < p->own.n && w->nodes[p->own.futures[i].node].program == which &&
-                                 p->own.futures[i].node - i == base;
-         i++)
+    for (uint32_t i = place + 1;
+         i < p->own.n && w->nodes[p->own.futures[i].node].program == which && p->own.futures[i].node - i == base; i++)
         if (may_be_cancelled(w, p, base, p->own.futures[i].node))
             p->own.futures[i].may_be_cancelled = 1;
     sbl_submit_cancel(&p->own.submitter, place + 1, 1);

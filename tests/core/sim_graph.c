@@ -23,13 +23,13 @@ static uint32_t kind_of(sim *w, int depth)
     static const struct {
         uint32_t fault, kind;
         double   p;
-    } KINDS[] = {{F_FAILING, FAILS, 0.03}, {F_FLAKY, FLAKY, 0.1},    {F_DATA, DATA, 0.1},
-                 {F_CHAINS, CHAIN, 0.1},   {F_NESTED, NEST, 0.1},    {F_POISON, POISON, 0.01},
-                 {F_CRASHING, CRASHES, 0.02}};
+    } KINDS[] = {{F_FAILING, FAILS, 0.03}, {F_FLAKY, FLAKY, 0.1},    {F_DATA, DATA, 0.1},        {F_CHAINS, CHAIN, 0.1},
+                 {F_NESTED, NEST, 0.1},    {F_POISON, POISON, 0.01}, {F_CRASHING, CRASHES, 0.02}};
 
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
         if (sim_has(w, KINDS[i].fault) && sim_chance(w, FROM_GRAPH, KINDS[i].p) &&
-            (depth || (KINDS[i].kind != CHAIN && KINDS[i].kind != NEST)) && (depth == DEEPEST || KINDS[i].kind != POISON))
+            (depth || (KINDS[i].kind != CHAIN && KINDS[i].kind != NEST)) &&
+            (depth == DEEPEST || KINDS[i].kind != POISON))
             return KINDS[i].kind;
     return PLAIN;
 }
@@ -50,7 +50,7 @@ static uint32_t add_inputs(sim *w, const program *p, uint32_t first, uint32_t n)
         const uint32_t back = sim_chance(w, FROM_GRAPH, 0.5) ? 1 + sim_below(w, FROM_GRAPH, before < 8 ? before : 8)
                                                              : 1 + sim_below(w, FROM_GRAPH, before);
 
-        w->inputs               = sim_grow(w->inputs, &w->inputs_room, w->n_inputs, sizeof *w->inputs);
+        w->inputs                = sim_grow(w->inputs, &w->inputs_room, w->n_inputs, sizeof *w->inputs);
         w->inputs[w->n_inputs++] = first - back;
     }
     return at;
@@ -61,10 +61,10 @@ static void add_batch(sim *w, uint32_t number, uint32_t most, int depth)
 {
     const program  p     = w->programs[number];
     const uint32_t first = w->n_nodes, before = first - p.first_node, kind = kind_of(w, depth);
-    uint32_t       n = sim_chance(w, FROM_GRAPH, 0.3) ? 1 + sim_below(w, FROM_GRAPH, most < 64 ? most : 64) : 1;
-    uint32_t       k = before && sim_chance(w, FROM_GRAPH, 0.8) ? sim_below(w, FROM_GRAPH, 3) : 0;
+    uint32_t       n         = sim_chance(w, FROM_GRAPH, 0.3) ? 1 + sim_below(w, FROM_GRAPH, most < 64 ? most : 64) : 1;
+    uint32_t       k         = before && sim_chance(w, FROM_GRAPH, 0.8) ? sim_below(w, FROM_GRAPH, 3) : 0;
     const int      is_shared = n > 1 && sim_chance(w, FROM_GRAPH, 0.5);
-    uint32_t       spec      = kind == FLAKY ? 3 : sim_below(w, FROM_GRAPH, 5), at = 0;
+    uint32_t       spec = kind == FLAKY ? 3 : sim_below(w, FROM_GRAPH, 5), at = 0;
 
     if (before && sim_chance(w, FROM_GRAPH, 0.05))
         k = 1 + sim_below(w, FROM_GRAPH, w->plan.most_inputs);
@@ -88,10 +88,10 @@ static void add_batch(sim *w, uint32_t number, uint32_t most, int depth)
             d.arg_size = w->nodes[first].arg_size;
         if (sim_chance(w, FROM_GRAPH, 0.02))
             d.duration *= 50;
-        w->nodes                = sim_grow(w->nodes, &w->nodes_room, w->n_nodes, sizeof *w->nodes);
+        w->nodes               = sim_grow(w->nodes, &w->nodes_room, w->n_nodes, sizeof *w->nodes);
         w->nodes[w->n_nodes++] = d;
     }
-    w->batches                   = sim_grow(w->batches, &w->batches_room, w->n_batches, sizeof *w->batches);
+    w->batches                 = sim_grow(w->batches, &w->batches_room, w->n_batches, sizeof *w->batches);
     w->batches[w->n_batches++] = (batch){.first = first, .n = n, .is_shared = is_shared && n > 1};
     w->programs[number].n_nodes += n;
     w->programs[number].n_batches++;

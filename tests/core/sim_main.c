@@ -95,7 +95,8 @@ int sim_world(const plan *p, int trace, char *wrong, size_t size, sim *counts)
     sim_run(w);
     if (!w->wrong[0] && !w->is_over)
         sim_say_wrong(w, "nothing happens any more");
-    if (!w->wrong[0] && w->n_letters > 60 * (w->n_nodes + w->n_runs + w->n_faults) + 20 * (uint64_t)(w->now / (100 * MS)) * (uint64_t)w->n_procs)
+    if (!w->wrong[0] && w->n_letters > 60 * (w->n_nodes + w->n_runs + w->n_faults) +
+                                           20 * (uint64_t)(w->now / (100 * MS)) * (uint64_t)w->n_procs)
         sim_say_wrong(w, "%llu letters for %u tasks", (unsigned long long)w->n_letters, w->n_nodes);
     note_cells(w);
     is_wrong = w->wrong[0] != 0;
@@ -112,7 +113,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
 {
     sim w = {.plan = {.seed = seed}};
 
-    *p = (plan){.seed = seed};
+    *p         = (plan){.seed = seed};
     p->workers = 1 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 16 : 5);
     p->clients = 1 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 3 : 1);
     p->tasks   = 5 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 300 : 60);
@@ -120,6 +121,8 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     for (int i = 0; i < 28; i++)
         if (sim_chance(&w, FROM_PLAN, 0.35))
             p->faults |= 1u << i;
+    if (sim_chance(&w, FROM_PLAN, 0.1)) /* so that idle workers can be told from late ones */
+        p->faults &= ~F_MAKE_IDLE;
     p->faults_end  = (1 + sim_below(&w, FROM_PLAN, 8)) * SECOND;
     p->delay       = 20e3 + (double)sim_about(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.2) ? 5e6 : 1e5);
     p->fault_every = (double)sim_about(&w, FROM_PLAN, 5e7) + 1e7;
@@ -148,8 +151,17 @@ static void plan_of(const command *c, uint64_t seed, plan *p)
 {
     sim_plan(p, seed, c->is_long);
     if (c->forced.tasks >= BIG) /* for time and memory: many short tasks, and nothing else */
-        *p = (plan){.seed = seed, .workers = 16, .clients = 1, .threads = 4, .faults_end = SECOND, .delay = 5e4,
-                    .fault_every = 1e9, .duration = 1e6, .most_inputs = 2, .is_big = 1, .check_every = INT32_MAX};
+        *p = (plan){.seed        = seed,
+                    .workers     = 16,
+                    .clients     = 1,
+                    .threads     = 4,
+                    .faults_end  = SECOND,
+                    .delay       = 5e4,
+                    .fault_every = 1e9,
+                    .duration    = 1e6,
+                    .most_inputs = 2,
+                    .is_big      = 1,
+                    .check_every = INT32_MAX};
     force(&p->workers, c->forced.workers);
     force(&p->clients, c->forced.clients < MOST_CLIENTS ? c->forced.clients : MOST_CLIENTS);
     force(&p->tasks, c->forced.tasks);
@@ -207,9 +219,10 @@ static void print_big(const sim *counts, double seconds)
     struct rusage use;
 
     getrusage(RUSAGE_SELF, &use);
-    printf("%u tasks: %.2f us a task, %.2f letters a task; at most %.0f bytes a task, with all that the simulator keeps itself\n",
-           counts->n_nodes, seconds * 1e6 / counts->n_nodes, (double)counts->n_letters / counts->n_nodes,
-           (double)use.ru_maxrss * 1024 / counts->n_nodes);
+    printf(
+        "%u tasks: %.2f us a task, %.2f letters a task; at most %.0f bytes a task, with all that the simulator keeps itself\n",
+        counts->n_nodes, seconds * 1e6 / counts->n_nodes, (double)counts->n_letters / counts->n_nodes,
+        (double)use.ru_maxrss * 1024 / counts->n_nodes);
 }
 
 static int run_seeds(const command *c)
@@ -249,15 +262,16 @@ static int run_seeds(const command *c)
         happened += counts.n_happened;
         nodes += counts.n_nodes;
         if (c->from == c->to)
-            printf("seed %llu: %u nodes, %llu runs, %llu letters, %llu events, %u faults, %.3f s simulated, log %016llx\n",
-                   (unsigned long long)seed, counts.n_nodes, (unsigned long long)counts.n_runs,
-                   (unsigned long long)counts.n_letters, (unsigned long long)counts.n_happened, counts.n_faults,
-                   (double)counts.now / 1e9, (unsigned long long)counts.log);
+            printf(
+                "seed %llu: %u nodes, %llu runs, %llu letters, %llu events, %u faults, %.3f s simulated, log %016llx\n",
+                (unsigned long long)seed, counts.n_nodes, (unsigned long long)counts.n_runs,
+                (unsigned long long)counts.n_letters, (unsigned long long)counts.n_happened, counts.n_faults,
+                (double)counts.now / 1e9, (unsigned long long)counts.log);
     }
     printf("%llu passed, %llu failed; %llu nodes, %llu runs, %llu letters, %llu events, %.1f s\n",
-           (unsigned long long)(c->to - c->from + 1 - n_failed), (unsigned long long)n_failed, (unsigned long long)nodes,
-           (unsigned long long)runs, (unsigned long long)letters, (unsigned long long)happened,
-           (double)(clock() - start) / CLOCKS_PER_SEC);
+           (unsigned long long)(c->to - c->from + 1 - n_failed), (unsigned long long)n_failed,
+           (unsigned long long)nodes, (unsigned long long)runs, (unsigned long long)letters,
+           (unsigned long long)happened, (double)(clock() - start) / CLOCKS_PER_SEC);
     return n_failed != 0;
 }
 
@@ -282,10 +296,14 @@ static int option(command *c, const char *is, const char *next)
         const char *name;
         uint32_t   *number;
         int        *flag;
-    } KNOWN[] = {{"--workers", &c->forced.workers, NULL}, {"--clients", &c->forced.clients, NULL},
-                 {"--tasks", &c->forced.tasks, NULL},     {"--threads", &c->forced.threads, NULL},
-                 {"--long", NULL, &c->is_long},           {"--trace", NULL, &c->trace},
-                 {"--shrink", NULL, &c->shrink},          {"--cells", NULL, &c->cells},
+    } KNOWN[] = {{"--workers", &c->forced.workers, NULL},
+                 {"--clients", &c->forced.clients, NULL},
+                 {"--tasks", &c->forced.tasks, NULL},
+                 {"--threads", &c->forced.threads, NULL},
+                 {"--long", NULL, &c->is_long},
+                 {"--trace", NULL, &c->trace},
+                 {"--shrink", NULL, &c->shrink},
+                 {"--cells", NULL, &c->cells},
                  {"--first", NULL, &c->first}};
     char *dots;
 

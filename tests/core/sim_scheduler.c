@@ -116,7 +116,7 @@ static void check_idle(sim *w)
     const int            spare = is_to_be_had(s);
 
     for (uint32_t i = 0; i < s->n_workers; i++) {
-        const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
+        const sbl_peer *p  = sbl_peer_at(s, s->workers[i]);
         proc           *it = &w->procs[sim_proc_of(w, p->number)];
 
         if (!spare || p->n_sent > (uint32_t)p->spare || p->is_suspect || p->is_dropped)
@@ -133,9 +133,7 @@ void sim_check(sim *w)
 {
     const char *wrong = sbl_scheduler_check(w->scheduler);
 
-    if (!sim_has(w, F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
-                        F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK) &&
-        !w->plan.is_big)
+    if (!sim_has(w, F_MAKE_IDLE) && !w->plan.is_big)
         check_idle(w);
     for (int i = 0; i < w->n_procs && !wrong; i++)
         if (w->procs[i].executor)
@@ -168,9 +166,9 @@ static void print_items(const proc *p)
 {
     for (uint32_t i = 0; p->executor && i < p->executor->room; i++)
         for (const sbl_item *item = p->executor->table[i]; item; item = item->next)
-            printf("  item %u.%u: state %u, told %u, dropped %u, copy %u, asked %u, missing %u, inputs %u, %s\n", item->task,
-                   item->attempt, item->state, item->is_told, item->is_dropped, item->is_copy, item->is_asked,
-                   item->missing, item->run.n_inputs, item->users ? "used" : "not used");
+            printf("  item %u.%u: state %u, told %u, dropped %u, copy %u, asked %u, missing %u, inputs %u, %s\n",
+                   item->task, item->attempt, item->state, item->is_told, item->is_dropped, item->is_copy,
+                   item->is_asked, item->missing, item->run.n_inputs, item->users ? "used" : "not used");
 }
 
 static void say_stuck(sim *w, const char *what)
@@ -178,12 +176,13 @@ static void say_stuck(sim *w, const char *what)
     sbl_scheduler_counts c;
 
     sbl_scheduler_count(w->scheduler, &c);
-    sim_say_wrong(w, "%s (tasks %u: %llu waiting, %llu ready, %llu sent, %llu chained, %llu done, %llu failed, %llu released; edges "
-                     "%u, copies %u, workers %u, hungry %u)",
-                  what, c.tasks, (unsigned long long)c.by_state[0], (unsigned long long)c.by_state[1],
-                  (unsigned long long)c.by_state[2], (unsigned long long)c.by_state[3],
-                  (unsigned long long)c.by_state[4], (unsigned long long)c.by_state[5],
-                  (unsigned long long)c.by_state[6], c.edges, c.copies, c.workers, c.hungry);
+    sim_say_wrong(
+        w,
+        "%s (tasks %u: %llu waiting, %llu ready, %llu sent, %llu chained, %llu done, %llu failed, %llu released; edges "
+        "%u, copies %u, workers %u, hungry %u)",
+        what, c.tasks, (unsigned long long)c.by_state[0], (unsigned long long)c.by_state[1],
+        (unsigned long long)c.by_state[2], (unsigned long long)c.by_state[3], (unsigned long long)c.by_state[4],
+        (unsigned long long)c.by_state[5], (unsigned long long)c.by_state[6], c.edges, c.copies, c.workers, c.hungry);
     for (int i = 1; i < w->n_procs && w->trace; i++)
         if (w->procs[i].is_alive && (print_items(&w->procs[i]), 1))
             printf("process %d: %u items, %u kept, %u unfinished, linked %d, busy %u of %u+%u\n", i,

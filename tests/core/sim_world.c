@@ -76,7 +76,7 @@ event *sim_at(sim *w, int64_t time, int whose, void (*act)(sim *w, event *e))
 static event take(sim *w)
 {
     const event first = w->heap[0], last = w->heap[--w->n_events];
-    uint32_t    i     = 0, child;
+    uint32_t    i = 0, child;
 
     while ((child = 2 * i + 1) < w->n_events) {
         if (child + 1 < w->n_events && is_before(&w->heap[child + 1], &w->heap[child]))

@@ -174,4 +174,3 @@ void sbl_item_use(sbl_input *in, sbl_item *of, sbl_item *item)
     item->users = in;
     of->missing += item->state != SBL_I_HERE;
 }
-

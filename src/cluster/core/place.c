@@ -30,7 +30,8 @@ static double start_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t work
 {
     const sbl_peer *w = sbl_peer_at(s, worker);
 
-    return (w->n_sent + w->ready.n) * sbl_mean_of(w) / w->threads + (double)sbl_bytes_away(s, t, worker) * SBL_NS_A_BYTE;
+    return (w->n_sent + w->ready.n) * sbl_mean_of(w) / w->threads +
+           (double)sbl_bytes_away(s, t, worker) * SBL_NS_A_BYTE;
 }
 
 static void consider(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, uint32_t *best, double *best_start)

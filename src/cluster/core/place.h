@@ -51,8 +51,8 @@ static inline int sbl_fits(const sbl_peer *w, uint32_t n, double cost)
 
 static inline int sbl_has_room(const sbl_peer *w, double cost)
 {
-    return sbl_may_have_work(w) &&
-           (sbl_n_runnable(w) < (uint32_t)(w->threads + w->spare + 1) || sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+    return sbl_may_have_work(w) && (sbl_n_runnable(w) < (uint32_t)(w->threads + w->spare + 1) ||
+                                    sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
 }
 
 /* What a task at it takes. */
@@ -70,8 +70,8 @@ static inline uint32_t sbl_places_of(const sbl_peer *w)
 /* Somebody else could have some of it. */
 static inline int sbl_has_to_spare(const sbl_peer *w)
 {
-    return sbl_may_have_work(w) && ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) ||
-                                    (w->ready.n && sbl_is_busy(w)));
+    return sbl_may_have_work(w) &&
+           ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
 /** place.c: what of its inputs that worker lacks. */
