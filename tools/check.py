@@ -231,6 +231,21 @@ def stage_explore(options):
     return result
 
 
+def stage_sim(options):
+    """The cluster's state machines in the simulator; with --long 20,000 seeds, and all cells of the scheduler's table."""
+    result = Result('the cluster in the simulator, and each planted mistake is found')
+    if not build('gcc', result):
+        return result
+    result.add(run_tests('gcc', suites=['sim']))
+    if options.long:
+        status, text = run([os.path.join(OUT, 'gcc/tests/core/sim'), '--seeds', '1..20000', '--long', '--cells'], log_path('sim-long'))
+        runs = re.search(r'^(\d+) passed, (\d+) failed', text, re.M)
+        result.passed += int(runs[1]) if runs else 0
+        if status or not runs:
+            result.fail('sim --long', tail(text, 200))
+    return result
+
+
 def stage_install(options):
     result = Result('installed, moved, used from C, C++ and Python')
     if build('gcc', result):
@@ -349,7 +364,7 @@ def stage_fuzz(options):
     return result
 
 
-STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'install': stage_install, 'docs': stage_docs,
+STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'sim': stage_sim, 'install': stage_install, 'docs': stage_docs,
           'clang': stage_clang, 'asan': stage_asan, 'tsan': stage_tsan, 'arm': stage_arm, 'planted': stage_planted,
           'fuzz': stage_fuzz}
 QUICK = ['gcc', 'layout', 'asan']

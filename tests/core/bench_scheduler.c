@@ -1,6 +1,6 @@
 /*
- * The scheduler's core with null workers: who is sent a task says at once that it is done. PATTERN TASKS WORKERS [THREADS]:
- * prints ns and bytes a task. Only the core's own time counts.
+ * The scheduler's core with null workers: who is sent a task says at once that it is done. PATTERN (map, tree, chain, broadcast)
+ * TASKS WORKERS [THREADS]: prints ns and bytes a task. Only the core's own time counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ static mailbox  *boxes; /* by slot */
 static uint32_t *full, n_full;
 static int64_t   spent;
 static uint64_t  n_done;
+static int       is_broadcast;
 
 static uint32_t slot_of(uint32_t peer)
 {
@@ -57,13 +58,21 @@ static void hear(sbl_scheduler *s, uint32_t peer, sbl_outbox *box)
     sbl_outbox_empty(box);
 }
 
-static void skip_inputs(sbl_reader *r, uint32_t n)
+/* What it is sent from elsewhere, it has from then on. */
+static void take_inputs(sbl_outbox *out, sbl_reader *r, uint32_t n)
 {
     while (n--) {
-        uint32_t where;
+        const uint32_t task = sbl_hear_u32(r), attempt = sbl_hear_u32(r);
+        uint32_t       where;
 
-        sbl_hear(r, 16);
+        sbl_hear(r, 8);
         where = sbl_hear_u32(r);
+        if (where < SBL_CLIENT_HAS) {
+            sbl_words *w = sbl_outbox_item(out, SBL_LETTER_HAVE);
+
+            sbl_say_u32(w, task);
+            sbl_say_u32(w, attempt);
+        }
         if (where == SBL_HERE_IT_IS)
             sbl_hear(r, sbl_hear_u32(r));
         if (where == SBL_CLIENT_HAS)
@@ -85,20 +94,29 @@ static void answer(sbl_scheduler *s, uint32_t peer, uint32_t client)
         while (!sbl_reader_is_at_end(&r) && (kind == SBL_LETTER_RUN || kind == SBL_LETTER_DONE)) {
             if (kind == SBL_LETTER_RUN) {
                 sbl_order  order;
-                sbl_words *w = sbl_outbox_item(&out, SBL_LETTER_READY);
+                sbl_words *w;
+                uint64_t   number;
 
                 sbl_hear_order(&order, &r);
-                skip_inputs(&r, order.n_inputs);
-                sbl_hear(&r, order.arg_size);
+                take_inputs(&out, &r, order.n_inputs);
+                memcpy(&number, sbl_hear(&r, order.arg_size), sizeof number);
+                w = sbl_outbox_item(&out, SBL_LETTER_READY);
                 sbl_say_u32(w, order.task);
                 sbl_say_u32(w, order.attempt);
                 sbl_say_u64(w, 1000);
                 sbl_say_u64(w, sizeof value);
+                if (is_broadcast && number == 1) { /* too large to be told */
+                    sbl_say_u32(w, SBL_ELSEWHERE);
+                    continue;
+                }
                 sbl_say_u32(w, sizeof value);
                 sbl_say_u64(w, value);
             } else {
+                uint32_t size;
+
                 sbl_hear(&r, 16);
-                sbl_hear(&r, sbl_hear_u32(&r));
+                size = sbl_hear_u32(&r);
+                sbl_hear(&r, size == SBL_ELSEWHERE ? 0 : size);
                 n_done++;
             }
         }
@@ -107,10 +125,31 @@ static void answer(sbl_scheduler *s, uint32_t peer, uint32_t client)
         hear(s, peer, &out);
 }
 
+/* All but the first have that as their input. */
+static void say_broadcast(sbl_outbox *out, uint64_t first, uint32_t n)
+{
+    for (int part = first == 1 ? 0 : 1; part < 2; part++) {
+        const uint64_t from = part && first == 1 ? 2 : first;
+        const uint32_t k    = part ? n - (uint32_t)(from - first) : 1;
+        sbl_words     *w    = sbl_outbox_item(out, SBL_LETTER_TASKS);
+
+        sbl_say_group(
+            w, &(sbl_group){.serial = from, .n = k, .spec = 1, .n_inputs = (uint32_t)part, .shared = 1, .arg_size = 8});
+        if (part)
+            sbl_say_u64(w, 1);
+        for (uint32_t i = 0; i < k; i++)
+            sbl_say_u64(w, from + i);
+    }
+}
+
 static void say_tasks(sbl_outbox *out, const char *pattern, uint64_t first, uint32_t n)
 {
     const int is_chain = !strcmp(pattern, "chain"), is_tree = !strcmp(pattern, "tree");
 
+    if (is_broadcast) {
+        say_broadcast(out, first, n);
+        return;
+    }
     if (!is_chain && !is_tree) {
         sbl_words *w = sbl_outbox_item(out, SBL_LETTER_TASKS);
 
@@ -144,9 +183,10 @@ int main(int argc, char **argv)
     uint32_t             client;
     const char          *wrong;
 
-    boxes  = calloc(65536, sizeof *boxes);
-    full   = calloc(1 << 20, sizeof *full);
-    client = sbl_scheduler_client_came(s, 0);
+    is_broadcast = !strcmp(pattern, "broadcast");
+    boxes        = calloc(65536, sizeof *boxes);
+    full         = calloc(1 << 20, sizeof *full);
+    client       = sbl_scheduler_client_came(s, 0);
     for (uint32_t i = 0; i < n_workers; i++)
         sbl_scheduler_worker_came(s, threads, 0);
     sbl_say_spec(sbl_outbox_item(&out, SBL_LETTER_SPEC),

@@ -55,7 +55,9 @@ enum {
     F_EARLY       = 1 << 25, /* futures are released before they are done */
     F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
     F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
-    F_ALL         = (1 << 28) - 1
+    F_ALL         = (1 << 28) - 1,
+    F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
+                  F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK
 };
 
 typedef struct plan {

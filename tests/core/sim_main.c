@@ -121,6 +121,8 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     for (int i = 0; i < 28; i++)
         if (sim_chance(&w, FROM_PLAN, 0.35))
             p->faults |= 1u << i;
+    if (sim_chance(&w, FROM_PLAN, 0.1)) /* so that idle workers can be told from late ones */
+        p->faults &= ~F_MAKE_IDLE;
     p->faults_end  = (1 + sim_below(&w, FROM_PLAN, 8)) * SECOND;
     p->delay       = 20e3 + (double)sim_about(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.2) ? 5e6 : 1e5);
     p->fault_every = (double)sim_about(&w, FROM_PLAN, 5e7) + 1e7;

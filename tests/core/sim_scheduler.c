@@ -133,9 +133,7 @@ void sim_check(sim *w)
 {
     const char *wrong = sbl_scheduler_check(w->scheduler);
 
-    if (!sim_has(w, F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
-                        F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK) &&
-        !w->plan.is_big)
+    if (!sim_has(w, F_MAKE_IDLE) && !w->plan.is_big)
         check_idle(w);
     for (int i = 0; i < w->n_procs && !wrong; i++)
         if (w->procs[i].executor)

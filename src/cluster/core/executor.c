@@ -88,7 +88,7 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
     for (uint32_t i = 0; i < order.n_inputs; i++) {
         sbl_item *in = hear_input(x, r, item, &is_lacking);
 
-        if (in && item->values) {
+        if (in && item->inputs && item->values) {
             item->run.n_inputs = i + 1;
             sbl_item_use(&item->inputs[i], item, in);
         } else if (in) {
@@ -177,12 +177,12 @@ static void hear_fetch(sbl_executor *x, sbl_reader *r)
     x->calls.fetch(x->calls.arg, item, task, attempt, size, worker, 0);
 }
 
-/* It was sent ahead: what it waits for is made here, and it goes where that goes. */
+/* It was sent ahead: what it waits for is made here, or was to be, and it goes where that goes. */
 static int waits_for_own(const sbl_item *item)
 {
     for (uint32_t i = 0; item->missing && i < item->run.n_inputs; i++)
-        if (item->inputs[i].item && item->inputs[i].item->state != SBL_I_COMING &&
-            item->inputs[i].item->state != SBL_I_HERE)
+        if (!item->inputs[i].item ||
+            (item->inputs[i].item->state != SBL_I_COMING && item->inputs[i].item->state != SBL_I_HERE))
             return 1;
     return 0;
 }
@@ -230,6 +230,7 @@ sabal_status sbl_executor_hear(sbl_executor *x, const void *bytes, size_t size)
     sbl_reader frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     uint32_t   kind;
 
+    x->no_memory = 0;
     while ((kind = sbl_letter_next(&letter, &frame))) {
         if (kind >= sizeof HEAR / sizeof *HEAR || !HEAR[kind])
             return SABAL_EFORMAT;

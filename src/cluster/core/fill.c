@@ -5,7 +5,7 @@
  */
 #include "cluster/core/place.h"
 
-enum { TRIED = 4 };
+enum { TRIED = 4, MOST_IN_FRONTIER = 256 };
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
@@ -93,6 +93,16 @@ static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
     return 1;
 }
 
+void sbl_may_send_ahead(sbl_scheduler *s, uint32_t task)
+{
+    const sbl_stask *t = sbl_task_at(s, task);
+    sbl_peer        *w = sbl_peer_at(s, t->worker);
+
+    if (w->frontier.n >= MOST_IN_FRONTIER || !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
+        return; /* then it is sent when its input is there */
+    sbl_may_fill(s, t->worker);
+}
+
 static void send_ahead(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);
@@ -129,17 +139,19 @@ static uint32_t next_for(sbl_scheduler *s, const sbl_peer *w, int *is_root)
     return *is_root ? root : own;
 }
 
-/* The next of those who have too much, if they still do, n at most of them. 0: there is none. */
+/* The next of those who have too much; those who do not any more leave the list. 0: there is none. */
 static uint32_t next_rich(sbl_scheduler *s, uint32_t but)
 {
-    const uint32_t worker = s->first_rich;
+    uint32_t worker;
 
-    if (!worker)
-        return 0;
-    sbl_rich_remove(s, worker);
-    if (worker != but && sbl_has_to_spare(sbl_peer_at(s, worker)))
+    while ((worker = s->first_rich)) {
+        sbl_rich_remove(s, worker);
+        if (worker == but || !sbl_has_to_spare(sbl_peer_at(s, worker)))
+            continue;
         sbl_rich_add(s, worker); /* behind the others, whose turn is first next time */
-    return worker;
+        return worker;
+    }
+    return 0;
 }
 
 /* From the queue of one that would not begin it soon, if it pays. */
@@ -148,7 +160,7 @@ static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
     for (int i = 0; i < TRIED; i++) {
         const uint32_t  other = next_rich(s, worker);
         const sbl_peer *v     = other ? sbl_peer_at(s, other) : NULL;
-        const uint32_t  task  = other && other != worker ? sbl_squeue_first(&v->ready, &(int32_t){0}) : 0;
+        const uint32_t  task  = other ? sbl_squeue_first(&v->ready, &(int32_t){0}) : 0;
 
         if (!other)
             return 0;
@@ -170,7 +182,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
         if (!other)
             return;
         excess = sbl_n_runnable(v) > sbl_places_of(v) ? sbl_n_runnable(v) - sbl_places_of(v) : 0;
-        if (other == worker || !excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
+        if (!excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
             continue;
         v->is_asked = 1;
         if (!v->ready.n)

@@ -43,6 +43,8 @@ static void begin_to_wait(const fact *f)
 
         edge->missing = sbl_task_at(s, edge->input)->state != SBL_T_DONE;
         f->t->missing += edge->missing;
+        if (sbl_task_at(s, edge->input)->state == SBL_T_SENT)
+            sbl_may_send_ahead(s, edge->input);
         if (sbl_task_at(s, edge->input)->state == SBL_T_FAILED) /* while this one did not look */
             sbl_post(s, SBL_E_INPUT_FAILED, f->task, e, sbl_sfailure_retain(s, sbl_task_at(s, edge->input)->failure));
     }

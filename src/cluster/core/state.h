@@ -297,6 +297,8 @@ void sbl_place(sbl_scheduler *s, uint32_t task);
 void sbl_unplace(sbl_scheduler *s, uint32_t task);
 /** It leaves the worker that it was sent to. */
 void sbl_unsend(sbl_scheduler *s, uint32_t task);
+/** A task that was sent has one more that depends on it. */
+void sbl_may_send_ahead(sbl_scheduler *s, uint32_t task);
 /** That worker may have room. */
 void sbl_may_fill(sbl_scheduler *s, uint32_t worker);
 /** Gives workers that have room what there is. */
