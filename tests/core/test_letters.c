@@ -232,7 +232,7 @@ Test(letters, numbers_are_used_once)
         else
             task(client, 2, 1, 0);
         cr_assert_eq(dropped_peer, client);
-        cr_assert(strstr(dropped_why, "was used"));
+        cr_assert(strstr(dropped_why, "in use"));
         end_world();
     }
     world();
