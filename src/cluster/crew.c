@@ -102,8 +102,13 @@ static void meet(void *arg, uint32_t worker, const sbl_joining *who)
     sbl_meetings_met(sbl_crew.meetings, worker, who);
 }
 
+static void gone(void *arg, uint32_t worker)
+{
+    sbl_meetings_lost(sbl_crew.meetings, worker);
+}
+
 static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .object = sbl_crew_take_object};
+    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .object = sbl_crew_take_object};
 
 /* --- others come in ----------------------------------------------------------------------------------------------- */
 

@@ -400,6 +400,28 @@ static void end_meeting(meeting *m)
     sbl_free(m);
 }
 
+void sbl_meetings_lost(sbl_meetings *all, uint32_t worker)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+    meeting    *m   = all->first;
+
+    while (m && m->member != worker)
+        m = m->next;
+    if (!m)
+        return;
+    m->is_known = 0;
+    sbl_error_set(&err, SABAL_EPEER, "worker %u is gone", worker);
+    fail_all_waiting(m, &err);
+    if (m->connector)
+        sbl_connect_cancel(m->connector);
+    m->connector = NULL;
+    for (way *w = m->ways, *next; w; w = next) { /* one whose socket is still on the way ends when that comes */
+        next = w->next;
+        if (w->pair)
+            end_way(w);
+    }
+}
+
 void sbl_meetings_destroy(sbl_meetings *all)
 {
     while (all && all->first) {

@@ -19,6 +19,8 @@ void sbl_meetings_destroy(sbl_meetings *meetings);
 
 /** A worker can be reached so. */
 void sbl_meetings_met(sbl_meetings *m, uint32_t worker, const sbl_joining *who);
+/** It is no more, though it may seem to be: what was wished from it fails. */
+void sbl_meetings_lost(sbl_meetings *m, uint32_t worker);
 /** Somebody has come in, with a ticket: the link is its from here on. */
 void sbl_meetings_came(sbl_meetings *m, sbl_link *link);
 /** Connects to a worker, so that it can ask. */

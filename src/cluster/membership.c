@@ -65,6 +65,9 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
     case SBL_TALK_MEET:
         hear_meet(m, &r);
         break;
+    case SBL_TALK_GONE:
+        m->calls->gone(m->arg, sbl_hear_u32(&r));
+        break;
     case SBL_TALK_OBJECT:
         if (m->calls->object)
             m->calls->object(m->arg, frame->payload, frame->length);

@@ -15,6 +15,7 @@ typedef struct sbl_membership_calls {
     void (*over)(void *arg, const sabal_error *why);
     void (*letters)(void *arg, const void *bytes, size_t size);
     void (*meet)(void *arg, uint32_t worker, const sbl_joining *who);
+    void (*gone)(void *arg, uint32_t worker);
     /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */
     void (*object)(void *arg, const void *frame, size_t size);
     void (*tell)(void *arg, sbl_reader *answer);

@@ -213,6 +213,18 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
     }
 }
 
+/* It may only seem to be there: who waits for a value of its would wait for ever. */
+static void tell_gone(office *o, uint32_t worker)
+{
+    sbl_words words = {0};
+
+    sbl_say_u32(&words, worker);
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->is_dropped)
+            sbl_talk(o->members[i]->link, SBL_TALK_GONE, &words, NULL);
+    sbl_words_clear(&words);
+}
+
 static void ended(void *arg, sbl_link *link, const sabal_error *why)
 {
     member  *m    = arg;
@@ -227,6 +239,8 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
                 : why->status ? why->message
                               : "it left");
         o->members[m->number % MOST_MEMBERS] = NULL;
+        if (m->who.threads)
+            tell_gone(o, m->number);
         sbl_scheduler_lost(o->core, m->number, &loss, sbl_clock_ns());
         if (!m->who.threads && --o->n_clients == 0)
             o->lonely_since = sbl_clock_ns();

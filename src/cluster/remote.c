@@ -93,6 +93,11 @@ static void meet(void *arg, uint32_t worker, const sbl_joining *who)
     sbl_meetings_met(((sbl_remote *)arg)->meetings, worker, who);
 }
 
+static void gone(void *arg, uint32_t worker)
+{
+    sbl_meetings_lost(((sbl_remote *)arg)->meetings, worker);
+}
+
 /* A worker lacks code of this process. */
 static void need(void *arg, const sbl_build_id *id)
 {
@@ -108,7 +113,7 @@ static void need(void *arg, const sbl_build_id *id)
 }
 
 static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .need = need};
+    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .need = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 

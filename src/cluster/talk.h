@@ -23,6 +23,7 @@ enum {
     SBL_TALK_TELL    = 8,  /* an answer: the same u32, more                                                */
     SBL_TALK_LEAVE   = 9,  /* a member leaves: nothing is its fault                                        */
     SBL_TALK_STOP    = 10, /* the cluster is to end; or, from the scheduler, has ended                    */
+    SBL_TALK_GONE    = 11, /* from the scheduler: that worker is no more, whatever it may seem: number u32 */
     SBL_TALK_KINDS
 };
 

@@ -107,7 +107,7 @@ static sabal_status leave_to_a_spare(sabal_task *t)
 Test(openmp, a_spare_thread_gets_the_same_share)
 {
     for (int32_t threads = 1; threads <= 2; threads++)
-        for_each_engine(client, threads)
+        for_engines_with_results_here(client, threads)
         {
             int32_t n = -1;
 
