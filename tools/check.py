@@ -203,8 +203,9 @@ def stage_gcc(options):
 
 def stage_clang(options):
     result = Result('clang, -Werror: build and tests')
-    if build('clang', result):
-        result.add(run_tests('clang', without=['layout', 'install', 'planted', 'explore']))
+    if build('clang', result): # what runs on each engine did so in gcc's tree
+        result.add(run_tests('clang', only=[name for name in names_of_tests('clang') if '@cluster' not in name and
+                                            name.split('/')[0] not in ('layout', 'install', 'planted', 'explore', 'sim')]))
     return result
 
 
@@ -275,7 +276,7 @@ def stage_asan(options):
         if options.long:
             result.add(run_sanitized('asan', without=['layout', 'install', 'planted']))
         else:
-            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if '@rehearse' not in name and
+            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if not re.search('@(rehearse|cluster)', name) and
                                                    name.split('/')[0] not in ('layout', 'install', 'planted')]))
     return result
 
@@ -286,7 +287,7 @@ def stage_tsan(options):
         if options.long:
             result.add(run_sanitized('tsan', without=['layout', 'install', 'planted']))
         else:
-            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if '@rehearse' not in name and
+            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search('@(rehearse|cluster)', name) and
                                                    name.split('/')[0] in THREADED and name not in LONG_UNDER_TSAN]))
     return result
 
@@ -306,7 +307,7 @@ def stage_arm(options):
         result.fail('tests/arm/prepare', tail(text))
     elif build('arm', result):
         result.add(run_tests('arm', env={'TEST_EMULATED': '1'}, only=[
-            name for name in names_of_tests('arm') if '@rehearse' not in name and name.split('/')[0] in EMULATED]))
+            name for name in names_of_tests('arm') if not re.search('@(rehearse|cluster)', name) and name.split('/')[0] in EMULATED]))
     return result
 
 
