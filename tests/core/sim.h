@@ -274,6 +274,7 @@ void sim_hear_scheduler(sim *w, event *e);
 /** Its link to the scheduler is gone: the scheduler is told. */
 void sim_tell_lost(sim *w, int number, int64_t delay, int planned);
 void sim_check(sim *w);
+void sim_check_idle(sim *w);
 void sim_join(sim *w, int number);
 
 /* sim_worker.c */

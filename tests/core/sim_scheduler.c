@@ -109,11 +109,15 @@ static int is_to_be_had(const sbl_scheduler *s)
 }
 
 /* No worker has nothing to do for longer than some round trips while there is work that it could take. */
-static void check_idle(sim *w)
+void sim_check_idle(sim *w)
 {
-    const int64_t        most  = (int64_t)(60 * w->plan.delay) + 5 * MS;
-    const sbl_scheduler *s     = w->scheduler;
-    const int            spare = is_to_be_had(s);
+    const int64_t        most = (int64_t)(60 * w->plan.delay) + 5 * MS;
+    const sbl_scheduler *s    = w->scheduler;
+    int                  spare;
+
+    if (sim_has(w, F_MAKE_IDLE) || w->plan.is_big)
+        return;
+    spare = is_to_be_had(s);
 
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const sbl_peer *p  = sbl_peer_at(s, s->workers[i]);
@@ -133,8 +137,6 @@ void sim_check(sim *w)
 {
     const char *wrong = sbl_scheduler_check(w->scheduler);
 
-    if (!sim_has(w, F_MAKE_IDLE) && !w->plan.is_big)
-        check_idle(w);
     for (int i = 0; i < w->n_procs && !wrong; i++)
         if (w->procs[i].executor)
             wrong = sbl_executor_check(w->procs[i].executor);

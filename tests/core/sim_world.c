@@ -112,6 +112,7 @@ static void happen(sim *w, event *e)
     w->log = sim_mix(w->log, sim_mix((uint64_t)e->time, (uint64_t)e->proc + e->a));
     e->act(w, e);
     sbl_free(e->words.bytes);
+    sim_check_idle(w); /* each time: what was between must not be overlooked */
     if (++w->n_happened % (uint64_t)w->plan.check_every == 0)
         sim_check(w);
 }
