@@ -284,8 +284,8 @@ def stage_asan(options):
 def stage_tsan(options):
     result = Result('ThreadSanitizer: ' + ('all tests' if options.long else ', '.join(THREADED)))
     if build('tsan', result):
-        if options.long:
-            result.add(run_sanitized('tsan', without=['layout', 'install', 'planted']))
+        if options.long: # fuzzers have one thread, and only under ASan do they tell what is a library's own fault
+            result.add(run_sanitized('tsan', without=['layout', 'install', 'planted', 'fuzz']))
         else:
             result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search('@(rehearse|cluster)', name) and
                                                    name.split('/')[0] in THREADED and name not in LONG_UNDER_TSAN]))

@@ -1,4 +1,5 @@
 /* The sabal command: finds the command that is meant, and ends cleanly whatever the user or the system does. */
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -99,9 +100,12 @@ static int help(int argc, char **argv)
 /* Ends at once: removes what is not whole, then dies of the same signal, so that the shell sees why. */
 static void on_signal(int signal_number)
 {
+    const int number = errno; /* of whoever was interrupted, as long as the signal has not ended him */
+
     progress_clear_async();
     output_remove_partial();
     sabal_remove_partial_files();
+    errno = number;
     raise(signal_number); /* SA_RESETHAND has put the default back, SA_NODEFER lets it through */
 }
 

@@ -6,7 +6,7 @@
 
 #include <langinfo.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static progress_fn    *ask;
 static void           *ask_user;
 static double          started;
 
-static volatile sig_atomic_t shown; /* read by the signal handler */
+static atomic_int shown; /* the signal handler reads it, in any thread */
 
 static const char ERASE[] = "\r\033[K";
 
