@@ -1,6 +1,6 @@
 /*
- * The client's engine on a cluster. A thread of its own runs the loop; threads that submit put letters into the submitter, under
- * a lock, and the loop sends them. A future that has not ended is known by its serial.
+ * Tasks that are submitted to a cluster, by a client (remote.c) or by the tasks of a worker (crew_tasks.c). Threads that submit
+ * put letters into the submitter, under a lock, and a loop sends them. A future that has not ended is known by its serial.
  */
 #ifndef SBL_CLUSTER_REMOTE_H
 #define SBL_CLUSTER_REMOTE_H
@@ -34,38 +34,35 @@ void          sbl_futures_clear(sbl_futures *table);
 
 struct sbl_remote_kind;
 
+/* What a process has submitted, and has heard of it: a client; or a worker, whose tasks submit tasks. */
 typedef struct sbl_remote {
-    sabal_client  *client;
-    pthread_t      thread;
-    sbl_evloop    *loop;
-    sbl_membership membership;
-    sbl_turns      turns;
-    sbl_plane     *plane;
-    sbl_meetings  *meetings;
-    sbl_evwork     speak;
-    _Atomic int    speaks;
-    sbl_evwork     leave; /* from sabal_close() */
-
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t  changed;
-    int             is_joined, is_over;
-    sabal_error     why; /* it is over */
-    sbl_submitter   submitter;
-    sbl_futures     pending;
-    sbl_futures     data,
+    sabal_client *client;
+    sbl_meetings *meetings;
+    void (*speak)(struct sbl_remote *r); /* what the submitter has to say is sent soon */
+    pthread_mutex_t *lock;               /* of all below, and of the submitter's outbox */
+    pthread_cond_t   changed;
+    int              is_over;
+    sabal_error      why; /* it is over */
+    sbl_submitter    submitter;
+    sbl_futures      pending;
+    sbl_futures      data,
         named; /* sbl_data, told to the scheduler: by serial, by the number of the task that it is there */
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
 } sbl_remote;
 
+/** Zeroed before; `meetings` is set later. */
+void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
+                     void (*speak)(sbl_remote *r));
+void sbl_remote_clear(sbl_remote *r);
+/** The scheduler is gone: all that has not ended fails, and all that is submitted from now on. */
+void sbl_remote_over(sbl_remote *r, const sabal_error *why);
+
 static inline sbl_remote *sbl_remote_of(const sabal_client *client)
 {
     return client->elsewhere;
 }
-
-/** What the submitter has to say is sent soon. */
-void sbl_remote_speak(sbl_remote *r);
 
 /* remote_submit.c */
 void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n);
@@ -76,8 +73,6 @@ void sbl_remote_done(void *arg, uint64_t serial, uint64_t size, const char *told
 void sbl_remote_failed(void *arg, uint64_t serial, const sabal_error *err);
 /** Ends a future that is in no table any more. */
 void sbl_remote_fail(sabal_future *f, sbl_failure *failure);
-/** All that has not ended fails so. */
-void sbl_remote_fail_all(sbl_remote *r, const sabal_error *why);
 void sbl_remote_interrupt(sabal_future *f);
 void sbl_remote_forget(sabal_future *f);
 void sbl_remote_stop(sabal_client *client);

@@ -79,11 +79,11 @@ void sbl_remote_forget_data(void *arg, uint64_t serial)
     sbl_remote *r = arg;
     sbl_data   *d;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     d = find_data(r, serial);
     if (d)
         end_data(r, d);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
 }
 
 void sbl_remote_data_clear(sbl_remote *r)
@@ -101,7 +101,7 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
     sbl_remote *r = arg;
     sbl_data   *d;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     d = find_data(r, serial);
     if (d && d->value) {
         if (d->task)
@@ -109,7 +109,7 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
         d->task    = sbl_futures_put(&r->named, task, (sabal_future *)(void *)d) ? task : 0;
         d->attempt = attempt;
     }
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     sbl_meetings_visit(r->meetings, worker);
 }
 
@@ -136,11 +136,11 @@ void sbl_remote_lookup(void *arg, sbl_request *request)
     sbl_value           *value = NULL;
     const sbl_data      *d;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, name.task);
     if (d && d->attempt == name.attempt)
         value = sbl_value_retain(d->value);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     if (!g || !value) {
         sbl_value_release(value);
         sbl_free(g);
@@ -182,10 +182,10 @@ static void came(void *arg, sbl_value *value)
     look       *l = arg;
     sbl_remote *r = l->remote;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     l->value = value;
     end_look(l);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
 }
 
 /* That worker could not give it: another has it, or it is made again. */
@@ -194,15 +194,15 @@ static void did_not_come(void *arg, const sabal_error *why)
     look       *l = arg;
     sbl_remote *r = l->remote;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     if (++l->tries >= MOST_TRIES || r->is_over || why->status == SABAL_ENOMEM || why->status == SABAL_EUNSUPPORTED) {
         l->err = *why;
         end_look(l);
     } else {
         sbl_submitter_look(&r->submitter, l->serial, l->asked);
     }
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
 }
 
 static const sbl_pull_events EVENTS = {.done = came, .failed = did_not_come};
@@ -223,9 +223,9 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
     sabal_error err = SABAL_ERROR_INIT;
     look       *l;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     l = find_look(r, serial);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     if (!l)
         return;
     if (!n) {
@@ -254,10 +254,10 @@ int sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *er
 /* Those that are on their way fail when their connections end. */
 void sbl_remote_looks_fail(sbl_remote *r, const sabal_error *why)
 {
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     while (r->looks)
         sbl_remote_look_failed(r, r->looks->serial, why);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
 }
 
 sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err)
@@ -267,7 +267,7 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
 
     if (!r)
         return sbl_error_pass(err, &sbl_failure_closed.error);
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     if (r->is_over) {
         l.err = r->why;
     } else {
@@ -275,12 +275,12 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
         r->looks = &l;
         sbl_submitter_look(&r->submitter, l.serial, SBL_NOBODY);
     }
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
+    pthread_mutex_lock(r->lock);
     while (!l.done && !l.err.status)
-        pthread_cond_wait(&r->changed, &r->lock);
-    pthread_mutex_unlock(&r->lock);
+        pthread_cond_wait(&r->changed, r->lock);
+    pthread_mutex_unlock(r->lock);
     if (l.err.status) {
         sbl_error_where(&l.err, f->site->where);
         return sbl_error_pass(err, &l.err);
