@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/error.h"
-#include "cluster/crew_call.h"
 #include "cluster/told.h"
 #include "graph/held.h"
 #include "graph/local.h"
@@ -60,8 +58,6 @@ void sbl_crew_hear_spec(void *arg, const sbl_spec *spec)
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static __thread int64_t last_run_ns; /* of the last task's function that this thread has called */
-
 static void free_running(sbl_running *r)
 {
     kind_release(r->kind);
@@ -81,7 +77,7 @@ static void tell_failure(sbl_running *r, const sabal_error *why)
     sbl_executor_failed(sbl_crew.executor, r->item, &err);
 }
 
-static void tell_value(sbl_running *r, int64_t ns)
+static void tell_value(sbl_running *r)
 {
     char         bytes[SBL_INLINE];
     sbl_value   *value = NULL;
@@ -99,27 +95,30 @@ static void tell_value(sbl_running *r, int64_t ns)
         n = sbl_value_tell(bytes, value);
         sbl_value_release(value);
     }
-    sbl_executor_finished(sbl_crew.executor, r->item, r->future, size, (uint64_t)ns, n == SBL_ELSEWHERE ? NULL : bytes,
-                          n);
+    sbl_executor_finished(sbl_crew.executor, r->item, r->future, size, (uint64_t)r->ns,
+                          n == SBL_ELSEWHERE ? NULL : bytes, n);
     r->future = NULL; /* the executor's now */
 }
 
 static void answer(sbl_work *work)
 {
-    sbl_running       *r  = (sbl_running *)(void *)work;
-    const int64_t      ns = last_run_ns;
+    sbl_running       *r = (sbl_running *)(void *)work;
     const sabal_error *why;
+    sabal_future      *chain = r->chain;
 
     pthread_mutex_lock(&sbl_crew.lock);
     why = r->future ? sabal_future_error(r->future) : &r->err;
     if (r->item && why)
         tell_failure(r, why);
+    else if (r->item && chain)
+        sbl_executor_chained(sbl_crew.executor, r->item, chain->serial);
     else if (r->item)
-        tell_value(r, ns);
+        tell_value(r);
     if (r->future)
         sbl_handle_release(r->future);
     free_running(r);
     pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_handle_release(chain); /* which is said, too, after it was said that it was returned */
     sbl_crew_speak();
 }
 
@@ -152,7 +151,8 @@ static void submit(sbl_running *r)
                             .output_bytes = spec->size,
                             .name         = spec->name,
                             .where        = spec->where[0] ? spec->where : NULL,
-                            .own_where    = 1};
+                            .own_where    = 1,
+                            .tag          = r};
 
     if (sbl_engine_submit(sbl_crew.client, &task, 1, &r->future, &r->err)) {
         fail_later(r);
@@ -241,15 +241,4 @@ void sbl_crew_interrupt(void *arg, sbl_item *item)
 
     if (r->future)
         sabal_future_cancel(r->future);
-}
-
-/* --- the call ----------------------------------------------------------------------------------------------------- */
-
-sabal_status sbl_crew_call(struct sabal_task *task)
-{
-    const int64_t start = sbl_clock_ns();
-    sabal_status  st    = sbl_call_here(task);
-
-    last_run_ns = sbl_clock_ns() - start;
-    return st;
 }

@@ -77,7 +77,8 @@ static void joined(void *arg, uint32_t number, int64_t beat_ns)
     connection *c = arg;
 
     pthread_mutex_lock(&c->lock);
-    c->is_joined = 1;
+    c->is_joined     = 1;
+    c->remote.number = number;
     pthread_cond_broadcast(&c->remote.changed);
     pthread_mutex_unlock(&c->lock);
     speak_soon(&c->remote);

@@ -38,15 +38,19 @@ struct sbl_remote_kind;
 typedef struct sbl_remote {
     sabal_client *client;
     sbl_meetings *meetings;
-    void (*speak)(struct sbl_remote *r); /* what the submitter has to say is sent soon */
-    pthread_mutex_t *lock;               /* of all below, and of the submitter's outbox */
-    pthread_cond_t   changed;
-    int              is_over;
-    sabal_error      why; /* it is over */
-    sbl_submitter    submitter;
-    sbl_futures      pending;
-    sbl_futures      data,
-        named; /* sbl_data, told to the scheduler: by serial, by the number of the task that it is there */
+    uint32_t      number; /* its own, once it has joined */
+    /* What the submitter has to say is sent soon. */
+    void (*speak)(struct sbl_remote *r);
+    /* A value that this worker has: its future here, retained; NULL: it has not. With the lock held. NULL: a client. */
+    sabal_future *(*find)(uint32_t task, uint32_t attempt);
+    pthread_mutex_t        *lock; /* of all below, and of the submitter's outbox */
+    pthread_cond_t          changed;
+    int                     is_over;
+    sabal_error             why; /* it is over */
+    sbl_submitter           submitter;
+    sbl_futures             pending;
+    sbl_futures             data;  /* sbl_data, told to the scheduler, by serial */
+    sbl_futures             named; /* the same, by the number of the task that it is there */
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
@@ -86,6 +90,8 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
 void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint32_t worker);
 void sbl_remote_forget_data(void *arg, uint64_t serial);
 void sbl_remote_lookup(void *arg, sbl_request *request);
+/** Data that is kept here, by the name that it was pushed under; one reference. NULL: it is not here. */
+sbl_value   *sbl_remote_named(sbl_remote *r, uint64_t task, uint64_t attempt);
 sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err);
 /** A look for that value fails. 1: there was one. With the lock held. */
 int  sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *err);

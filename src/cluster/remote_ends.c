@@ -138,7 +138,7 @@ void sbl_remote_forget(sabal_future *f)
 {
     sbl_remote *r = sbl_remote_of(f->client);
 
-    if (!r || (!f->site->fn && !f->site->function))
+    if (!r || !f->elsewhere)
         return;
     pthread_mutex_lock(r->lock);
     if (!r->is_over && (f->site->fn || sbl_remote_data_released(r, f)))

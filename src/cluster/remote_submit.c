@@ -221,8 +221,10 @@ void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n)
 {
     sbl_remote *r = sbl_remote_of(client);
 
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         sbl_future_keep(futures[i]); /* it may end, and be released, as soon as it is told */
+        futures[i]->elsewhere = 1;
+    }
     pthread_mutex_lock(r->lock);
     for (int64_t i = 0; i < n;)
         i += submit_some(r, futures + i, n - i);

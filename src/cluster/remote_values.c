@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cluster/told.h"
 #include "graph/held.h"
+#include "graph/stuck.h"
 #include "sched/pool.h"
 
 enum { MOST_TRIES = 10 };
@@ -46,8 +47,9 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
         sbl_free(d);
         return 0;
     }
-    n         = sbl_value_tell(bytes, value);
-    d->serial = f->serial;
+    n            = sbl_value_tell(bytes, value);
+    d->serial    = f->serial;
+    f->elsewhere = 1;
     sbl_submit_data(&r->submitter, f->serial, value->n_bytes, n == SBL_ELSEWHERE ? NULL : bytes, n);
     if (n == SBL_ELSEWHERE)
         d->value = value;
@@ -110,7 +112,8 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
         d->attempt = attempt;
     }
     pthread_mutex_unlock(r->lock);
-    sbl_meetings_visit(r->meetings, worker);
+    if (worker != r->number)
+        sbl_meetings_visit(r->meetings, worker);
 }
 
 typedef struct gift {
@@ -127,20 +130,27 @@ static void give(sbl_work *work)
     sbl_free(g);
 }
 
+sbl_value *sbl_remote_named(sbl_remote *r, uint64_t task, uint64_t attempt)
+{
+    sbl_value      *value = NULL;
+    const sbl_data *d;
+
+    pthread_mutex_lock(r->lock);
+    d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, task);
+    if (d && d->attempt == attempt)
+        value = sbl_value_retain(d->value);
+    pthread_mutex_unlock(r->lock);
+    return value;
+}
+
 /* Copied into shared memory, perhaps: by a thread of the pool. */
 void sbl_remote_lookup(void *arg, sbl_request *request)
 {
     sbl_remote          *r     = arg;
     const sbl_value_name name  = sbl_request_name(request);
     gift                *g     = sbl_calloc(1, sizeof *g);
-    sbl_value           *value = NULL;
-    const sbl_data      *d;
+    sbl_value           *value = sbl_remote_named(r, name.task, name.attempt);
 
-    pthread_mutex_lock(r->lock);
-    d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, name.task);
-    if (d && d->attempt == name.attempt)
-        value = sbl_value_retain(d->value);
-    pthread_mutex_unlock(r->lock);
     if (!g || !value) {
         sbl_value_release(value);
         sbl_free(g);
@@ -161,6 +171,7 @@ typedef struct sbl_look {
     uint32_t         asked; /* the worker that it was wished from last */
     int              tries, done;
     sbl_value       *value;
+    sabal_future    *here; /* this worker has it */
     sabal_error      err;
 } look;
 
@@ -216,6 +227,24 @@ static look *find_look(const sbl_remote *r, uint64_t serial)
     return l;
 }
 
+static void take_here(look *l, uint32_t task, uint32_t attempt)
+{
+    sbl_remote *r   = l->remote;
+    sabal_error err = SABAL_ERROR_INIT;
+    int         has;
+
+    pthread_mutex_lock(r->lock);
+    l->here = r->find(task, attempt);
+    has     = l->here != NULL;
+    if (has)
+        end_look(l);
+    pthread_mutex_unlock(r->lock);
+    if (has)
+        return;
+    sbl_error_set(&err, SABAL_EPEER, "this worker has lost a value of its own");
+    did_not_come(l, &err);
+}
+
 void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint64_t size, const char *workers,
                    uint32_t n)
 {
@@ -234,6 +263,10 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
         return;
     }
     memcpy(&l->asked, workers, sizeof l->asked);
+    if (l->asked == r->number) {
+        take_here(l, task, attempt);
+        return;
+    }
     if (!sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l)) {
         sbl_error_memory(&err, 1, "a value's way");
         did_not_come(l, &err);
@@ -260,6 +293,30 @@ void sbl_remote_looks_fail(sbl_remote *r, const sabal_error *why)
     pthread_mutex_unlock(r->lock);
 }
 
+/* A task's thread that waits here lends its place: what it waits for may have to be made again. */
+static void wait_for_look(look *l)
+{
+    sbl_remote *r = l->remote;
+
+    sbl_task_park();
+    sbl_blocking_begin();
+    pthread_mutex_lock(r->lock);
+    while (!l->done && !l->err.status)
+        pthread_cond_wait(&r->changed, r->lock);
+    pthread_mutex_unlock(r->lock);
+    sbl_blocking_end();
+    sbl_task_unpark();
+}
+
+/* The loop's thread may not wait, so that is done here. */
+static sabal_status take_from_here(sbl_value **value, sabal_future *here, sabal_error *err)
+{
+    sabal_status st = sbl_engine_fetch(value, here, err);
+
+    sbl_handle_release(here);
+    return st;
+}
+
 sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err)
 {
     sbl_remote *r = sbl_remote_of(f->client);
@@ -277,14 +334,13 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
     }
     pthread_mutex_unlock(r->lock);
     r->speak(r);
-    pthread_mutex_lock(r->lock);
-    while (!l.done && !l.err.status)
-        pthread_cond_wait(&r->changed, r->lock);
-    pthread_mutex_unlock(r->lock);
+    wait_for_look(&l);
     if (l.err.status) {
         sbl_error_where(&l.err, f->site->where);
         return sbl_error_pass(err, &l.err);
     }
+    if (l.here)
+        return take_from_here(value, l.here, err);
     *value = l.value;
     return SABAL_OK;
 }

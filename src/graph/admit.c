@@ -186,7 +186,7 @@ void sbl_grant_end(sbl_grant *grant, sabal_future *f)
 
 void sbl_grant_park(sbl_grant *grant)
 {
-    if (!grant || !grant->budget || grant->n_parked++)
+    if (!grant->budget)
         return;
     atomic_fetch_sub(&grant->budget->running, 1);
     sbl_budget_look(grant->budget);
@@ -194,7 +194,7 @@ void sbl_grant_park(sbl_grant *grant)
 
 void sbl_grant_unpark(sbl_grant *grant)
 {
-    if (grant && grant->budget && !--grant->n_parked)
+    if (grant->budget)
         atomic_fetch_add(&grant->budget->running, 1);
 }
 

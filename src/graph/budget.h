@@ -117,7 +117,7 @@ void sbl_budget_let_in(sbl_grant *grant, sabal_future *f);
 sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err);
 /** It has run. */
 void sbl_grant_end(sbl_grant *grant, sabal_future *f);
-/** The task of this grant waits for others, and goes on. NULL allowed. */
+/** The task of this grant waits for others, and goes on. */
 void sbl_grant_park(sbl_grant *grant);
 void sbl_grant_unpark(sbl_grant *grant);
 /** Memory came free: those who wait for it are looked at. Cheap if there are none. */

@@ -8,6 +8,7 @@
 #include "graph/stuck.h"
 
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/local.h"
 
 #define PATIENCE      3 /* rounds in which those who wait for what is ready may come first */
@@ -16,9 +17,28 @@
 static __thread struct sabal_task *innermost;
 static __thread uint64_t           tasks_begun; /* by this thread */
 
-sbl_grant *sbl_task_grant(void)
+static void tell_engine(const struct sabal_task *task, int by)
 {
-    return innermost ? &innermost->grant : NULL;
+    sabal_client *client = task->future->client;
+
+    if (client->engine->park)
+        client->engine->park(client, by);
+}
+
+void sbl_task_park(void)
+{
+    if (!innermost || innermost->n_parked++)
+        return;
+    sbl_grant_park(&innermost->grant);
+    tell_engine(innermost, 1);
+}
+
+void sbl_task_unpark(void)
+{
+    if (!innermost || --innermost->n_parked)
+        return;
+    sbl_grant_unpark(&innermost->grant);
+    tell_engine(innermost, -1);
 }
 
 struct sabal_task *sbl_task_swap(struct sabal_task *task)

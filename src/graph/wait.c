@@ -98,14 +98,13 @@ static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t
 /* SABAL_OK: it has ended, well or badly. A task that waits frees no memory by itself: others are let in meanwhile. */
 static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
-    sbl_grant   *grant = sbl_task_grant();
     sabal_status st;
 
     if (sbl_future_has_ended(f))
         return SABAL_OK;
-    sbl_grant_park(grant);
+    sbl_task_park();
     st = wait_in_rounds(f, deadline_ns, timeout_ns, err);
-    sbl_grant_unpark(grant);
+    sbl_task_unpark();
     return st;
 }
 
@@ -248,7 +247,6 @@ static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *future
 /* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
 static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_t deadline_ns, sabal_error *err)
 {
-    sbl_grant         *grant   = sbl_task_grant();
     struct gate        gate    = {0};
     struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
     sabal_status       st      = SABAL_OK;
@@ -263,9 +261,9 @@ static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_
             break;
     }
     if (i == n) {
-        sbl_grant_park(grant);
+        sbl_task_park();
         st = sleep_at_gate(&gate, futures, n, deadline_ns, err);
-        sbl_grant_unpark(grant);
+        sbl_task_unpark();
     }
     while (i-- > 0)
         sbl_watch_remove(&watches[i].watch);
