@@ -76,6 +76,7 @@ extern struct sbl_crew {
     pthread_mutex_t  lock; /* of the executor and of all below */
     sbl_executor    *executor;
     sabal_client    *client;
+    sbl_errands      errands;
     sbl_remote       remote;   /* of what its tasks submit */
     _Atomic int32_t  n_parked; /* tasks that wait for others */
     int32_t          n_told;   /* of these the scheduler knows */

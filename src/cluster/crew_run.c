@@ -122,18 +122,24 @@ static void answer(sbl_work *work)
     sbl_crew_speak();
 }
 
+/* Who has run it looks at what is posted next; others may be held by tasks for long. */
+static void answer_soon(sbl_running *r)
+{
+    sbl_pool *pool = sbl_client_pool(sbl_crew.client);
+
+    if (sbl_pool_place(pool) >= 0)
+        sbl_pool_post(pool, &r->work);
+    else
+        sbl_errand(&sbl_crew.errands, &r->work);
+}
+
 /* With a lock of the client held, by who ended it. */
 static void post_answer(sbl_watch *watch)
 {
     sbl_running *r;
 
     memcpy(&r, watch->key, sizeof r);
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &r->work);
-}
-
-static void fail_later(sbl_running *r)
-{
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &r->work);
+    answer_soon(r);
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------------------ */
@@ -155,7 +161,7 @@ static void submit(sbl_running *r)
                             .tag          = r};
 
     if (sbl_engine_submit(sbl_crew.client, &task, 1, &r->future, &r->err)) {
-        fail_later(r);
+        answer_soon(r);
         return;
     }
     if (!sbl_watch_add(r->watch, r->future))
@@ -180,7 +186,7 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
     memcpy(r->watch->key, &r, sizeof r);
     if (!kind) {
         sbl_error_set(&r->err, SABAL_ENOMEM, "a worker had no memory for what a kind of task is");
-        fail_later(r);
+        answer_soon(r);
         return;
     }
     r->kind = kind;
@@ -217,7 +223,7 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
                     r->err = *err;
                 else
                     sbl_error_set(&r->err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
-                fail_later(r);
+                answer_soon(r);
             }
         }
     }

@@ -1,6 +1,6 @@
 /*
  * Values in a worker: futures of its local client, so that they are within its budget and may be on disk. They come from other
- * members, and are given to them; what may wait (a disk, a copy into shared memory) is done by threads of the pool.
+ * members, and are given to them.
  */
 #include "cluster/crew.h"
 
@@ -198,6 +198,6 @@ void sbl_crew_lookup(void *arg, sbl_request *request)
         sbl_remote_lookup(&sbl_crew.remote, request); /* data of its own tasks */
         return;
     }
-    *g = (gift){.work = {.run = give, .priority = INT32_MAX}, .request = request, .future = future};
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &g->work);
+    *g = (gift){.work = {.run = give}, .request = request, .future = future};
+    sbl_errand(&sbl_crew.errands, &g->work);
 }

@@ -28,6 +28,7 @@ typedef struct connection {
     sbl_membership  membership;
     sbl_turns       turns;
     sbl_plane      *plane;
+    sbl_errands     errands;
     sbl_evwork      speak;
     _Atomic int     speaks;
     sbl_evwork      leave; /* from sabal_close() */
@@ -177,6 +178,7 @@ static sabal_status open_parts(connection *c, const char *file, sabal_error *err
 /* The thread is no more. */
 static void free_connection(connection *c)
 {
+    sbl_errands_end(&c->errands);
     sbl_meetings_destroy(c->remote.meetings);
     sbl_plane_destroy(c->plane);
     sbl_loop_turns_clear(&c->turns);
@@ -238,6 +240,8 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
     c->speak.run = speak;
     c->leave.run = leave;
     pthread_mutex_init(&c->lock, NULL);
+    sbl_errands_init(&c->errands);
+    c->remote.errands = &c->errands;
     sbl_remote_init(&c->remote, client, &c->lock, &c->out, speak_soon);
     st = open_parts(c, file_of(address, room, sizeof room), err);
     if (!st && sbl_thread_start(&c->thread, run, c))

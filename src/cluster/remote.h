@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "cluster/core/submitter.h"
+#include "cluster/errands.h"
 #include "cluster/meetings.h"
 #include "graph/client.h"
 
@@ -38,6 +39,7 @@ struct sbl_remote_kind;
 typedef struct sbl_remote {
     sabal_client *client;
     sbl_meetings *meetings;
+    sbl_errands  *errands;
     uint32_t      number; /* its own, once it has joined */
     /* What the submitter has to say is sent soon. */
     void (*speak)(struct sbl_remote *r);
@@ -56,7 +58,7 @@ typedef struct sbl_remote {
     struct sbl_look        *looks; /* for values */
 } sbl_remote;
 
-/** Zeroed before; `meetings` is set later. */
+/** Zeroed before; `meetings` and `errands` are set by the caller. */
 void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
                      void (*speak)(sbl_remote *r));
 void sbl_remote_clear(sbl_remote *r);

@@ -143,7 +143,7 @@ sbl_value *sbl_remote_named(sbl_remote *r, uint64_t task, uint64_t attempt)
     return value;
 }
 
-/* Copied into shared memory, perhaps: by a thread of the pool. */
+/* Copied into shared memory, perhaps. */
 void sbl_remote_lookup(void *arg, sbl_request *request)
 {
     sbl_remote          *r     = arg;
@@ -157,8 +157,8 @@ void sbl_remote_lookup(void *arg, sbl_request *request)
         sbl_request_refuse(request, NULL);
         return;
     }
-    *g = (gift){.work = {.run = give, .priority = INT32_MAX}, .request = request, .value = value};
-    sbl_pool_post(r->client->pool, &g->work);
+    *g = (gift){.work = {.run = give}, .request = request, .value = value};
+    sbl_errand(r->errands, &g->work);
 }
 
 /* --- results that come -------------------------------------------------------------------------------------------- */

@@ -100,12 +100,21 @@ static void run_what_is_posted(sabal_future *const *futures, int64_t n)
         ;
 }
 
+/* What they need may be posted here, but nobody can tell what that is. */
+static int are_elsewhere(sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!futures[i]->elsewhere)
+            return 0;
+    return 1;
+}
+
 static sabal_status rescue_here(sabal_future *const *futures, int64_t n, int32_t round, int called, sabal_error *err)
 {
     if (help_one(futures, n))
         return SABAL_OK;
     if (!sbl_anybody_is_isolated()) {
-        if (called || round >= PATIENCE)
+        if (called || round >= PATIENCE || are_elsewhere(futures, n))
             run_what_is_posted(futures, n);
     } else if (round >= LONG_PATIENCE) {
         return sbl_error_set(

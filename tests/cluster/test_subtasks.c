@@ -16,6 +16,7 @@ static sabal_client *open_cluster(int32_t workers)
     sabal_client *client;
 
     cluster_open(&cluster, workers);
+    err    = (sabal_error)SABAL_ERROR_INIT;
     client = sabal_open(cluster.file, &err, .threads = 1);
     cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
     return client;
@@ -96,6 +97,31 @@ Test(subtasks, a_hundred_may_be_waited_for_on_two_threads)
         get(&answer, sizeof answer, f[i]);
         cr_expect_eq(answer, 2 * i + 1);
     }
+    sabal_close(client);
+}
+
+enum { FRAME = 12 << 20 }; /* bytes of a stack, of which only the first is touched */
+
+/* Waits for the next, without end. */
+static sabal_status wide(sabal_task *t)
+{
+    char         room[FRAME];
+    sabal_error  own = SABAL_ERROR_INIT;
+    sabal_status st;
+
+    room[0] = 0;
+    __asm__ volatile("" : : "r"(room) : "memory");
+    st = sabal_future_wait(sabal_submit(sabal_task_client(t), wide, NULL, 0), &own);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    return sabal_task_fail(t, st, "%s", own.message);
+}
+
+Test(subtasks, that_wait_deeper_than_all_stacks_together_fail)
+{
+    sabal_client *client = open_cluster(1);
+
+    cr_expect_eq(sabal_future_wait(sabal_submit(client, wide, NULL, 0), &err), SABAL_ENOMEM);
+    cr_expect(strstr(err.message, "return the future instead") != NULL, "%s", err.message);
     sabal_close(client);
 }
 
