@@ -57,6 +57,7 @@ struct sbl_budget {
     _Atomic int64_t peak;
     _Alignas(64) _Atomic int64_t reserved; /* what tasks that run will take */
     _Atomic int64_t  running;              /* tasks that were let in, but for those that wait for others */
+    _Atomic int64_t  parked;               /* tasks that were let in, and wait for others */
     _Atomic int64_t  waiting;              /* for memory */
     _Atomic int64_t  leaving;              /* bytes that the spiller is writing, or has chosen */
     _Atomic int64_t  wanted;               /* by threads outside of tasks */

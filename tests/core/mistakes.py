@@ -88,7 +88,7 @@ MISTAKES = {
     'hungry_worker_is_forgotten': (
         'fill.c', '        sbl_hungry_add(s, worker);\n', '        ;\n', [51]),
     'full_worker_waits_for_what_it_may_not_have': (
-        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [1254]),
+        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2003]),
     'given_back_goes_round': (
         'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', []),
     'spare_threads_are_not_filled': (
@@ -104,7 +104,7 @@ MISTAKES = {
     'known_worker_is_another': (
         'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [5]),
     'spec_is_another': (
-        'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [195]),
+        'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [224]),
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [5]),
     # --- the executor
