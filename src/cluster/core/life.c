@@ -226,7 +226,7 @@ static void sent_chain(const fact *f)
 static void sent_fail(const fact *f)
 {
     leave_worker(f);
-    if (f->t->spec && f->t->tries < sbl_spec_at(f->s, f->t->spec)->spec.retries &&
+    if (f->t->spec && f->t->tries < SBL_MOST_TRIES && f->t->tries < sbl_spec_at(f->s, f->t->spec)->spec.retries &&
         sbl_sfailure_error(f->s, f->failure)->status != SABAL_ECANCELED) {
         f->t->tries++;
         begin_to_wait(f);

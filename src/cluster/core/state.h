@@ -69,11 +69,13 @@ typedef struct sbl_stask {
         uint32_t failure; /* failed: why */
         uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
     };
-    uint8_t state, at, wanted, holds; /* holds: its edges count as users of its inputs */
-    uint8_t kills, losses, tries, flags;
+    uint32_t tries : 24, flags : 8;
+    uint8_t  state, kills, losses;
+    uint8_t  at : 4, wanted : 1, holds : 1; /* holds: its edges count as users of its inputs */
 } sbl_stask;
 
 enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2, SBL_WAS_GIVEN = 4 };
+enum { SBL_MOST_TRIES = (1 << 24) - 1 };
 
 /* owner has input as an input. */
 typedef struct sbl_sedge {
