@@ -64,7 +64,7 @@ MISTAKES = {
     'kills_are_not_counted': (
         'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [200]),
     'planned_leave_is_charged': (
-        'peers.c', '(loss && loss->planned) || t->missing', 't->missing', [210]),
+        'peers.c', '(loss && loss->planned) || other || t->missing', 'other || t->missing', [210]),
     # --- copies
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),

@@ -49,6 +49,28 @@ Test(bounds, more_retries_than_a_byte_holds)
     desk_close();
 }
 
+Test(bounds, innocents_are_not_charged)
+{
+    uint32_t c;
+
+    desk_open(&(sbl_scheduler_options){
+        .suspect_ns = 1000000000, .dead_ns = 3000000000, .allowed_kills = 3, .allowed_losses = 4});
+    c = new_client();
+    for (uint64_t i = 1; i <= 10; i++)
+        task(c, i, 1, 0);
+    for (uint64_t bad = 2; bad <= 4; bad++)
+        for (int i = 0; i < 3; i++) {
+            const uint32_t w = new_worker(20);
+            const told    *t = order_of(w, bad);
+
+            cr_assert(last(w, SBL_LETTER_RUN, 1));
+            lose(w, &(sbl_loss){.task = t->task, .attempt = t->attempt, .what = "signal 11"});
+        }
+    for (uint64_t i = 1; i <= 10; i++)
+        cr_assert_eq(!last(c, SBL_LETTER_FAILED, i), i < 2 || i > 4, "task %llu", (unsigned long long)i);
+    desk_close();
+}
+
 Test(bounds, many_losses_are_allowed)
 {
     uint32_t c;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 enum { SLOT_BITS = 16, MOST_PEERS = 65000 }; /* so that no number is one of the words in letters.h */
+enum { MOST_THREADS = 1 << 20 };
 
 /* --- coming ------------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
         return 0;
     }
     w->is_worker = 1;
-    w->threads   = threads > 0 ? threads : 1;
+    w->threads   = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
     sbl_may_fill(s, slot);
     return w->number;
 }
@@ -141,7 +142,8 @@ static uint32_t why_killed(sbl_scheduler *s, sbl_stask *t, const sbl_loss *loss,
     return sbl_sfailure_make(s, &err);
 }
 
-/* What it was to run. A planned leave is nobody's fault; nor is what was sent ahead, which had not begun. */
+/* What it was to run. A planned leave is nobody's fault; nor is what was sent ahead, which had not begun; and if it is known whose
+   fault it was, it is that of none beside it. */
 static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
@@ -150,8 +152,9 @@ static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
         const uint32_t task   = w->sent;
         sbl_stask     *t      = sbl_task_at(s, task);
         const int      guilty = loss && loss->task == task && loss->attempt == t->attempt;
+        const int      other  = loss && loss->task && !guilty;
 
-        if ((loss && loss->planned) || t->missing)
+        if ((loss && loss->planned) || other || t->missing)
             sbl_post(s, SBL_E_RETURN, task, 0, 0);
         else
             sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, guilty));
