@@ -87,6 +87,30 @@ Test(bounds, many_losses_are_allowed)
     desk_close();
 }
 
+/* --- memory --------------------------------------------------------------------------------------------------------- */
+
+Test(bounds, old_numbers_take_no_room)
+{
+    const uint32_t n = 1024;
+    uint32_t       c, w, most = 0;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    for (uint64_t i = 0; i < 200; i++) {
+        const sbl_serials *serials = &sbl_peer_at(desk, sbl_peer_slot(desk, c))->serials;
+
+        tasks(c, i * n + 1, n, 1);
+        if (i)
+            range(c, SBL_LETTER_RELEASE, (i - 1) * n + 1, n);
+        range(c, SBL_LETTER_CANCEL, i * n + 1, n);
+        most = serials->n > most ? serials->n : most;
+    }
+    cr_assert_lt(most, 64, "%u pages of numbers for 2048 tasks", most);
+    cr_assert(w);
+    desk_close();
+}
+
 /* --- fairness ------------------------------------------------------------------------------------------------------- */
 
 Test(bounds, worker_with_wild_threads)

@@ -130,6 +130,7 @@ typedef struct sbl_serials {
     sbl_serials_page **pages; /* of the serials from first << SHIFT on */
     uint64_t           first;
     uint32_t           n, room;
+    uint32_t           gone; /* pages that are gone before the oldest that is there */
 } sbl_serials;
 
 /* Tasks with their attempts, first in, first out. */
