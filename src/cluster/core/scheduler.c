@@ -39,10 +39,11 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
         if (t->state == SBL_T_GONE)
             continue;
         sbl_value_forget(t);
-        if (t->arg_size > sizeof t->arg.bytes)
-            sbl_free(t->arg.block);
+        sbl_arg_forget(t);
     }
     sbl_peers_end(s);
+    for (uint32_t f = 1; f < s->failures.fresh; f++)
+        sbl_free(((sbl_sfailure *)sbl_table_at(&s->failures, f))->words);
     for (uint32_t spec = 1; spec < s->specs.fresh; spec++)
         if (sbl_spec_at(s, spec)->refs)
             sbl_free((char *)sbl_spec_at(s, spec)->spec.code);
