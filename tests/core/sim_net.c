@@ -102,6 +102,17 @@ static void arrive(sim *w, event *e)
         sim_client_hear(w, e);
 }
 
+int sim_is_talking(const sim *w, int number)
+{
+    for (uint32_t i = 0; i < w->n_events; i++) {
+        const event *e = &w->heap[i];
+
+        if (e->act == arrive && ((e->proc == number && !e->from) || (!e->proc && e->from == number)))
+            return 1;
+    }
+    return 0;
+}
+
 static void send_piece(sim *w, int from, int to, const char *bytes, size_t size)
 {
     event *e;

@@ -248,6 +248,8 @@ static void tick(sim *w, event *e)
     settle(w);
     if (sim_has(w, F_CLOCKS) && w->now < w->plan.faults_end && sim_chance(w, FROM_CLOCKS, 0.1))
         after += sim_about(w, FROM_CLOCKS, 5e8);
+    if (!w->plan.is_big)
+        sim_check_views(w);
     look_at_the_end(w);
     sim_at(w, w->now + after, 0, tick);
 }

@@ -26,11 +26,13 @@ static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t
     return n;
 }
 
-/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round. */
+/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round, with what is sent
+   ahead of it. */
 static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
 {
     if (!(t->flags & SBL_WAS_GIVEN)) {
-        sbl_peer_at(s, worker)->has_given = 0; /* it has something new */
+        if (!t->missing)
+            sbl_peer_at(s, worker)->has_given = 0; /* it has something new */
         return;
     }
     t->flags &= (uint8_t)~SBL_WAS_GIVEN;
