@@ -267,7 +267,7 @@ int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
 void sim_meet(proc *p, uint32_t peer);
-enum { SLOTS = 65536, MANY_SPECS = 256 };
+enum { SLOTS = 4096, OCCUPANTS = 8, MANY_SPECS = 256 };
 
 /* sim_scheduler.c */
 void sim_scheduler_begin(sim *w);

@@ -16,14 +16,19 @@ int sim_proc_of(const sim *w, uint32_t peer)
 
 int sim_has_met(const proc *p, uint32_t peer)
 {
-    return p->met[peer % SLOTS] == peer || p->met[SLOTS + peer % SLOTS] == peer;
+    int has = 0;
+
+    for (int i = 0; i < OCCUPANTS; i++)
+        has |= p->met[i * SLOTS + peer % SLOTS] == peer;
+    return has;
 }
 
 /* Who had that slot before may still be told of in letters that are under way. */
 void sim_meet(proc *p, uint32_t peer)
 {
-    p->met[SLOTS + peer % SLOTS] = p->met[peer % SLOTS];
-    p->met[peer % SLOTS]         = peer;
+    for (int i = OCCUPANTS; --i > 0;)
+        p->met[i * SLOTS + peer % SLOTS] = p->met[(i - 1) * SLOTS + peer % SLOTS];
+    p->met[peer % SLOTS] = peer;
 }
 
 static channel *channel_of(sim *w, int from, int to)

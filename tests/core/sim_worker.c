@@ -461,7 +461,7 @@ int sim_worker(sim *w, uint32_t threads)
     p->drift    = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
     p->limit    = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
     p->executor = sbl_executor_create(&calls);
-    p->met      = calloc((size_t)2 * SLOTS, sizeof *p->met);
+    p->met      = calloc((size_t)OCCUPANTS * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);
