@@ -16,14 +16,19 @@ int sim_proc_of(const sim *w, uint32_t peer)
 
 int sim_has_met(const proc *p, uint32_t peer)
 {
-    return p->met[peer % SLOTS] == peer || p->met[SLOTS + peer % SLOTS] == peer;
+    int has = 0;
+
+    for (int i = 0; i < OCCUPANTS; i++)
+        has |= p->met[i * SLOTS + peer % SLOTS] == peer;
+    return has;
 }
 
 /* Who had that slot before may still be told of in letters that are under way. */
 void sim_meet(proc *p, uint32_t peer)
 {
-    p->met[SLOTS + peer % SLOTS] = p->met[peer % SLOTS];
-    p->met[peer % SLOTS]         = peer;
+    for (int i = OCCUPANTS; --i > 0;)
+        p->met[i * SLOTS + peer % SLOTS] = p->met[(i - 1) * SLOTS + peer % SLOTS];
+    p->met[peer % SLOTS] = peer;
 }
 
 static channel *channel_of(sim *w, int from, int to)
@@ -100,6 +105,17 @@ static void arrive(sim *w, event *e)
         sim_worker_hear(w, e);
     else
         sim_client_hear(w, e);
+}
+
+int sim_is_talking(const sim *w, int number)
+{
+    for (uint32_t i = 0; i < w->n_events; i++) {
+        const event *e = &w->heap[i];
+
+        if (e->act == arrive && ((e->proc == number && !e->from) || (!e->proc && e->from == number)))
+            return 1;
+    }
+    return 0;
 }
 
 static void send_piece(sim *w, int from, int to, const char *bytes, size_t size)

@@ -78,7 +78,7 @@ static void lose(sim *w, event *e)
     if (p->is_lost)
         return;
     p->is_lost = 1;
-    w->n_unplanned += !e->b && p->kind == A_WORKER;
+    w->n_unplanned += !e->b && p->kind == A_WORKER && !p->guilty_task;
     sim_trace(w, "0: is told that %d is gone%s", (int)e->a, e->b ? ", as planned" : "");
     sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->guilty_task ? &loss : NULL, clock_of(w));
     settle(w);
@@ -248,6 +248,8 @@ static void tick(sim *w, event *e)
     settle(w);
     if (sim_has(w, F_CLOCKS) && w->now < w->plan.faults_end && sim_chance(w, FROM_CLOCKS, 0.1))
         after += sim_about(w, FROM_CLOCKS, 5e8);
+    if (!w->plan.is_big)
+        sim_check_views(w);
     look_at_the_end(w);
     sim_at(w, w->now + after, 0, tick);
 }
