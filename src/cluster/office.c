@@ -137,6 +137,10 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     o->members[m->number % MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
+    if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
     sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
@@ -157,16 +161,6 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_say(&words, &counts, sizeof counts);
     sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
     sbl_words_clear(&words);
-}
-
-/* Any of them may have it, and who has not says so. */
-static void ask_clients(office *o, const sbl_received *asked)
-{
-    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
-
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i] && !o->members[i]->who.threads)
-            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
 }
 
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
@@ -193,8 +187,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         speak_later(o);
         break;
     case SBL_TALK_NEED:
-        if (sbl_office_code_need(o->code, m->link, &r))
-            ask_clients(o, frame);
+        sbl_office_code_need(o->code, m->link, &r);
         break;
     case SBL_TALK_OBJECT:
         sbl_office_code_came(o->code, m->link, frame->payload, frame->length);

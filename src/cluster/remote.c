@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "cluster/core/letters.h"
 #include "cluster/object_words.h"
 #include "graph/held.h"
 #include "graph/local.h"
@@ -98,17 +99,26 @@ static void gone(void *arg, uint32_t worker)
     sbl_meetings_lost(((sbl_remote *)arg)->meetings, worker);
 }
 
-/* A worker lacks code of this process. */
+/* A worker lacks code, of this process perhaps. It waits for an answer. */
 static void need(void *arg, const sbl_build_id *id)
 {
     sbl_remote *r     = arg;
     sbl_words   words = {0};
     char        path[4096];
+    sabal_error err = SABAL_ERROR_INIT;
 
-    if (!sbl_object_path(id, path, sizeof path))
-        return; /* another client's */
-    sbl_say_object(&words, id);
-    sbl_talk(r->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    if (sbl_object_path(id, path, sizeof path)) {
+        sbl_say_object(&words, id);
+        sbl_talk(r->membership.link, SBL_TALK_OBJECT, &words, &err);
+    } else {
+        sbl_error_set(&err, SABAL_ENOENT, "another program's code");
+    }
+    if (err.status) {
+        sbl_words_clear(&words);
+        sbl_say(&words, id, sizeof *id);
+        sbl_say_failure(&words, &err);
+        sbl_talk(r->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    }
     sbl_words_clear(&words);
 }
 
