@@ -173,11 +173,14 @@ static sabal_status open_parts(sbl_remote *r, const char *file, sabal_error *err
     return st ? st : join(r, until, err);
 }
 
-/* The thread is no more. */
+/* The thread is no more, if there was one: links that are left end in one turn more. */
 static void free_remote(sbl_remote *r)
 {
     sbl_meetings_destroy(r->meetings);
     sbl_plane_destroy(r->plane);
+    sbl_membership_leave(&r->membership, 0);
+    if (r->loop)
+        sbl_evloop_turn(r->loop, 0);
     sbl_loop_turns_clear(&r->turns);
     sbl_membership_clear(&r->membership);
     sbl_remote_data_clear(r);
