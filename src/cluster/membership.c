@@ -99,7 +99,15 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
     over(m, &m->why);
 }
 
-static const sbl_link_calls SCHEDULER = {.received = received, .ended = ended};
+static void drained(void *arg, sbl_link *link)
+{
+    sbl_membership *m = arg;
+
+    if (m->calls->drained)
+        m->calls->drained(m->arg);
+}
+
+static const sbl_link_calls SCHEDULER = {.received = received, .drained = drained, .ended = ended};
 
 static void connected(void *arg, sbl_link *link, const sabal_error *why)
 {

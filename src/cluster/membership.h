@@ -14,6 +14,8 @@ typedef struct sbl_membership_calls {
     /** It could not join, or the scheduler is gone: nothing more comes. Once. */
     void (*over)(void *arg, const sabal_error *why);
     void (*letters)(void *arg, const void *bytes, size_t size);
+    /** What waited to be sent has gone. NULL: nobody waits for that. */
+    void (*drained)(void *arg);
     void (*meet)(void *arg, uint32_t worker, const sbl_joining *who);
     void (*gone)(void *arg, uint32_t worker);
     /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */

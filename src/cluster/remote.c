@@ -23,24 +23,45 @@
 
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
 
-static void speak(sbl_evwork *work)
+/* What was to be said has gone: what there is to say now. */
+static void take_words(sbl_remote *r)
 {
-    sbl_remote  *r     = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, speak));
-    sbl_words    words = {0};
-    sabal_error  err   = SABAL_ERROR_INIT;
-    sabal_status st    = SABAL_OK;
-
-    atomic_store(&r->speaks, 0);
+    sbl_words_clear(&r->going);
+    r->gone = 0;
     pthread_mutex_lock(&r->lock);
     if (r->is_joined) {
         sbl_outbox_close(&r->submitter.out);
-        words                  = r->submitter.out.words;
+        r->going               = r->submitter.out.words;
         r->submitter.out.words = (sbl_words){0};
     }
     pthread_mutex_unlock(&r->lock);
-    if (words.size && r->membership.link)
-        st = sbl_talk_letters(r->membership.link, &words, &err);
-    sbl_words_clear(&words);
+}
+
+/* As far as the scheduler keeps up with it: the rest when the link has drained. */
+static sabal_status say_some(sbl_remote *r, sabal_error *err)
+{
+    sabal_status st = SABAL_OK;
+
+    while (!st && r->membership.link) {
+        if (r->gone == r->going.size)
+            take_words(r);
+        if (!r->going.size && !r->going.failed)
+            break;
+        st = sbl_talk_some_letters(r->membership.link, &r->going, &r->gone, err);
+        if (r->gone < r->going.size)
+            break;
+    }
+    return st;
+}
+
+static void speak(sbl_evwork *work)
+{
+    sbl_remote  *r   = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, speak));
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st;
+
+    atomic_store(&r->speaks, 0);
+    st = say_some(r, &err);
     if (st) {
         sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
         sbl_membership_leave(&r->membership, 0);
@@ -77,6 +98,14 @@ static void over(void *arg, const sabal_error *why)
     pthread_mutex_unlock(&r->lock);
     sbl_remote_fail_all(r, why);
     sbl_remote_looks_fail(r, why);
+}
+
+static void drained(void *arg)
+{
+    sbl_remote *r = arg;
+
+    if (r->gone < r->going.size)
+        sbl_remote_speak(r);
 }
 
 static void letters(void *arg, const void *bytes, size_t size)
@@ -123,7 +152,7 @@ static void need(void *arg, const sbl_build_id *id)
 }
 
 static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .need = need};
+    .joined = joined, .over = over, .letters = letters, .drained = drained, .meet = meet, .gone = gone, .need = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -187,6 +216,7 @@ static void free_remote(sbl_remote *r)
     sbl_remote_kinds_clear(r);
     sbl_futures_clear(&r->pending);
     sbl_words_clear(&r->submitter.out.words);
+    sbl_words_clear(&r->going);
     sbl_evloop_destroy(r->loop);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);

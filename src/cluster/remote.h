@@ -44,6 +44,8 @@ typedef struct sbl_remote {
     sbl_meetings  *meetings;
     sbl_evwork     speak;
     _Atomic int    speaks;
+    sbl_words      going; /* letters on their way out, of which `gone` bytes are sent */
+    size_t         gone;
     sbl_evwork     leave; /* from sabal_close() */
 
     pthread_mutex_t lock; /* of all below */
