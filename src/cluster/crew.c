@@ -38,8 +38,8 @@ static void speak(sbl_evwork *work)
         st = sbl_talk_letters(sbl_crew.membership.link, &words, &err);
     sbl_words_clear(&words);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&sbl_crew.membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
 }
 
@@ -85,21 +85,22 @@ static void over(void *arg, const sabal_error *why)
 
 static void letters(void *arg, const void *bytes, size_t size)
 {
+    sabal_error  err = SABAL_ERROR_INIT;
     sabal_status st;
 
     pthread_mutex_lock(&sbl_crew.lock);
     st = sbl_executor_hear(sbl_crew.executor, bytes, size);
     pthread_mutex_unlock(&sbl_crew.lock);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense, or memory is out: %s", sabal_status_name(st));
-        sbl_membership_leave(&sbl_crew.membership, 0);
+        sbl_error_set(&err, st, "the scheduler said what makes no sense, or memory is out");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
     sbl_crew_speak();
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(sbl_crew.meetings, worker, who);
+    return sbl_meetings_met(sbl_crew.meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)

@@ -313,16 +313,17 @@ static meeting *find(sbl_meetings *all, uint32_t member)
     return m;
 }
 
-void sbl_meetings_met(sbl_meetings *all, uint32_t worker, const sbl_joining *who)
+int sbl_meetings_met(sbl_meetings *all, uint32_t worker, const sbl_joining *who)
 {
     meeting *m = find(all, worker);
 
     if (!m)
-        return;
+        return 0;
     m->who      = *who;
     m->is_known = 1;
     if (m->waiting)
         connect_to(m);
+    return 1;
 }
 
 void sbl_meetings_came(sbl_meetings *all, sbl_link *link)

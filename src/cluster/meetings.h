@@ -17,8 +17,8 @@ sabal_status sbl_meetings_create(sbl_meetings **meetings, sbl_membership *member
 /** Wishes that are open fail first, with SABAL_ECANCELED. What was being connected ends in the loop's next turn. NULL allowed. */
 void sbl_meetings_destroy(sbl_meetings *meetings);
 
-/** A worker can be reached so. */
-void sbl_meetings_met(sbl_meetings *m, uint32_t worker, const sbl_joining *who);
+/** A worker can be reached so. 0: no memory. */
+int sbl_meetings_met(sbl_meetings *m, uint32_t worker, const sbl_joining *who);
 /** It is no more, though it may seem to be: what was wished from it fails. */
 void sbl_meetings_lost(sbl_meetings *m, uint32_t worker);
 /** Somebody has come in, with a ticket: the link is its from here on. */

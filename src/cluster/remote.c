@@ -63,8 +63,8 @@ static void speak(sbl_evwork *work)
     atomic_store(&r->speaks, 0);
     st = say_some(r, &err);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&r->membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&r->membership, &err);
     }
 }
 
@@ -110,17 +110,18 @@ static void drained(void *arg)
 
 static void letters(void *arg, const void *bytes, size_t size)
 {
-    sbl_remote *r = arg;
+    sbl_remote *r   = arg;
+    sabal_error err = SABAL_ERROR_INIT;
 
     if (sbl_submitter_hear(&r->submitter, bytes, size)) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense");
-        sbl_membership_leave(&r->membership, 0);
+        sbl_error_set(&err, SABAL_EPEER, "the scheduler said what makes no sense");
+        sbl_membership_break(&r->membership, &err);
     }
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(((sbl_remote *)arg)->meetings, worker, who);
+    return sbl_meetings_met(((sbl_remote *)arg)->meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)
