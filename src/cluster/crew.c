@@ -48,8 +48,8 @@ static void speak(sbl_evwork *work)
         st = sbl_talk_letters(sbl_crew.membership.link, &words, &err);
     sbl_words_clear(&words);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&sbl_crew.membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
 }
 
@@ -99,6 +99,7 @@ static void letters(void *arg, const void *bytes, size_t size)
 {
     sbl_reader   frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     const char  *start = bytes;
+    sabal_error  err   = SABAL_ERROR_INIT;
     sabal_status st    = SABAL_OK;
     uint32_t     kind;
 
@@ -115,16 +116,15 @@ static void letters(void *arg, const void *bytes, size_t size)
         start = frame.at;
     }
     if (st || frame.failed) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense, or memory is out: %s",
-                sabal_status_name(st ? st : SABAL_EFORMAT));
-        sbl_membership_leave(&sbl_crew.membership, 0);
+        sbl_error_set(&err, st ? st : SABAL_EFORMAT, "the scheduler said what makes no sense, or memory is out");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
     sbl_crew_speak();
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(sbl_crew.meetings, worker, who);
+    return sbl_meetings_met(sbl_crew.meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)

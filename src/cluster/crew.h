@@ -92,7 +92,8 @@ void sbl_crew_hear_spec(void *arg, const sbl_spec *spec);
 void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run);
 int  sbl_crew_take_back(void *arg, sbl_item *item);
 void sbl_crew_interrupt(void *arg, sbl_item *item);
-/** An object came, or can't be had (err): tasks that waited for it go on. With the lock held. */
+/** An object came, or can't be had: tasks that waited for it go on, those whose function it does not hold fail with err. With
+    the lock held. */
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err);
 
 /* crew_tasks.c */
@@ -110,8 +111,9 @@ void  sbl_crew_stop_fetch(void *arg, sbl_item *item);
 void sbl_crew_lookup(void *arg, sbl_request *request);
 
 /* crew_code.c */
-/** Asks for an object that is lacking; once for each. With the lock held. */
-void sbl_crew_need(const sbl_build_id *object);
+/** Asks for an object that is lacking, unless that was done: sbl_crew_code_came() follows. With the lock held. Errors: it came
+    before, and is of no use here; SABAL_ENOMEM. */
+sabal_status sbl_crew_need(const sbl_build_id *object, sabal_error *err);
 /** It came: a frame of SBL_TALK_OBJECT. It is loaded by a thread of its own. */
 void sbl_crew_take_object(void *arg, const void *frame, size_t size);
 /** Of the client's engine: finds code in a task. */

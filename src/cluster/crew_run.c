@@ -197,9 +197,12 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
         submit(r);
         return;
     }
+    if (sbl_crew_need(&kind->code.object, &r->err)) {
+        answer_soon(r);
+        return;
+    }
     r->next       = kind->waiting;
     kind->waiting = r;
-    sbl_crew_need(&kind->code.object);
 }
 
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
@@ -219,10 +222,7 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
             } else if (kind->fn) {
                 submit(r);
             } else {
-                if (err->status)
-                    r->err = *err;
-                else
-                    sbl_error_set(&r->err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
+                r->err = *err;
                 answer_soon(r);
             }
         }

@@ -26,6 +26,7 @@
 enum { MOST_MEMBERS = 65536 };
 
 typedef struct member {
+    struct member *next, **place; /* in the list of all */
     struct office *office;
     sbl_link      *link;
     uint32_t       number; /* 0: it has not said who it is */
@@ -45,10 +46,13 @@ typedef struct office {
     sbl_keys           keys;
     sbl_hello_self     self;
     sbl_office_code   *code;
+    member            *first;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
     sbl_evwatch        signals;
+    sigset_t           former; /* signals that were blocked */
+    int                signal_fd;
     int64_t            lonely_since; /* there is no client since then */
     int32_t            n_clients;
 } office;
@@ -137,6 +141,10 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     o->members[m->number % MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
+    if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
     sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
@@ -157,16 +165,6 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_say(&words, &counts, sizeof counts);
     sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
     sbl_words_clear(&words);
-}
-
-/* Any of them may have it, and who has not says so. */
-static void ask_clients(office *o, const sbl_received *asked)
-{
-    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
-
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i] && !o->members[i]->who.threads)
-            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
 }
 
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
@@ -193,8 +191,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         speak_later(o);
         break;
     case SBL_TALK_NEED:
-        if (sbl_office_code_need(o->code, m->link, &r))
-            ask_clients(o, frame);
+        sbl_office_code_need(o->code, m->link, &r);
         break;
     case SBL_TALK_OBJECT:
         sbl_office_code_came(o->code, m->link, frame->payload, frame->length);
@@ -246,6 +243,9 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
             o->lonely_since = sbl_clock_ns();
         speak_later(o);
     }
+    *m->place = m->next;
+    if (m->next)
+        m->next->place = m->place;
     sbl_free(m);
 }
 
@@ -274,6 +274,11 @@ static void admitted(void *arg, sbl_link *link)
     }
     m->office = o;
     m->link   = link;
+    m->next   = o->first;
+    m->place  = &o->first;
+    if (m->next)
+        m->next->place = &m->next;
+    o->first = m;
     sbl_link_hand_over(link, &MEMBER, m);
 }
 
@@ -312,12 +317,26 @@ static sabal_status watch_signals(office *o, sabal_error *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, &o->former);
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return sbl_error_errno(err, errno, "watching signals");
     o->signals.ready = signalled;
+    o->signal_fd     = fd;
     return sbl_evloop_watch(o->loop, &o->signals, fd, EPOLLIN, err);
+}
+
+/* Those that came after the first have no more to say. */
+static void unwatch_signals(office *o)
+{
+    struct signalfd_siginfo what;
+
+    if (o->signal_fd < 0)
+        return;
+    sbl_evloop_unwatch(o->loop, &o->signals);
+    while (read(o->signal_fd, &what, sizeof what) > 0)
+        continue;
+    close(o->signal_fd);
 }
 
 /* --- its beginning and end ---------------------------------------------------------------------------------------- */
@@ -378,19 +397,16 @@ static sabal_status open_all(office *o, sabal_error *err)
 static void say_farewell(office *o)
 {
     const int64_t until = sbl_clock_ns() + SECOND_NS / 2;
-    int           left  = 1;
 
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i]) {
-            sbl_talk(o->members[i]->link, SBL_TALK_STOP, NULL, NULL);
-            sbl_link_close(o->members[i]->link, SECOND_NS / 4);
-        }
-    while (left && sbl_clock_ns() < until) {
-        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
-        left = 0;
-        for (int32_t i = 0; i < MOST_MEMBERS && !left; i++)
-            left = o->members[i] != NULL;
+    for (member *m = o->first; m; m = m->next) {
+        sbl_talk(m->link, SBL_TALK_STOP, NULL, NULL);
+        sbl_link_close(m->link, SECOND_NS / 4);
     }
+    while (o->first && sbl_clock_ns() < until)
+        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
+    for (member *m = o->first; m; m = m->next)
+        sbl_link_close(m->link, 0);
+    sbl_evloop_turn(o->loop, 0);
 }
 
 static void close_all(office *o)
@@ -401,9 +417,7 @@ static void close_all(office *o)
     if (o->core && o->loop)
         say_farewell(o);
     sbl_evtimer_clear(o->loop, &o->tick);
-    sbl_evloop_unwatch(o->loop, &o->signals);
-    if (o->signals.fd > 0)
-        close(o->signals.fd);
+    unwatch_signals(o);
     sbl_folder_remove(&o->folder);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
@@ -419,9 +433,11 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     if (!o)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
     o->options   = *options;
+    o->signal_fd = -1;
     o->speak.run = speak;
     o->tick.fire = tick;
-    st           = open_all(o, err);
+    pthread_sigmask(SIG_SETMASK, NULL, &o->former);
+    st = open_all(o, err);
     if (options->report >= 0) {
         if (!st && write(options->report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the scheduler is there: %m");
@@ -434,6 +450,7 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     }
     close_all(o);
     sbl_evloop_destroy(o->loop);
+    pthread_sigmask(SIG_SETMASK, &o->former, NULL);
     sbl_free(o);
     return st;
 }

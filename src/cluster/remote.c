@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "cluster/core/letters.h"
 #include "cluster/object_words.h"
 #include "graph/held.h"
 #include "graph/local.h"
@@ -31,6 +32,8 @@ typedef struct connection {
     sbl_errands     errands;
     sbl_evwork      speak;
     _Atomic int     speaks;
+    sbl_words       going; /* letters on their way out, of which `gone` bytes are sent */
+    size_t          gone;
     sbl_evwork      leave; /* from sabal_close() */
     pthread_mutex_t lock;  /* the remote's, and of what follows */
     sbl_outbox      out;
@@ -39,27 +42,48 @@ typedef struct connection {
 
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
 
-static void speak(sbl_evwork *work)
+/* What was to be said has gone: what there is to say now. */
+static void take_words(connection *c)
 {
-    connection  *c     = (connection *)(void *)((char *)work - offsetof(connection, speak));
-    sbl_words    words = {0};
-    sabal_error  err   = SABAL_ERROR_INIT;
-    sabal_status st    = SABAL_OK;
-
-    atomic_store(&c->speaks, 0);
+    sbl_words_clear(&c->going);
+    c->gone = 0;
     pthread_mutex_lock(&c->lock);
     if (c->is_joined) {
         sbl_outbox_close(&c->out);
-        words        = c->out.words;
+        c->going     = c->out.words;
         c->out.words = (sbl_words){0};
     }
     pthread_mutex_unlock(&c->lock);
-    if (words.size && c->membership.link)
-        st = sbl_talk_letters(c->membership.link, &words, &err);
-    sbl_words_clear(&words);
+}
+
+/* As far as the scheduler keeps up with it: the rest when the link has drained. */
+static sabal_status say_some(connection *c, sabal_error *err)
+{
+    sabal_status st = SABAL_OK;
+
+    while (!st && c->membership.link) {
+        if (c->gone == c->going.size)
+            take_words(c);
+        if (!c->going.size && !c->going.failed)
+            break;
+        st = sbl_talk_some_letters(c->membership.link, &c->going, &c->gone, err);
+        if (c->gone < c->going.size)
+            break;
+    }
+    return st;
+}
+
+static void speak(sbl_evwork *work)
+{
+    connection  *c   = (connection *)(void *)((char *)work - offsetof(connection, speak));
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st;
+
+    atomic_store(&c->speaks, 0);
+    st = say_some(c, &err);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&c->membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&c->membership, &err);
     }
 }
 
@@ -90,19 +114,28 @@ static void over(void *arg, const sabal_error *why)
     sbl_remote_over(arg, why);
 }
 
-static void letters(void *arg, const void *bytes, size_t size)
+static void drained(void *arg)
 {
     connection *c = arg;
 
+    if (c->gone < c->going.size)
+        speak_soon(&c->remote);
+}
+
+static void letters(void *arg, const void *bytes, size_t size)
+{
+    connection *c   = arg;
+    sabal_error err = SABAL_ERROR_INIT;
+
     if (sbl_submitter_hear(&c->remote.submitter, bytes, size)) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense");
-        sbl_membership_leave(&c->membership, 0);
+        sbl_error_set(&err, SABAL_EPEER, "the scheduler said what makes no sense");
+        sbl_membership_break(&c->membership, &err);
     }
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(((connection *)arg)->remote.meetings, worker, who);
+    return sbl_meetings_met(((connection *)arg)->remote.meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)
@@ -110,22 +143,31 @@ static void gone(void *arg, uint32_t worker)
     sbl_meetings_lost(((connection *)arg)->remote.meetings, worker);
 }
 
-/* A worker lacks code of this process. */
+/* A worker lacks code, of this process perhaps. It waits for an answer. */
 static void need(void *arg, const sbl_build_id *id)
 {
     connection *c     = arg;
     sbl_words   words = {0};
     char        path[4096];
+    sabal_error err = SABAL_ERROR_INIT;
 
-    if (!sbl_object_path(id, path, sizeof path))
-        return; /* another client's */
-    sbl_say_object(&words, id);
-    sbl_talk(c->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    if (sbl_object_path(id, path, sizeof path)) {
+        sbl_say_object(&words, id);
+        sbl_talk(c->membership.link, SBL_TALK_OBJECT, &words, &err);
+    } else {
+        sbl_error_set(&err, SABAL_ENOENT, "another program's code");
+    }
+    if (err.status) {
+        sbl_words_clear(&words);
+        sbl_say(&words, id, sizeof *id);
+        sbl_say_failure(&words, &err);
+        sbl_talk(c->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    }
     sbl_words_clear(&words);
 }
 
 static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .need = need};
+    .joined = joined, .over = over, .letters = letters, .drained = drained, .meet = meet, .gone = gone, .need = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -175,16 +217,20 @@ static sabal_status open_parts(connection *c, const char *file, sabal_error *err
     return st ? st : join(c, until, err);
 }
 
-/* The thread is no more. */
+/* The thread is no more, if there was one: links that are left end in one turn more. */
 static void free_connection(connection *c)
 {
     sbl_errands_end(&c->errands);
     sbl_meetings_destroy(c->remote.meetings);
     sbl_plane_destroy(c->plane);
+    sbl_membership_leave(&c->membership, 0);
+    if (c->loop)
+        sbl_evloop_turn(c->loop, 0);
     sbl_loop_turns_clear(&c->turns);
     sbl_membership_clear(&c->membership);
     sbl_remote_clear(&c->remote);
     sbl_words_clear(&c->out.words);
+    sbl_words_clear(&c->going);
     sbl_evloop_destroy(c->loop);
     pthread_mutex_destroy(&c->lock);
     sbl_free(c);

@@ -169,17 +169,20 @@ typedef struct sbl_look {
     sbl_remote      *remote;
     uint64_t         serial;
     uint32_t         asked; /* the worker that it was wished from last */
+    sbl_wish        *wish;  /* the loop's; NULL: none is open */
     int              tries, done;
     sbl_value       *value;
     sabal_future    *here; /* this worker has it */
     sabal_error      err;
 } look;
 
-/* With the lock held. */
+/* In the loop's thread, with the lock held. From here on it may be gone: nothing more may come of its wish. */
 static void end_look(look *l)
 {
     look **link = &l->remote->looks;
 
+    if (l->wish)
+        sbl_wish_cancel(l->wish);
     while (*link && *link != l)
         link = &(*link)->next;
     if (*link)
@@ -194,6 +197,7 @@ static void came(void *arg, sbl_value *value)
     sbl_remote *r = l->remote;
 
     pthread_mutex_lock(r->lock);
+    l->wish  = NULL;
     l->value = value;
     end_look(l);
     pthread_mutex_unlock(r->lock);
@@ -206,6 +210,7 @@ static void did_not_come(void *arg, const sabal_error *why)
     sbl_remote *r = l->remote;
 
     pthread_mutex_lock(r->lock);
+    l->wish = NULL;
     if (++l->tries >= MOST_TRIES || r->is_over || why->status == SABAL_ENOMEM || why->status == SABAL_EUNSUPPORTED) {
         l->err = *why;
         end_look(l);
@@ -255,7 +260,7 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
     pthread_mutex_lock(r->lock);
     l = find_look(r, serial);
     pthread_mutex_unlock(r->lock);
-    if (!l)
+    if (!l || l->wish)
         return;
     if (!n) {
         sbl_error_set(&err, SABAL_EINTERNAL, "a value that is nowhere");
@@ -267,7 +272,8 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
         take_here(l, task, attempt);
         return;
     }
-    if (!sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l)) {
+    l->wish = sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l);
+    if (!l->wish) {
         sbl_error_memory(&err, 1, "a value's way");
         did_not_come(l, &err);
     }
@@ -284,7 +290,6 @@ int sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *er
     return 1;
 }
 
-/* Those that are on their way fail when their connections end. */
 void sbl_remote_looks_fail(sbl_remote *r, const sabal_error *why)
 {
     pthread_mutex_lock(r->lock);
