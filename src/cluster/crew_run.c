@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/crash.h"
 #include "cluster/crew_call.h"
 #include "cluster/told.h"
 #include "graph/held.h"
@@ -152,7 +153,8 @@ static void submit(sbl_running *r)
                             .output_bytes = spec->size,
                             .name         = spec->name,
                             .where        = spec->where[0] ? spec->where : NULL,
-                            .own_where    = 1};
+                            .own_where    = 1,
+                            .tag          = (uint64_t)r->run->task << 32 | r->run->attempt};
 
     if (sbl_engine_submit(sbl_crew.client, &task, 1, &r->future, &r->err)) {
         fail_later(r);
@@ -247,9 +249,14 @@ void sbl_crew_interrupt(void *arg, sbl_item *item)
 
 sabal_status sbl_crew_call(struct sabal_task *task)
 {
+    const sbl_rare      *rare = sbl_future_rare(task->future);
+    char                 made_up[64];
+    const sbl_crash_call before =
+        sbl_crash_begin(rare ? rare->tag : 0, sbl_future_name(task->future, made_up, sizeof made_up));
     const int64_t start = sbl_clock_ns();
     sabal_status  st    = sbl_call_here(task);
 
     last_run_ns = sbl_clock_ns() - start;
+    sbl_crash_end(before);
     return st;
 }

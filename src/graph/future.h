@@ -54,6 +54,7 @@ typedef struct sbl_rare {
     int64_t  output_bytes; /* what its result will take; 0: not known */
     int32_t  retries;
     sbl_site site; /* if it is no common one */
+    uint64_t tag;
 } sbl_rare;
 
 /* What a running task was promised of its client's memory; see budget.h. */
