@@ -19,6 +19,9 @@
 
 #include "base/error.h"
 #include "cluster/crash.h"
+#ifdef SBL_HAS_CLUSTER
+#include "cluster/crew_watched.h"
+#endif
 #include "cluster/process.h"
 #include "cluster/wire.h"
 #include "cluster/worker.h"
@@ -191,6 +194,7 @@ static int32_t join(const char *file, int32_t threads, int ready)
     options.threads    = threads;
     options.interfaces = "";
     options.ready_fd   = ready;
+    options.supervised = 0; /* who started it sees to that */
     return tell(sabal_worker_run_with(file, &err, &options), &err);
 }
 
@@ -212,6 +216,10 @@ int32_t sabal_worker_main(int argc, char **argv)
 {
     const char *threads, *all;
 
+#ifdef SBL_HAS_CLUSTER
+    if (argc >= 4 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--crew"))
+        return sbl_crew_main(atoi(argv[2]), atoi(argv[3]));
+#endif
     if (argc == 5 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--join"))
         return join(argv[2], atoi(argv[3]), atoi(argv[4]));
     if (argc == 4 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--schedule"))

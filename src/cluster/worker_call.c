@@ -140,7 +140,7 @@ static uint64_t call_of(const sabal_future *f)
 
 sabal_status sbl_call_watched(struct sabal_task *task)
 {
-    const uint64_t       call = call_of(task->future);
+    const uint64_t       call   = call_of(task->future);
     const sbl_crash_call before = sbl_crash_begin(call, NULL);
     sabal_status         st;
 

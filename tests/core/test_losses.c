@@ -117,8 +117,8 @@ Test(losses, only_what_ran_is_charged)
     task(c, 2, 1, 0);
     task(c, 3, 1, 0);
     for (int i = 0; i < 4; i++) {
-        const uint32_t w      = new_worker(2);
-        const told    *t      = order_of(w, 1), *beside = order_of(w, 2);
+        const uint32_t w = new_worker(2);
+        const told    *t = order_of(w, 1), *beside = order_of(w, 2);
         const sbl_ran  ran[2] = {{t->task, t->attempt, 0}, {beside->task, beside->attempt, i < 2}};
 
         cr_assert(order_of(w, 3));

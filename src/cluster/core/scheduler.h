@@ -44,9 +44,9 @@ typedef struct sbl_ran {
 
 /** Why a worker is gone. */
 typedef struct sbl_loss {
-    int            planned; /* it said that it would leave */
-    int            is_known; /* what ran is all that did: what else it had been sent had not begun, and is not charged */
-    uint32_t       n_ran;
+    int      planned;  /* it said that it would leave */
+    int      is_known; /* what ran is all that did: what else it had been sent had not begun, and is not charged */
+    uint32_t n_ran;
     const sbl_ran *ran;
     const char    *node, *what; /* its name, or NULL; "signal 11 (Segmentation fault)" */
 } sbl_loss;
