@@ -9,12 +9,26 @@
 #include "cluster/net/connect.h"
 #include "cluster/talk.h"
 
+sbl_loss sbl_blame_loss(const sbl_blame *blame, const char *name, const char *why)
+{
+    sbl_loss loss = {.node = name[0] ? name : NULL, .what = why};
+
+    if (blame) {
+        loss.what     = blame->what;
+        loss.is_known = (int)blame->is_known;
+        loss.ran      = blame->ran;
+        loss.n_ran    = blame->n_ran;
+    }
+    return loss;
+}
+
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
 void sbl_say_blame(sbl_words *w, const sbl_blame *blame)
 {
     sbl_say_u32(w, blame->worker);
     sbl_say_u32(w, blame->is_known);
+    sbl_say_u32(w, blame->has_ended);
     sbl_say_text(w, blame->what);
     sbl_say_text(w, blame->more);
     sbl_say_u32(w, blame->n_ran);
@@ -30,8 +44,9 @@ void sbl_hear_blame(sbl_blame *blame, sbl_reader *r)
     uint32_t n;
 
     memset(blame, 0, sizeof *blame);
-    blame->worker   = sbl_hear_u32(r);
-    blame->is_known = sbl_hear_u32(r) != 0;
+    blame->worker    = sbl_hear_u32(r);
+    blame->is_known  = sbl_hear_u32(r) != 0;
+    blame->has_ended = sbl_hear_u32(r) != 0;
     snprintf(blame->what, sizeof blame->what, "%s", sbl_hear_text(r));
     snprintf(blame->more, sizeof blame->more, "%s", sbl_hear_text(r));
     n = sbl_hear_u32(r);

@@ -11,11 +11,15 @@
 typedef struct sbl_blame {
     uint32_t worker;    /* its number */
     uint32_t is_known;  /* as of sbl_loss */
+    uint32_t has_ended; /* 0: it is about to, which may take long, as when the system writes a core file */
     char     what[160]; /* as of sbl_loss */
     char     more[400]; /* for the log: what it ran, its memory */
     uint32_t n_ran;
     sbl_ran  ran[SBL_FAULT_THREADS];
 } sbl_blame;
+
+/** Why a worker of that name is gone; blame NULL: nobody has told more than why. Borrows from both. */
+sbl_loss sbl_blame_loss(const sbl_blame *blame, const char *name, const char *why);
 
 void sbl_say_blame(sbl_words *w, const sbl_blame *blame);
 /** Nothing is believed: texts are cut, numbers bounded. */

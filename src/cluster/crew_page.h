@@ -23,6 +23,9 @@ enum {
     SBL_CREW_CUT     /* the scheduler dropped it, or can't be reached */
 };
 
+/* Its exit status when it ends as there is no memory for what it does itself. */
+enum { SBL_CREW_NO_MEMORY = 70 };
+
 /* Its memory at one time. */
 typedef struct sbl_crew_memory {
     int64_t  at_ns; /* sbl_clock_ns() */

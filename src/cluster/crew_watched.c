@@ -110,6 +110,7 @@ int32_t sbl_crew_main(int page_fd, int fd)
     close(page_fd);
     if (shared == MAP_FAILED)
         return EXIT_FAILURE;
+    prctl(PR_SET_NAME, "sabal-worker"); /* "exe" if this is the program that was run */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != shared->supervisor) /* it has ended before that could be said */
         return EXIT_FAILURE;

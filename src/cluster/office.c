@@ -79,12 +79,14 @@ static void end_member(member *m, const char *why)
     sbl_link_close(m->link, 0);
 }
 
+/* Of a link that is over `ended` tells, and why. */
 static void send_letters(void *arg, uint32_t peer, sbl_words *words)
 {
-    member     *m   = member_of(arg, peer);
-    sabal_error err = SABAL_ERROR_INIT;
+    member      *m   = member_of(arg, peer);
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st  = m && !m->is_dropped ? sbl_talk_letters(m->link, words, &err) : SABAL_OK;
 
-    if (m && !m->is_dropped && sbl_talk_letters(m->link, words, &err))
+    if (st && st != SABAL_EPEER)
         end_member(m, err.message);
 }
 
@@ -172,7 +174,7 @@ static void ask_clients(office *o, const sbl_received *asked)
             sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
 }
 
-/* Of a worker whose connection has not ended it is told as well: that may take long, while the system writes a core file. */
+/* The connection of one that has ended, ends by itself: what it said before is heard. */
 static void take_blame(office *o, member *teller, sbl_reader *r)
 {
     sbl_blame *blame = sbl_calloc(1, sizeof *blame);
@@ -183,7 +185,9 @@ static void take_blame(office *o, member *teller, sbl_reader *r)
     m = blame && !r->failed ? member_of(o, blame->worker) : NULL;
     if (m && m->who.supervised && !m->blame) {
         m->blame = blame;
-        end_member(m, blame->what);
+        sbl_scheduler_suspect(o->core, m->number);
+        if (!blame->has_ended)
+            end_member(m, blame->what);
         blame = NULL;
     } else if (blame && !r->failed) {
         sbl_office_losses_explain(o->losses, blame);
@@ -255,13 +259,8 @@ static void tell_gone(office *o, uint32_t worker)
 static void lose_worker(void *arg, uint32_t worker, const char *name, const char *why, const sbl_blame *blame)
 {
     office  *o    = arg;
-    sbl_loss loss = {.node = name[0] ? name : NULL, .what = blame ? blame->what : why};
+    sbl_loss loss = sbl_blame_loss(blame, name, why);
 
-    if (blame) {
-        loss.is_known = (int)blame->is_known;
-        loss.ran      = blame->ran;
-        loss.n_ran    = blame->n_ran;
-    }
     sbl_log(SABAL_LOG_WARN, "worker %u '%s' is gone: %s%s%s", worker, name, loss.what,
             blame && blame->more[0] ? "; " : "", blame ? blame->more : "");
     tell_gone(o, worker);
@@ -276,7 +275,7 @@ static void worker_ended(office *o, const member *m, const char *why)
         sbl_log(SABAL_LOG_INFO, "worker %u '%s' has left", m->number, m->who.name);
         tell_gone(o, m->number);
         sbl_scheduler_lost(o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
-    } else if (m->who.supervised && !m->is_dropped) {
+    } else if (m->who.supervised && !m->is_dropped && !m->blame) {
         sbl_scheduler_suspect(o->core, m->number);
         sbl_office_losses_add(o->losses, m->number, m->who.name, why);
     } else {

@@ -273,9 +273,10 @@ static void reap(supervisor *s)
 static void tell(supervisor *s)
 {
     sbl_blame       *blame  = sbl_calloc(1, sizeof *blame);
-    const sbl_ending ending = {.status  = s->status,
-                               .ran_out = s->oom_kills >= 0 && sbl_limits_oom_kills() > s->oom_kills,
-                               .peak    = (int64_t)s->usage.ru_maxrss * 1024};
+    const sbl_ending ending = {.status    = s->status,
+                               .has_ended = s->pid == 0,
+                               .ran_out   = s->oom_kills >= 0 && sbl_limits_oom_kills() > s->oom_kills,
+                               .peak      = (int64_t)s->usage.ru_maxrss * 1024};
     sabal_error      err    = SABAL_ERROR_INIT;
 
     s->is_told = 1;

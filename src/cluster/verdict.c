@@ -154,14 +154,21 @@ static void judge_killed(sbl_blame *blame, const sbl_crew_page *page, const sbl_
     charge_all(blame);
 }
 
+static void judge_no_memory(sbl_blame *blame)
+{
+    add(blame->what, sizeof blame->what, " as the worker had no memory");
+    charge_all(blame);
+}
+
 void sbl_verdict(sbl_blame *blame, const sbl_crew_page *page, const sbl_ending *ending)
 {
     const int noted = atomic_load(&page->fault.is_noted), signal = atomic_load(&page->fault.signal);
     const int killed = ending->status >= 0 && WIFSIGNALED(ending->status) ? WTERMSIG(ending->status) : 0;
 
     memset(blame, 0, sizeof *blame);
-    blame->worker   = atomic_load(&page->number);
-    blame->is_known = 1;
+    blame->worker    = atomic_load(&page->number);
+    blame->is_known  = 1;
+    blame->has_ended = (uint32_t)ending->has_ended;
     if (noted && !signal && ending->status < 0)
         snprintf(blame->what, sizeof blame->what, "a call of exit()");
     else
@@ -172,6 +179,8 @@ void sbl_verdict(sbl_blame *blame, const sbl_crew_page *page, const sbl_ending *
         judge_noted(blame, &page->fault);
     else if (killed == SIGKILL)
         judge_killed(blame, page, ending);
+    else if (!killed && ending->status >= 0 && WEXITSTATUS(ending->status) == SBL_CREW_NO_MEMORY)
+        judge_no_memory(blame);
     else if (killed != SIGTERM && killed != SIGHUP && killed != SIGINT)
         charge_if_alone(blame);
 }

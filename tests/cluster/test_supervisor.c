@@ -114,6 +114,22 @@ static void expect_sum(sabal_future *f)
     free(got);
 }
 
+static void take_long(void)
+{
+    sleep_ms(4000);
+}
+
+/* Workers that are as tests want them. */
+static __attribute__((constructor(101), used)) void be_odd(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--crew") != 0)
+        return;
+    if (getenv("TEST_CRASHES_AT_START"))
+        raise(SIGSEGV);
+    if (getenv("TEST_ENDS_SLOWLY"))
+        atexit(take_long);
+}
+
 /* --- a task's own fault ------------------------------------------------------------------------------------------- */
 
 enum way { SEGV, ABORT, EXIT, UNDERSCORE_EXIT, OVERFLOW };
@@ -167,7 +183,7 @@ static void expect_ended_workers(enum way way, const char *how)
     cr_expect(strstr(err.message, how) != NULL, "%s", err.message);
     cr_expect_str_eq(err.where, where);
     cr_expect_eq(err.node[0], 'n', "%s", err.node);
-    cr_expect_eq(marks_count(&m), 3);
+    cr_expect_eq(marks_count(&m), 3, "%d: %s", marks_count(&m), err.message);
     expect_sum(sum);
     marks_end(&m);
 }
@@ -206,6 +222,30 @@ Test(supervisor, what_ran_alone_is_charged_where_nothing_was_noted)
     supervised_start(&cluster, "name=n1");
     connect_client();
     expect_ended_workers(UNDERSCORE_EXIT, "with exit status 4");
+    end_cluster();
+}
+
+/* As when the system writes a core file: nobody waits for that. */
+Test(supervisor, an_end_that_takes_long_is_told_at_once)
+{
+    marks         m = marks_make();
+    sabal_future *bad;
+    pid_t         worker;
+
+    setenv("TEST_ENDS_SLOWLY", "1", 1);
+    supervised_start(&cluster, "name=n1");
+    supervised_start(&cluster, "name=n2");
+    unsetenv("TEST_ENDS_SLOWLY");
+    connect_client();
+    worker  = worker_of(cluster.process[1]);
+    m.value = EXIT;
+    bad     = sabal_submit(client, end_worker, &m, sizeof m);
+    for (int ms = 0; ms < 1000 && marks_count(&m) < 2; ms += 5)
+        sleep_ms(5);
+    cr_expect_eq(marks_count(&m), 2, "the second worker has it");
+    cr_expect(worker_of(cluster.process[1]) == worker && !is_gone(worker), "the first one still ends");
+    sabal_future_cancel(bad);
+    marks_end(&m);
     end_cluster();
 }
 
@@ -487,22 +527,50 @@ Test(supervisor, a_library_that_is_not_there_is_named)
     end_cluster();
 }
 
+Test(supervisor, a_library_is_loaded_before_tasks_run)
+{
+    double v = 3;
+
+    supervised_start(&cluster, "name=n1", "preload=libm.so.6,libutil.so.1");
+    connect_client();
+    cr_expect_eq(sabal_future_wait(sabal_submit(client, task_square, &v, sizeof v), &err), SABAL_OK, "%s", err.message);
+    end_cluster();
+}
+
+Test(supervisor, a_local_directory_is_made_and_removed)
+{
+    rmdir(local);
+    supervised_start(&cluster, "name=n1");
+    cr_expect_eq(files_in(local, "sabal-"), 1, "a folder for sockets");
+    kill(worker_of(cluster.process[1]), SIGKILL);
+    sleep_ms(300);
+    cr_expect_eq(files_in(local, "sabal-"), 1, "what the former worker left was swept");
+    kill(cluster.process[1], SIGTERM);
+    cr_expect_eq(status_of(1), 0);
+    cr_expect(access(local, F_OK) != 0);
+    end_cluster();
+}
+
+Test(supervisor, a_local_directory_that_others_can_write_to_is_refused)
+{
+    char said[4096];
+
+    chmod(local, 0777);
+    cr_expect_eq(failed_start(said, sizeof said, (const char *const[]){"name=n1", NULL}), 1);
+    cr_expect(strstr(said, "is no place for sockets: others can write to it") != NULL, "%s", said);
+    end_cluster();
+}
+
 Test(supervisor, a_worker_that_never_joins_is_told)
 {
     char said[4096];
 
-    setenv("TEST_CRASH_AT_START", "1", 1);
+    setenv("TEST_CRASHES_AT_START", "1", 1);
     cr_expect_eq(failed_start(said, sizeof said, (const char *const[]){"name=n1", NULL}), 1);
-    unsetenv("TEST_CRASH_AT_START");
+    unsetenv("TEST_CRASHES_AT_START");
     cr_expect(strstr(said, "3 times in a row a worker ended before it had joined, the last with signal 11") != NULL,
               "%s", said);
     end_cluster();
-}
-
-static __attribute__((constructor(101), used)) void crash_at_start(int argc, char **argv)
-{
-    if (argc > 1 && !strcmp(argv[1], "--crew") && getenv("TEST_CRASH_AT_START"))
-        raise(SIGSEGV);
 }
 
 Test(supervisor, a_scheduler_that_is_gone_is_told)

@@ -175,9 +175,7 @@ static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
         sbl_stask     *t    = sbl_task_at(s, task);
         const sbl_ran *ran  = what_ran(loss, task, t->attempt);
 
-        if (loss && (loss->planned || (loss->is_known && !ran)))
-            sbl_post(s, SBL_E_RETURN, task, 0, 0);
-        else if (t->missing && !ran)
+        if ((loss && loss->planned) || (!ran && (t->missing || (loss && loss->is_known))))
             sbl_post(s, SBL_E_RETURN, task, 0, 0);
         else
             sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, ran && ran->is_guilty));
