@@ -28,10 +28,21 @@ static int find_file(const cli_command *command, const char **file)
     return cli_usage(command, "--scheduler-file is missing, and SABAL_SCHEDULER_FILE names no file");
 }
 
-/* Who runs one of these wants to read what goes wrong. */
+static int32_t is_log_set(void *is_set, const sabal_setting *setting)
+{
+    if (!strcmp(setting->name, "log"))
+        *(int *)is_set = setting->value[0] != 0;
+    return 0;
+}
+
+/* Who runs one of these wants to read what goes wrong, unless a setting says otherwise. */
 static void log_warnings(void)
 {
-    setenv("SABAL_LOG", "warn", 0);
+    int is_set = 0;
+
+    sabal_settings_list(is_log_set, &is_set);
+    if (!is_set)
+        setenv("SABAL_LOG", "warn", 1);
 }
 
 static const char *interfaces_of(const char *text)
