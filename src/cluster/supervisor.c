@@ -31,7 +31,7 @@
 #include "cluster/verdict.h"
 
 #define SECOND_NS ((int64_t)1000000000)
-enum { LOWEST_FD = 16, MOST_STARTS = 3 };
+enum { LOWEST_FD = 16, MOST_STARTS = 3, MOST_TRIES = 8 };
 
 #define TIME_TO_LEAVE_NS (10 * SECOND_NS)    /* for a worker that was told to; then it is killed           */
 #define TIME_TO_END_NS   (SECOND_NS / 10)    /* for one whose crash is noted, until that is told           */
@@ -56,6 +56,7 @@ typedef struct supervisor {
     int                  has_joined;       /* one of the workers so far */
     int                  n_failed;         /* ended before they had joined, in a row */
     int                  n_short;          /* ended soon after, in a row */
+    int                  n_tries;          /* to join again a scheduler that does not answer, in a row */
 } supervisor;
 
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
@@ -220,6 +221,7 @@ static void hear(supervisor *s)
             s->joined_at  = sbl_clock_ns();
             s->has_joined = 1;
             s->n_failed   = 0;
+            s->n_tries    = 0;
             say_ready(s, 1);
         } else {
             s->tell_at = sbl_clock_ns() + TIME_TO_END_NS;
@@ -341,12 +343,12 @@ static void watch(supervisor *s)
 /* 0, 0.5, 1, 2, ... s while they end soon after they have begun. */
 static void pause_before(supervisor *s)
 {
-    const int     n    = s->n_short + s->n_failed;
+    const int     n    = s->n_short + s->n_failed + s->n_tries;
     const int64_t ns   = n < 2 ? 0 : n > 8 ? LONGEST_PAUSE_NS : SECOND_NS << (n - 2) >> 1;
     const int64_t till = sbl_clock_ns() + (ns < LONGEST_PAUSE_NS ? ns : LONGEST_PAUSE_NS);
 
     if (ns)
-        sbl_log(SABAL_LOG_WARN, "%d workers ended soon after they had begun: the next begins in %.1f s", n,
+        sbl_log(SABAL_LOG_WARN, "%d workers ended soon, or could not join: the next begins in %.1f s", n,
                 (double)ns / 1e9);
     while (!s->is_to_end && sbl_clock_ns() < till)
         wait_for(s, till);
@@ -382,6 +384,9 @@ static sabal_status look_at_end(supervisor *s, sabal_error *err)
 
     if (is_over(s) || (state == SBL_CREW_FAILED && is_file_gone(s)))
         return SABAL_OK;
+    if (state == SBL_CREW_FAILED && s->has_joined && s->page->why.status == SABAL_ETIMEDOUT &&
+        ++s->n_tries < MOST_TRIES)
+        return SABAL_END; /* the network may come back */
     if (state == SBL_CREW_FAILED) {
         sbl_error_pass(err, &s->page->why);
         return s->has_joined ? sbl_error_prefix(err, "the worker could not join again") : err->status;

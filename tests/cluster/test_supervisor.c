@@ -336,6 +336,18 @@ Test(supervisor, a_worker_that_stands_still_is_not_started_again_until_it_goes_o
     end_cluster();
 }
 
+Test(supervisor, a_scheduler_that_answers_late_is_joined_again)
+{
+    supervised_start(&cluster, "name=n1", "timeout=0.5");
+    kill(cluster.process[0], SIGSTOP);
+    kill(worker_of(cluster.process[1]), SIGKILL);
+    sleep_ms(4000);
+    kill(cluster.process[0], SIGCONT);
+    connect_client();
+    expect_sum(job(0));
+    end_cluster();
+}
+
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static sabal_status take_memory(sabal_task *t)
