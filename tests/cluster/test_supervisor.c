@@ -12,6 +12,7 @@ enum { WORDS = 20000, N = 40 };
 
 static void open_cluster(void)
 {
+    err = (sabal_error)SABAL_ERROR_INIT; /* of the test before, where one process runs all */
     cluster_open(&cluster, 0);
     snprintf(local, sizeof local, "%s/local", cluster.folder);
     mkdir(local, 0700);
@@ -125,7 +126,7 @@ static __attribute__((constructor(101), used)) void be_odd(int argc, char **argv
     if (argc < 2 || strcmp(argv[1], "--crew") != 0)
         return;
     if (getenv("TEST_CRASHES_AT_START"))
-        raise(SIGSEGV);
+        raise(SIGKILL);
     if (getenv("TEST_ENDS_SLOWLY"))
         atexit(take_long);
 }
@@ -145,7 +146,7 @@ static int overflow(volatile char *below)
 static int *volatile nowhere;
 
 /* Marks that it began, then ends its process. */
-static sabal_status end_worker(sabal_task *t)
+static __attribute__((no_sanitize_undefined)) sabal_status end_worker(sabal_task *t)
 {
     const marks *m = sabal_task_arg(t);
 
@@ -580,7 +581,7 @@ Test(supervisor, a_worker_that_never_joins_is_told)
     setenv("TEST_CRASHES_AT_START", "1", 1);
     cr_expect_eq(failed_start(said, sizeof said, (const char *const[]){"name=n1", NULL}), 1);
     unsetenv("TEST_CRASHES_AT_START");
-    cr_expect(strstr(said, "3 times in a row a worker ended before it had joined, the last with signal 11") != NULL,
+    cr_expect(strstr(said, "3 times in a row a worker ended before it had joined, the last with signal 9") != NULL,
               "%s", said);
     end_cluster();
 }
