@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "cluster/crew_place.h"
+#include "cluster/crew_watched.h"
 #include "graph/local.h"
 
 struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -64,6 +66,7 @@ static void beat(sbl_evtimer *timer)
     sabal_client_memory memory = {.struct_size = sizeof memory};
 
     sabal_client_memory_get(sbl_crew.client, &memory);
+    sbl_crew_note_memory(&memory);
     pthread_mutex_lock(&sbl_crew.lock);
     sbl_executor_beat(sbl_crew.executor, memory.managed, memory.limit);
     pthread_mutex_unlock(&sbl_crew.lock);
@@ -79,6 +82,7 @@ static void joined(void *arg, uint32_t number, int64_t beat_ns)
     sbl_crew.remote.number = number; /* before the first letter comes, and with it the first task */
     sbl_crew.beat_ns       = beat_ns > 0 ? beat_ns : 250000000;
     sbl_evtimer_set(sbl_crew.loop, &sbl_crew.beat, sbl_clock_ns());
+    sbl_crew_note_joined(&sbl_crew.membership);
     if (sbl_crew.options.report >= 0) {
         if (write(sbl_crew.options.report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the worker is there: %m");
@@ -91,6 +95,7 @@ static void over(void *arg, const sabal_error *why)
 {
     sbl_crew.why     = *why;
     sbl_crew.is_over = 1;
+    sbl_crew_note_over(sbl_crew.leaves || sbl_crew.membership.is_stopped);
     sbl_evloop_stop(sbl_crew.loop);
 }
 
@@ -166,10 +171,11 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
                                                    .key_arg = &sbl_crew.membership.keys,
                                                    .limits  = sbl_talk_limits},
                                   .admitted     = admitted};
-    sabal_status       st      = sbl_folder_create(&sbl_crew.folder, err);
+    sabal_status       st      = sbl_crew_folder_create(&sbl_crew.folder, sbl_crew.options.local_directory, err);
 
     if (st)
         return st;
+    sbl_crew_note_folder(sbl_crew.folder.path);
     snprintf(path, sizeof path, "%s/worker", sbl_crew.folder.path);
     st = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
     if (!st)
@@ -186,12 +192,24 @@ static sabal_status choose(const sbl_engine **chosen, const char *address, const
     return SABAL_OK;
 }
 
+void sbl_crew_leave(void)
+{
+    sbl_crew.leaves = 1;
+    sbl_membership_leave(&sbl_crew.membership, 200000000);
+}
+
 static void signalled(sbl_evwatch *watch, uint32_t events)
 {
     struct signalfd_siginfo what;
 
     if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_membership_leave(&sbl_crew.membership, 200000000);
+        sbl_crew_leave();
+}
+
+static void lifetime_is_over(sbl_evtimer *timer)
+{
+    sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it leaves");
+    sbl_crew_leave();
 }
 
 static sabal_status watch_signals(sabal_error *err)
@@ -202,7 +220,8 @@ static sabal_status watch_signals(sabal_error *err)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    if (!sbl_crew_keeps_hangups())
+        sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
@@ -257,11 +276,17 @@ static sabal_status open_all(sabal_error *err)
 
     sbl_crew.speak.run = speak;
     sbl_crew.beat.fire = beat;
+    sbl_crew.end.fire  = lifetime_is_over;
+    who.supervised     = (uint32_t)sbl_crew_is_watched();
+    if (sbl_crew.options.local_directory)
+        setenv("SABAL_SPILL_FOLDER", sbl_crew.options.local_directory, 1);
     sbl_machine_here(&who.machine);
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
     if (!st)
         st = watch_signals(err);
+    if (!st)
+        st = sbl_crew_preload(sbl_crew.options.preload, err);
     if (!st)
         st = open_client(&who, err);
     if (st)
@@ -284,13 +309,19 @@ static sabal_status open_all(sabal_error *err)
 
 sabal_status sbl_crew_run(const sbl_crew_options *options, sabal_error *err)
 {
-    sabal_status st;
+    const int64_t started  = sbl_clock_ns();
+    const int     has_made = sbl_crew_make_directory(options->local_directory);
+    sabal_status  st;
 
     sbl_crew.options = *options;
     st               = open_all(err);
+    if (!st && options->lifetime_ns)
+        sbl_evtimer_set(sbl_crew.loop, &sbl_crew.end, started + options->lifetime_ns);
     if (!st)
         sbl_evloop_run(sbl_crew.loop);
     sbl_folder_remove(&sbl_crew.folder);
+    if (has_made)
+        rmdir(options->local_directory);
     if (!st && sbl_crew.membership.number == 0 && sbl_crew.beat_ns == 0) /* it never joined */
         st = sbl_error_pass(err, &sbl_crew.why);
     else if (!st)

@@ -23,9 +23,12 @@ typedef struct sbl_crew_options {
     int32_t            n_interfaces;
     int                tcp;
     int                encrypt;
-    const char        *tls;         /* as of sbl_plane_options */
-    int64_t            patience_ns; /* for the scheduler file to appear, and its scheduler to answer */
-    int                report;      /* written to, and closed, once it has joined; -1: nowhere */
+    const char        *tls;             /* as of sbl_plane_options */
+    int64_t            patience_ns;     /* for the scheduler file to appear, and its scheduler to answer */
+    int                report;          /* written to, and closed, once it has joined; -1: nowhere */
+    int64_t            lifetime_ns;     /* after which it leaves; 0: none */
+    const char        *local_directory; /* for sockets and spilled values; NULL: where they lie by default */
+    const char        *preload;         /* libraries, names with commas; NULL: none */
 } sbl_crew_options;
 
 /** Runs until the scheduler is gone, or SIGTERM or SIGINT. Errors: it could not join: those of sbl_membership_open(). */
@@ -66,14 +69,15 @@ extern struct sbl_crew {
     sbl_listener    *listener;
     sbl_folder       folder;
     sbl_hello_self   door;
-    sbl_evtimer      beat;
+    sbl_evtimer      beat, end; /* end: of its lifetime */
     int64_t          beat_ns;
     sbl_evwork       speak; /* what the executor has to say goes out */
     _Atomic int      speaks;
     sbl_evwatch      signals;
     sabal_error      why; /* it is over */
     int              is_over;
-    pthread_mutex_t  lock; /* of the executor and of all below */
+    int              leaves; /* by itself: it need not be started again */
+    pthread_mutex_t  lock;   /* of the executor and of all below */
     sbl_executor    *executor;
     sabal_client    *client;
     sbl_errands      errands;
@@ -84,6 +88,8 @@ extern struct sbl_crew {
     uint32_t         n_kinds;
 } sbl_crew;
 
+/** In the loop's thread: it leaves the cluster, as planned, and its process ends; its supervisor does not start it again. */
+void sbl_crew_leave(void);
 /** From any thread, after the executor was used: what it has to say is sent soon. */
 void sbl_crew_speak(void);
 

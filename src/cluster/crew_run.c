@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "cluster/crew_page.h"
 #include "cluster/told.h"
 #include "graph/held.h"
 #include "graph/local.h"
@@ -174,7 +175,7 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
     sbl_running *r    = sbl_calloc(1, sizeof *r);
 
     if (!r || !(r->watch = sbl_calloc(1, sizeof *r->watch + sizeof r)))
-        _exit(70); /* the supervisor tells; there is no way to tell of this task alone */
+        _exit(SBL_CREW_NO_MEMORY); /* the supervisor tells; there is no way to tell of this task alone */
     *sbl_item_tag(item) = r;
     r->work.run         = answer;
     r->work.priority    = INT32_MAX;

@@ -5,6 +5,7 @@
 #include "cluster/crew.h"
 
 #include "base/clock.h"
+#include "cluster/crash.h"
 #include "graph/local.h"
 #include "graph/task.h"
 
@@ -46,13 +47,20 @@ static void park(sabal_client *client, int by)
 /* How long it took is noted; a task that it returned, if another process runs that, is told of and not waited for. */
 static sabal_status call(struct sabal_task *task)
 {
-    sbl_running  *r     = is_ordered(task->future) ? sbl_future_rare(task->future)->tag : NULL;
-    const int64_t start = sbl_clock_ns();
-    sabal_status  st    = sbl_call_here(task);
+    sbl_running   *r = is_ordered(task->future) ? sbl_future_rare(task->future)->tag : NULL;
+    sbl_crash_call before;
+    char           made_up[64];
+    int64_t        start;
+    sabal_status   st;
 
     if (!r)
-        return st;
-    r->ns = sbl_clock_ns() - start;
+        return sbl_call_here(task);
+    before = sbl_crash_begin((uint64_t)r->run->task << 32 | r->run->attempt,
+                             sbl_future_name(task->future, made_up, sizeof made_up));
+    start  = sbl_clock_ns();
+    st     = sbl_call_here(task);
+    r->ns  = sbl_clock_ns() - start;
+    sbl_crash_end(before);
     if (task->chain && task->chain->elsewhere && !(sbl_future_has_ended(task->chain) && task->chain->failed)) {
         r->chain    = task->chain;
         task->chain = NULL;

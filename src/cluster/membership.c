@@ -85,6 +85,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
             m->calls->tell(m->arg, &r);
         break;
     case SBL_TALK_STOP:
+        m->is_stopped = 1;
         if (!m->why.status)
             sbl_error_set(&m->why, SABAL_EPEER, "the scheduler has ended");
         break;

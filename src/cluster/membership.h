@@ -37,6 +37,7 @@ typedef struct sbl_membership {
     sbl_connector              *connector;
     sbl_link                   *link; /* NULL: none, or it is over */
     uint32_t                    number;
+    int                         is_stopped; /* the scheduler has said that the cluster ends */
     sabal_error                 why;
 } sbl_membership;
 

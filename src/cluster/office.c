@@ -20,6 +20,7 @@
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
+#include "cluster/office_losses.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -34,6 +35,7 @@ typedef struct member {
     int            is_dropped;
     sbl_joining    who;
     char           why[512]; /* it was dropped */
+    sbl_blame     *blame;    /* its supervisor has told before the connection ended; NULL: not */
 } member;
 
 typedef struct office {
@@ -47,6 +49,7 @@ typedef struct office {
     sbl_hello_self     self;
     sbl_office_code   *code;
     member            *first;
+    sbl_office_losses *losses;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
@@ -80,12 +83,14 @@ static void end_member(member *m, const char *why)
     sbl_link_close(m->link, 0);
 }
 
+/* Of a link that is over `ended` tells, and why. */
 static void send_letters(void *arg, uint32_t peer, sbl_words *words)
 {
-    member     *m   = member_of(arg, peer);
-    sabal_error err = SABAL_ERROR_INIT;
+    member      *m   = member_of(arg, peer);
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st  = m && !m->is_dropped ? sbl_talk_letters(m->link, words, &err) : SABAL_OK;
 
-    if (m && !m->is_dropped && sbl_talk_letters(m->link, words, &err))
+    if (st && st != SABAL_EPEER)
         end_member(m, err.message);
 }
 
@@ -167,6 +172,28 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_words_clear(&words);
 }
 
+/* The connection of one that has ended, ends by itself: what it said before is heard. */
+static void take_blame(office *o, member *teller, sbl_reader *r)
+{
+    sbl_blame *blame = sbl_calloc(1, sizeof *blame);
+    member    *m;
+
+    if (blame)
+        sbl_hear_blame(blame, r);
+    m = blame && !r->failed ? member_of(o, blame->worker) : NULL;
+    if (m && m->who.supervised && !m->blame) {
+        m->blame = blame;
+        sbl_scheduler_suspect(o->core, m->number);
+        if (!blame->has_ended)
+            end_member(m, blame->what);
+        blame = NULL;
+    } else if (blame && !r->failed) {
+        sbl_office_losses_explain(o->losses, blame);
+    }
+    sbl_free(blame);
+    end_member(teller, "it has told how a worker ended");
+}
+
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
 {
     member    *m = arg;
@@ -175,6 +202,10 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
 
     if (m->is_dropped)
         return;
+    if (!m->number && frame->type == SBL_TALK_BLAME) {
+        take_blame(o, m, &r);
+        return;
+    }
     if (!m->number && frame->type != SBL_TALK_JOIN) {
         end_member(m, "it did not say who it is");
         return;
@@ -222,30 +253,57 @@ static void tell_gone(office *o, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static void lose_worker(void *arg, uint32_t worker, const char *name, const char *why, const sbl_blame *blame)
+{
+    office  *o    = arg;
+    sbl_loss loss = sbl_blame_loss(blame, name, why);
+
+    sbl_log(SABAL_LOG_WARN, "worker %u '%s' is gone: %s%s%s", worker, name, loss.what,
+            blame && blame->more[0] ? "; " : "", blame ? blame->more : "");
+    tell_gone(o, worker);
+    sbl_scheduler_lost(o->core, worker, &loss, sbl_clock_ns());
+    speak_later(o);
+}
+
+/* One that it was told to drop, or whose end is explained already, is not waited for. */
+static void worker_ended(office *o, const member *m, const char *why)
+{
+    if (m->leaves) {
+        sbl_log(SABAL_LOG_INFO, "worker %u '%s' has left", m->number, m->who.name);
+        tell_gone(o, m->number);
+        sbl_scheduler_lost(o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
+    } else if (m->who.supervised && !m->is_dropped && !m->blame) {
+        sbl_scheduler_suspect(o->core, m->number);
+        sbl_office_losses_add(o->losses, m->number, m->who.name, why);
+    } else {
+        lose_worker(o, m->number, m->who.name, why, m->blame);
+    }
+}
+
+static void client_ended(office *o, const member *m, const char *why)
+{
+    sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "client %u '%s' is gone: %s", m->number, m->who.name, why);
+    sbl_scheduler_lost(o->core, m->number, NULL, sbl_clock_ns());
+    if (--o->n_clients == 0)
+        o->lonely_since = sbl_clock_ns();
+}
+
 static void ended(void *arg, sbl_link *link, const sabal_error *why)
 {
-    member  *m    = arg;
-    office  *o    = m->office;
-    sbl_loss loss = {.planned = m->leaves, .what = m->is_dropped ? m->why : "the connection to it ended"};
+    member     *m    = arg;
+    office     *o    = m->office;
+    const char *text = m->is_dropped ? m->why : why->status ? why->message : "the connection to it ended";
 
     sbl_office_code_gone(o->code, link);
     if (m->number) {
-        sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "%s %u '%s' is gone: %s",
-                m->who.threads ? "worker" : "client", m->number, m->who.name,
-                m->is_dropped ? m->why
-                : why->status ? why->message
-                              : "it left");
         o->members[m->number % MOST_MEMBERS] = NULL;
-        if (m->who.threads)
-            tell_gone(o, m->number);
-        sbl_scheduler_lost(o->core, m->number, &loss, sbl_clock_ns());
-        if (!m->who.threads && --o->n_clients == 0)
-            o->lonely_since = sbl_clock_ns();
+        (m->who.threads ? worker_ended : client_ended)(o, m, text);
         speak_later(o);
     }
     *m->place = m->next;
     if (m->next)
         m->next->place = m->place;
+    sbl_free(m->blame);
     sbl_free(m);
 }
 
@@ -385,7 +443,8 @@ static sabal_status open_all(office *o, sabal_error *err)
     o->keys.secret = o->file.secret;
     o->core        = sbl_scheduler_create(&calls, NULL);
     o->code        = sbl_office_code_create();
-    if (!o->core || !o->code)
+    o->losses      = sbl_office_losses_create(o->loop, SECOND_NS, lose_worker, o);
+    if (!o->core || !o->code || !o->losses)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
     st = listen_all(o, err);
     if (!st)
@@ -421,6 +480,7 @@ static void close_all(office *o)
     sbl_folder_remove(&o->folder);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
+    sbl_office_losses_destroy(o->losses);
     sbl_keys_clear(&o->keys);
     sbl_scheduler_file_clear(&o->file);
 }

@@ -24,6 +24,7 @@ enum {
     SBL_TALK_LEAVE   = 9,  /* a member leaves: nothing is its fault                                        */
     SBL_TALK_STOP    = 10, /* the cluster is to end; or, from the scheduler, has ended                    */
     SBL_TALK_GONE    = 11, /* from the scheduler: that worker is no more, whatever it may seem: number u32 */
+    SBL_TALK_BLAME   = 12, /* in place of joining: how a worker ended: see sbl_blame                      */
     SBL_TALK_KINDS
 };
 
@@ -38,8 +39,9 @@ extern const sbl_frame_limits sbl_talk_limits;
 
 /** Who joins. On the wire in this order. */
 typedef struct sbl_joining {
-    int32_t     threads; /* of a worker; 0: a client */
-    uint64_t    memory;  /* its limit, bytes; 0: none */
+    int32_t     threads;    /* of a worker; 0: a client */
+    uint32_t    supervised; /* it has a supervisor, who tells how it ended */
+    uint64_t    memory;     /* its limit, bytes; 0: none */
     sbl_machine machine;
     uint32_t    pid;
     char        name[64];
