@@ -16,10 +16,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "cluster/core/scheduler.h"
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
+#include "cluster/office_status.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -28,9 +28,10 @@ enum { MOST_MEMBERS = 65536 };
 typedef struct member {
     struct office *office;
     sbl_link      *link;
-    uint32_t       number; /* 0: it has not said who it is */
-    int            leaves; /* it said that it would */
-    int            is_dropped;
+    uint32_t       number;                     /* 0: it has not said who it is */
+    int            leaves;                     /* it said that it would */
+    int            is_dropped, counts_workers; /* counts_workers: it is told how many there are */
+    sbl_guest      guest;
     sbl_joining    who;
     char           why[512]; /* it was dropped */
 } member;
@@ -46,6 +47,9 @@ typedef struct office {
     sbl_hello_self     self;
     sbl_office_code   *code;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
+    sbl_guest         *guests;
+    sbl_office_watch   watch;
+    uint32_t           workers_told;
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
     sbl_evwatch        signals;
@@ -106,10 +110,31 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static uint32_t count_workers(const office *o)
+{
+    sbl_scheduler_counts counts;
+
+    sbl_scheduler_count(o->core, &counts);
+    return counts.workers;
+}
+
+static void tell_workers(office *o)
+{
+    const uint32_t n = count_workers(o);
+
+    if (n == o->workers_told)
+        return;
+    o->workers_told = n;
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && o->members[i]->counts_workers && !o->members[i]->is_dropped)
+            sbl_office_say_workers(o->members[i]->link, n);
+}
+
 static void speak(sbl_evwork *work)
 {
     office *o = (office *)((char *)work - offsetof(office, speak));
 
+    tell_workers(o);
     sbl_scheduler_send(o->core);
     if (sbl_scheduler_has_failed(o->core)) {
         sbl_log(SABAL_LOG_ERROR, "the scheduler has no memory: it ends");
@@ -135,6 +160,7 @@ static void welcome(office *o, member *m, sbl_reader *r)
         end_member(m, "the scheduler has no memory for one more");
         return;
     }
+    sbl_guest_leave(&m->guest);
     o->members[m->number % MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
     sbl_say_u32(&words, m->number);
@@ -146,17 +172,33 @@ static void welcome(office *o, member *m, sbl_reader *r)
     speak_later(o);
 }
 
+/* By members, and by guests: who only asks counts for nothing. */
 static void answer_question(office *o, member *m, sbl_reader *r)
 {
-    const uint32_t       what  = sbl_hear_u32(r);
-    sbl_words            words = {0};
-    sbl_scheduler_counts counts;
+    const uint32_t what = sbl_hear_u32(r);
 
-    sbl_say_u32(&words, what);
-    sbl_scheduler_count(o->core, &counts);
-    sbl_say(&words, &counts, sizeof counts);
-    sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
-    sbl_words_clear(&words);
+    if (what == SBL_ASK_WORKERS && m->number) {
+        m->counts_workers = 1;
+        sbl_office_say_workers(m->link, count_workers(o));
+    } else if (!sbl_office_answer(m->link, what, &o->watch)) {
+        end_member(m, "it asked what nobody answers");
+    }
+}
+
+static const sbl_joining *who_is(void *arg, uint32_t number)
+{
+    const member *m = member_of(arg, number);
+
+    return m ? &m->who : NULL;
+}
+
+static void tell_clients(void *arg, const sbl_words *words)
+{
+    office *o = arg;
+
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->is_dropped && sbl_scheduler_ready_of(o->core, o->members[i]->number))
+            sbl_talk(o->members[i]->link, SBL_TALK_TELL, words, NULL);
 }
 
 /* Any of them may have it, and who has not says so. */
@@ -177,7 +219,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
 
     if (m->is_dropped)
         return;
-    if (!m->number && frame->type != SBL_TALK_JOIN) {
+    if (!m->number && frame->type != SBL_TALK_JOIN && frame->type != SBL_TALK_ASK && frame->type != SBL_TALK_STOP) {
         end_member(m, "it did not say who it is");
         return;
     }
@@ -246,6 +288,7 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
             o->lonely_since = sbl_clock_ns();
         speak_later(o);
     }
+    sbl_guest_leave(&m->guest);
     sbl_free(m);
 }
 
@@ -274,6 +317,7 @@ static void admitted(void *arg, sbl_link *link)
     }
     m->office = o;
     m->link   = link;
+    sbl_guest_enter(&m->guest, &o->guests, link);
     sbl_link_hand_over(link, &MEMBER, m);
 }
 
@@ -285,6 +329,7 @@ static void tick(sbl_evtimer *timer)
     const int64_t now = sbl_clock_ns();
 
     sbl_scheduler_tick(o->core, now);
+    sbl_office_watch_tick(&o->watch, now);
     speak_later(o);
     if (o->options.idle_ns && !o->n_clients && now - o->lonely_since > o->options.idle_ns) {
         sbl_log(SABAL_LOG_INFO, "no client for %.0f s: the scheduler ends", (double)o->options.idle_ns / 1e9);
@@ -368,7 +413,15 @@ static sabal_status open_all(office *o, sabal_error *err)
     o->code        = sbl_office_code_create();
     if (!o->core || !o->code)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
-    st = listen_all(o, err);
+    o->watch = (sbl_office_watch){.core           = o->core,
+                                  .file           = &o->file,
+                                  .path           = o->options.file,
+                                  .started_ns     = sbl_clock_ns(),
+                                  .quiet_limit_ns = o->options.watchdog_ns,
+                                  .who            = who_is,
+                                  .tell_clients   = tell_clients,
+                                  .arg            = o};
+    st       = listen_all(o, err);
     if (!st)
         st = sbl_scheduler_file_write(o->options.file, &o->file, err);
     return st;
@@ -381,13 +434,13 @@ static void say_farewell(office *o)
     int           left  = 1;
 
     for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i]) {
-            sbl_talk(o->members[i]->link, SBL_TALK_STOP, NULL, NULL);
-            sbl_link_close(o->members[i]->link, SECOND_NS / 4);
-        }
+        if (o->members[i])
+            sbl_office_say_over(o->members[i]->link);
+    for (sbl_guest *g = o->guests; g; g = g->next)
+        sbl_office_say_over(g->link);
     while (left && sbl_clock_ns() < until) {
         sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
-        left = 0;
+        left = o->guests != NULL;
         for (int32_t i = 0; i < MOST_MEMBERS && !left; i++)
             left = o->members[i] != NULL;
     }

@@ -112,8 +112,13 @@ static void need(void *arg, const sbl_build_id *id)
     sbl_words_clear(&words);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .need = need};
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .tell    = sbl_remote_told,
+                                           .need    = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -174,6 +179,7 @@ static void free_remote(sbl_remote *r)
     sbl_remote_kinds_clear(r);
     sbl_futures_clear(&r->pending);
     sbl_words_clear(&r->submitter.out.words);
+    sbl_words_clear(&r->questions.status);
     sbl_evloop_destroy(r->loop);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);
@@ -227,11 +233,12 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
 
     if (!r)
         return sbl_error_memory(err, sizeof *r, "a cluster's client");
-    r->client          = client;
-    r->speak.run       = speak;
-    r->leave.run       = leave;
-    r->submitter.calls = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
-                                               sbl_remote_push, sbl_remote_forget_data, r};
+    r->client             = client;
+    r->speak.run          = speak;
+    r->leave.run          = leave;
+    r->questions.work.run = sbl_remote_ask;
+    r->submitter.calls    = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
+                                                  sbl_remote_push, sbl_remote_forget_data, r};
     pthread_mutex_init(&r->lock, NULL);
     sbl_cond_init(&r->changed);
     st = open_parts(r, file_of(address, room, sizeof room), err);

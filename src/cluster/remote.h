@@ -57,6 +57,14 @@ typedef struct sbl_remote {
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
+    struct {
+        sbl_evwork work; /* they are asked */
+        int        is_posted, asks_status, asks_workers;
+        sbl_words  status; /* the last answer, and how many there were */
+        uint64_t   answers;
+        uint32_t   n_workers;
+        int        counts_workers; /* n_workers is told whenever it has changed */
+    } questions;                   /* of the cluster: remote_workers.c */
 } sbl_remote;
 
 static inline sbl_remote *sbl_remote_of(const sabal_client *client)
@@ -66,6 +74,10 @@ static inline sbl_remote *sbl_remote_of(const sabal_client *client)
 
 /** What the submitter has to say is sent soon. */
 void sbl_remote_speak(sbl_remote *r);
+
+/* remote_workers.c: in the loop's thread. */
+void sbl_remote_ask(sbl_evwork *work);
+void sbl_remote_told(void *arg, sbl_reader *answer);
 
 /* remote_submit.c */
 void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n);
