@@ -220,7 +220,7 @@ SABAL_API sabal_status sabal_cluster_stop_with(const char *file, sabal_error *er
 
 /**
  * The same as sabal_cluster_info_get(), of the cluster that a client uses. Of "rehearse:" each worker process is told, of "local:"
- * this process as the one worker.
+ * this process as the one worker; of both, what is not known is 0.
  *
  * Errors: the client's; SABAL_EPEER (the scheduler is gone), SABAL_ETIMEDOUT (it has not answered in four seconds),
  *         SABAL_EINVAL (info's struct_size), SABAL_ENOMEM

@@ -20,6 +20,7 @@
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
 #include "cluster/office_status.h"
+#include "cluster/record.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -38,7 +39,8 @@ typedef struct member {
 
 typedef struct office {
     sbl_evloop        *loop;
-    sbl_scheduler     *core;
+    sbl_scheduler     *core; /* what changes it goes through record.h */
+    sbl_record        *record;
     sbl_listener      *listener;
     sbl_office_options options;
     sbl_scheduler_file file;
@@ -135,7 +137,7 @@ static void speak(sbl_evwork *work)
     office *o = (office *)((char *)work - offsetof(office, speak));
 
     tell_workers(o);
-    sbl_scheduler_send(o->core);
+    sbl_record_send(o->record, o->core);
     if (sbl_scheduler_has_failed(o->core)) {
         sbl_log(SABAL_LOG_ERROR, "the scheduler has no memory: it ends");
         sbl_evloop_stop(o->loop);
@@ -154,8 +156,8 @@ static void welcome(office *o, member *m, sbl_reader *r)
         end_member(m, "it joined with words that make no sense");
         return;
     }
-    m->number = m->who.threads ? sbl_scheduler_worker_came(o->core, m->who.threads, sbl_clock_ns())
-                               : sbl_scheduler_client_came(o->core, sbl_clock_ns());
+    m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, sbl_clock_ns())
+                               : sbl_record_client_came(o->record, o->core, sbl_clock_ns());
     if (!m->number) {
         end_member(m, "the scheduler has no memory for one more");
         return;
@@ -231,7 +233,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
             welcome(o, m, &r);
         break;
     case SBL_TALK_LETTERS:
-        sbl_scheduler_hear(o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
+        sbl_record_hear(o->record, o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
         speak_later(o);
         break;
     case SBL_TALK_NEED:
@@ -283,7 +285,7 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
         o->members[m->number % MOST_MEMBERS] = NULL;
         if (m->who.threads)
             tell_gone(o, m->number);
-        sbl_scheduler_lost(o->core, m->number, &loss, sbl_clock_ns());
+        sbl_record_lost(o->record, o->core, m->number, &loss, sbl_clock_ns());
         if (!m->who.threads && --o->n_clients == 0)
             o->lonely_since = sbl_clock_ns();
         speak_later(o);
@@ -328,7 +330,7 @@ static void tick(sbl_evtimer *timer)
     office       *o   = (office *)((char *)timer - offsetof(office, tick));
     const int64_t now = sbl_clock_ns();
 
-    sbl_scheduler_tick(o->core, now);
+    sbl_record_tick(o->record, o->core, now);
     sbl_office_watch_tick(&o->watch, now);
     speak_later(o);
     if (o->options.idle_ns && !o->n_clients && now - o->lonely_since > o->options.idle_ns) {
@@ -409,8 +411,12 @@ static sabal_status open_all(office *o, sabal_error *err)
     if (st)
         return st;
     o->keys.secret = o->file.secret;
-    o->core        = sbl_scheduler_create(&calls, NULL);
-    o->code        = sbl_office_code_create();
+    if (o->options.record)
+        st = sbl_record_create(&o->record, o->options.record, o->options.record_limit, err);
+    if (st)
+        return st;
+    o->core = sbl_record_scheduler(o->record, &calls);
+    o->code = sbl_office_code_create();
     if (!o->core || !o->code)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
     o->watch = (sbl_office_watch){.core           = o->core,
@@ -458,6 +464,7 @@ static void close_all(office *o)
     if (o->signals.fd > 0)
         close(o->signals.fd);
     sbl_folder_remove(&o->folder);
+    sbl_record_close(o->record);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
     sbl_keys_clear(&o->keys);

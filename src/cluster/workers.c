@@ -130,35 +130,60 @@ static void describe_here(sabal_cluster_info *info, const sabal_client *client, 
     gethostname(info->host, sizeof info->host - 1);
 }
 
-static int32_t tell_process(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, int32_t number,
-                            int32_t pid, int32_t threads)
+static sabal_worker_info process_here(const sabal_cluster_info *info, int32_t number, int32_t pid, int32_t threads)
 {
-    const sabal_worker_info worker = {.struct_size = sizeof worker,
-                                      .number      = number,
-                                      .name        = info->host,
-                                      .host        = info->host,
-                                      .state       = "running",
-                                      .pid         = pid,
-                                      .is_here     = 1,
-                                      .threads     = threads};
+    return (sabal_worker_info){.struct_size = sizeof(sabal_worker_info),
+                               .number      = number,
+                               .name        = info->host,
+                               .host        = info->host,
+                               .state       = "running",
+                               .pid         = pid,
+                               .is_here     = 1,
+                               .threads     = threads};
+}
 
-    return fn(user, &worker);
+static void tell_rehearsed(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, sbl_hub *hub)
+{
+    for (int32_t i = 0; i < hub->n_workers; i++) {
+        sabal_worker_info worker = process_here(info, i + 1, (int32_t)hub->workers[i].pid, hub->threads);
+
+        pthread_mutex_lock(&hub->lock);
+        worker.running = hub->workers[i].n_calls;
+        pthread_mutex_unlock(&hub->lock);
+        if (fn(user, &worker))
+            return;
+    }
+}
+
+static void tell_local(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, const sabal_client *client)
+{
+    sabal_client_memory memory = {.struct_size = sizeof memory};
+    sabal_client_stats  stats  = {.struct_size = sizeof stats};
+    sabal_worker_info   worker = process_here(info, 1, info->pid, info->threads);
+
+    sabal_client_memory_get(client, &memory);
+    sabal_client_stats_get(client, &stats);
+    worker.memory_used  = memory.managed;
+    worker.memory_limit = memory.limit;
+    worker.queued       = stats.pending;
+    worker.done         = stats.finished;
+    worker.failed       = stats.failed;
+    fn(user, &worker);
 }
 
 static sabal_status info_here(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sabal_client *client,
                               sabal_error *err)
 {
-    const sbl_hub     *hub = is_rehearsed(client) ? client->elsewhere : NULL;
+    sbl_hub           *hub = is_rehearsed(client) ? client->elsewhere : NULL;
     sabal_cluster_info found;
 
     describe_here(&found, client, hub ? hub->n_workers : 1);
     if (sbl_struct_give(info, &found, sizeof found))
         return sbl_error_set(err, SABAL_EINVAL, "struct_size of the sabal_cluster_info is not set");
-    for (int32_t i = 0; hub && fn && i < hub->n_workers; i++)
-        if (tell_process(fn, user, &found, i + 1, (int32_t)hub->workers[i].pid, hub->threads))
-            return SABAL_OK;
-    if (!hub && fn)
-        tell_process(fn, user, &found, 1, found.pid, found.threads);
+    if (fn && hub)
+        tell_rehearsed(fn, user, &found, hub);
+    else if (fn)
+        tell_local(fn, user, &found, client);
     return SABAL_OK;
 }
 

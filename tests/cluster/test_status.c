@@ -371,3 +371,35 @@ Test(status, who_depends_on_a_scheduler_that_stands_still_ends)
     unlink(cluster.file);
     rmdir(cluster.folder);
 }
+
+/* --- the log -------------------------------------------------------------------------------------------------------- */
+
+static char last_line[1024];
+
+static void take_line(void *user, sabal_log_level level, const char *line)
+{
+    if (level <= SABAL_LOG_WARN)
+        snprintf(last_line, sizeof last_line, "%s", line);
+}
+
+Test(status, a_client_hears_that_its_tasks_wait_for_a_worker)
+{
+    sabal_client *client, *other;
+    double        v = 1;
+    sabal_future *f;
+
+    sabal_set_log(take_line, NULL, SABAL_LOG_WARN);
+    cluster_open(&cluster, 0);
+    client = sabal_open(cluster.file, &err, .threads = 1);
+    other  = sabal_open(cluster.file, &err, .threads = 1);
+    f      = sabal_submit(client, task_square, &v, sizeof v);
+    sleep_ms(4000);
+    cr_expect_str_eq(last_line, "");
+    sleep_ms(2000);
+    cr_expect_str_eq(last_line, "tasks wait, and for 5 s there has been no worker: start 'sabal worker'");
+    cluster_start(&cluster, "--join", "1");
+    cr_expect_eq(sabal_future_wait(f, &err), SABAL_OK, "%s", err.message);
+    sabal_close(other);
+    sabal_close(client);
+    sabal_set_log(NULL, NULL, 0);
+}
