@@ -207,7 +207,8 @@ SABAL_API sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sab
 
 /**
  * Tells the scheduler of a file to end, with all workers, whatever they do; programs that use them get SABAL_EPEER. Waits until the
- * scheduler has said so to all and closes; their processes end soon after.
+ * scheduler has said so to all and closes; their processes end soon after. In either case it removes the folders
+ * with sockets that processes of this user, on this machine, have left when they were killed.
  *
  * Errors: those of sabal_cluster_info_get()
  */

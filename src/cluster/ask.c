@@ -125,19 +125,23 @@ sabal_status sbl_ask(const char *file, uint32_t what, int64_t timeout_ns, void (
 {
     const int64_t until = sbl_clock_ns() + timeout_ns;
     asker         a     = {.what = what, .heard = heard, .arg = arg, .why = SABAL_ERROR_INIT};
+    sabal_error   own   = SABAL_ERROR_INIT;
     sabal_status  st    = sbl_scheduler_file_read(&a.file, file, 0, err);
 
     if (st)
         return st;
-    st = sbl_evloop_create(&a.loop, 0, err);
+    st = sbl_evloop_create(&a.loop, 0, &own);
     if (!st)
-        st = connect_to(&a, until, err);
+        st = connect_to(&a, until, &own);
     if (!st)
-        st = wait_for_answer(&a, until, err);
+        st = wait_for_answer(&a, until, &own);
     if (a.loop)
         hang_up(&a);
     sbl_keys_clear(&a.keys);
     sbl_scheduler_file_clear(&a.file);
     sbl_evloop_destroy(a.loop);
-    return st;
+    if (!st)
+        return SABAL_OK;
+    sbl_error_prefix(&own, "the scheduler of %s, process %d on %s", file, (int)a.file.pid, a.file.node.host);
+    return sbl_error_pass(err, &own);
 }

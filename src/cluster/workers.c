@@ -14,6 +14,7 @@
 #include "graph/submit.h"
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/ask.h"
+#include "cluster/net/folder.h"
 #include "cluster/remote.h"
 #include "cluster/status_words.h"
 #endif
@@ -73,7 +74,9 @@ sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const s
     const sabal_cluster_options o   = options_of(options);
     sabal_error                 own = SABAL_ERROR_INIT;
 
-    if (!sbl_ask(file, 0, o.timeout_ns, NULL, NULL, &own))
+    sbl_ask(file, 0, o.timeout_ns, NULL, NULL, &own);
+    sbl_folder_sweep_all();
+    if (!own.status)
         return SABAL_OK;
     sbl_error_where(&own, o.where);
     return sbl_error_pass(err, &own);

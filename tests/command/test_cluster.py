@@ -62,7 +62,7 @@ def with_cluster(*options):
 
 def start_tells_where_the_file_is_and_stop_leaves_nothing(folder):
     path = file_of(folder)
-    before = set(os.listdir('/tmp'))
+    before = sockets()
     text = good('cluster', 'start', '-f', path, '--workers', 2, '--threads', 1)
     assert 'a scheduler and 2 workers with 1 thread each run' in text and path in text and path + '.logs' in text
     assert f'SABAL_SCHEDULER_FILE={path}' in text and 'sabal cluster stop' in text
@@ -74,7 +74,7 @@ def start_tells_where_the_file_is_and_stop_leaves_nothing(folder):
     assert stop(folder) == 'stopped: the scheduler and 2 workers\n'
     assert not any(is_there(pid) for pid in pids)
     assert os.listdir(folder) == [], os.listdir(folder)
-    assert not [name for name in set(os.listdir('/tmp')) - before if name.startswith('sabal-') and 'command' not in name]
+    assert os.path.basename(os.path.dirname(found['scheduler']['addresses'][0])) not in sockets() - before
 
 
 @with_cluster('--workers', 1, '--threads', 2)
@@ -146,7 +146,12 @@ def a_cluster_that_was_started_by_hand_is_stopped_too(folder):
     assert os.listdir(folder) == []
 
 
+def sockets():
+    return {name for name in os.listdir('/tmp') if re.fullmatch('sabal-[0-9a-f]{16}', name)}
+
+
 def processes_that_stand_still_are_killed_and_told(folder):
+    before = sockets()
     started(folder, '--workers', 2)
     found = status(folder)
     for pid in [found['scheduler']['pid'], found['workers'][0]['pid']]:
@@ -155,6 +160,7 @@ def processes_that_stand_still_are_killed_and_told(folder):
     assert 'had to be killed' in text and 'logs are kept in' in text, text
     assert not any(is_there(pid) for pid in [found['scheduler']['pid']] + [w['pid'] for w in found['workers']])
     assert not os.path.exists(file_of(folder))
+    assert os.path.basename(os.path.dirname(found['scheduler']['addresses'][0])) not in sockets() - before
 
 
 def a_worker_that_died_is_told_at_the_stop(folder):

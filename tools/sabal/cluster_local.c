@@ -118,12 +118,10 @@ static int32_t take_worker(void *user, const sabal_worker_info *worker)
     return 0;
 }
 
-/* A scheduler that was killed has left its file. */
+/* A scheduler that was killed has left its file. Telling it to stop sweeps away what else such processes have left. */
 static void remove_stale_file(const cluster *c)
 {
-    sabal_cluster_info info = {.struct_size = sizeof info};
-
-    if (sabal_cluster_info_get(&info, NULL, NULL, c->file, NULL, .timeout_ns = QUICKLY_NS) == SABAL_EPEER)
+    if (sabal_cluster_stop(c->file, NULL, .timeout_ns = QUICKLY_NS) == SABAL_EPEER)
         unlink(c->file);
 }
 
@@ -168,8 +166,7 @@ static int clear_away(const cluster *c, const sabal_error *err)
 {
     if (err->status != SABAL_EPEER || !strstr(err->message, "is left over"))
         return cli_error(c->file, err);
-    if (unlink(c->file))
-        return cli_fail("%s: %s", c->file, strerror(errno));
+    remove_stale_file(c);
     printf("nothing of it runs any more; %s, left over, is removed", c->file);
     if (c->lock >= 0)
         printf("; logs are kept in %s", c->folder);

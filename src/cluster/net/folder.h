@@ -23,5 +23,7 @@ void sbl_folder_remove(sbl_folder *folder);
 sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_error *err);
 /** Removes those whose processes are gone. Returns how many. */
 int sbl_folder_sweep(const char *base);
+/** The same wherever sbl_folder_create() makes them. */
+void sbl_folder_sweep_all(void);
 
 #endif
