@@ -153,5 +153,8 @@ void sbl_remote_stop(sabal_client *client)
             break;
         sbl_remote_fail(f, sbl_failure_of_interrupt(f));
     }
+    pthread_mutex_lock(&r->lock);
+    pthread_cond_broadcast(&r->changed); /* who waits for workers, waits no more */
+    pthread_mutex_unlock(&r->lock);
     sbl_remote_speak(r);
 }

@@ -81,6 +81,18 @@ void sbl_remote_told(void *arg, sbl_reader *answer)
 
 /* --- the caller's thread ------------------------------------------------------------------------------------------ */
 
+/* With the lock held. Nothing more will be told: why. */
+static int is_over(sabal_status *st, const sbl_remote *r, sabal_error *err)
+{
+    if (r->is_over)
+        *st = sbl_error_pass(err, &r->why);
+    else if (sbl_client_is_closing(r->client))
+        *st = sbl_error_set(err, SABAL_ECLOSED, "the client was closed meanwhile");
+    else
+        return 0;
+    return 1;
+}
+
 /* With the lock held. */
 static void post(sbl_remote *r)
 {
@@ -100,11 +112,9 @@ sabal_status sbl_remote_wait_for_workers(sbl_remote *r, uint32_t n, int64_t unti
         r->questions.asks_workers = 1;
         post(r);
     }
-    while (!r->is_over && !(r->questions.counts_workers && r->questions.n_workers >= n) && !late)
+    while (!is_over(&st, r, err) && !(r->questions.counts_workers && r->questions.n_workers >= n) && !late)
         late = !sbl_cond_wait(&r->changed, &r->lock, until);
-    if (r->is_over)
-        st = sbl_error_pass(err, &r->why);
-    else if (!(r->questions.counts_workers && r->questions.n_workers >= n))
+    if (!st && !(r->questions.counts_workers && r->questions.n_workers >= n))
         st = sbl_error_set(err, SABAL_ETIMEDOUT, "%u workers were waited for, and there are %u", n,
                            r->questions.n_workers);
     pthread_mutex_unlock(&r->lock);
@@ -123,13 +133,11 @@ static sabal_status bring_status(sbl_words *words, sbl_remote *r, sabal_error *e
     before                   = r->questions.answers;
     r->questions.asks_status = 1;
     post(r);
-    while (!r->is_over && r->questions.answers == before && !late)
+    while (!is_over(&st, r, err) && r->questions.answers == before && !late)
         late = !sbl_cond_wait(&r->changed, &r->lock, until);
-    if (r->questions.answers != before && !r->questions.status.failed)
+    if (!st && r->questions.answers != before && !r->questions.status.failed)
         sbl_say(words, r->questions.status.bytes, r->questions.status.size);
-    else if (r->is_over)
-        st = sbl_error_pass(err, &r->why);
-    else if (late)
+    else if (!st && late)
         st = sbl_error_set(err, SABAL_ETIMEDOUT, "the scheduler has not answered for %.0f s", (double)ANSWER_NS / 1e9);
     if (!st && (words->failed || r->questions.status.failed))
         st = sbl_error_memory(err, r->questions.status.size, "what the scheduler tells");

@@ -102,6 +102,12 @@ sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const s
 
 /* --- of a client -------------------------------------------------------------------------------------------------- */
 
+/* Between sbl_client_enter() and _exit() what is behind a client stays. */
+static sabal_status closed(sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_ECLOSED, "the client is closed");
+}
+
 static int is_rehearsed(const sabal_client *client)
 {
     return client->engine == &sbl_engine_rehearse;
@@ -197,11 +203,16 @@ sabal_status sabal_client_cluster_info_get(sabal_cluster_info *info, sabal_worke
 
     if (st)
         return st;
+    if (!sbl_client_enter(client, 0))
+        return closed(err);
 #ifdef SBL_HAS_CLUSTER
     if (is_remote(client))
-        return sbl_remote_cluster_info(info, fn, user, sbl_remote_of(client), err);
+        st = sbl_remote_cluster_info(info, fn, user, sbl_remote_of(client), err);
+    else
 #endif
-    return info_here(info, fn, user, client, err);
+        st = info_here(info, fn, user, client, err);
+    sbl_client_exit(client);
+    return st;
 }
 
 static sabal_status wait_for(sabal_client *client, int32_t n, int64_t timeout_ns, sabal_error *err)
@@ -231,8 +242,12 @@ sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n,
     sabal_error              own = SABAL_ERROR_INIT;
     sabal_status             st  = sbl_client_check(client, &own);
 
-    if (!st)
+    if (!st && sbl_client_enter(client, 0)) {
         st = wait_for(client, n, o.timeout_ns, &own);
+        sbl_client_exit(client);
+    } else if (!st) {
+        st = closed(&own);
+    }
     if (!st)
         return SABAL_OK;
     sbl_error_where(&own, o.where);

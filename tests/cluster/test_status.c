@@ -234,6 +234,25 @@ Test(status, a_client_waits_for_workers)
     unlink(cluster.file);
 }
 
+static void *wait_in_vain(void *arg)
+{
+    cr_expect_eq(sabal_client_wait_for_workers(arg, 2, NULL), SABAL_ECLOSED);
+    return NULL;
+}
+
+Test(status, closing_a_client_ends_the_wait_for_workers)
+{
+    sabal_client *client;
+    pthread_t     thread;
+
+    cluster_open(&cluster, 1);
+    client = sabal_open(cluster.file, &err, .threads = 1);
+    pthread_create(&thread, NULL, wait_in_vain, client);
+    sleep_ms(100);
+    sabal_close(client);
+    pthread_join(thread, NULL);
+}
+
 Test(status, every_engine_tells_its_workers)
 {
     sabal_client *client;
