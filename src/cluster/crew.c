@@ -2,12 +2,10 @@
 #include "cluster/crew.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -137,8 +135,18 @@ static void gone(void *arg, uint32_t worker)
     sbl_meetings_lost(sbl_crew.meetings, worker);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .object = sbl_crew_take_object};
+static void tell(void *arg, sbl_reader *answer)
+{
+    sbl_remote_told(&sbl_crew.remote, answer);
+}
+
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .object  = sbl_crew_take_object,
+                                           .tell    = tell};
 
 /* --- others come in ----------------------------------------------------------------------------------------------- */
 
@@ -198,36 +206,15 @@ void sbl_crew_leave(void)
     sbl_membership_leave(&sbl_crew.membership, 200000000);
 }
 
-static void signalled(sbl_evwatch *watch, uint32_t events)
+static void asked_to_end(void *arg)
 {
-    struct signalfd_siginfo what;
-
-    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_crew_leave();
+    sbl_crew_leave();
 }
 
 static void lifetime_is_over(sbl_evtimer *timer)
 {
     sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it leaves");
     sbl_crew_leave();
-}
-
-static sabal_status watch_signals(sabal_error *err)
-{
-    sigset_t set;
-    int      fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (!sbl_crew_keeps_hangups())
-        sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return sbl_error_errno(err, errno, "watching signals");
-    sbl_crew.signals.ready = signalled;
-    return sbl_evloop_watch(sbl_crew.loop, &sbl_crew.signals, fd, EPOLLIN, err);
 }
 
 static sabal_status open_client(sbl_joining *who, sabal_error *err)
@@ -284,7 +271,7 @@ static sabal_status open_all(sabal_error *err)
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
     if (!st)
-        st = watch_signals(err);
+        st = sbl_signals_watch(&sbl_crew.signals, sbl_crew.loop, !sbl_crew_keeps_hangups(), asked_to_end, NULL, err);
     if (!st)
         st = sbl_crew_preload(sbl_crew.options.preload, err);
     if (!st)

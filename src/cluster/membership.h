@@ -38,6 +38,9 @@ typedef struct sbl_membership {
     sbl_link                   *link; /* NULL: none, or it is over */
     uint32_t                    number;
     int                         is_stopped; /* the scheduler has said that the cluster ends */
+    sbl_evtimer                 alive;      /* whether the scheduler is */
+    uint64_t                    heard;      /* as of sbl_link_heard(), when that was looked at */
+    int32_t                     unanswered; /* looks since anything came */
     sabal_error                 why;
 } sbl_membership;
 

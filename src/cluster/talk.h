@@ -28,8 +28,14 @@ enum {
     SBL_TALK_KINDS
 };
 
-/* What is asked. */
-enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2 };
+/*
+ * What is asked, by members and by who is none; and what is told unasked:
+ *   STATUS  answered with a cluster (status_words.h)
+ *   WORKERS of members alone: the number of workers u32 is told, now and whenever it has changed
+ *   ALIVE   answered with nothing more
+ *   LONELY  to a client whose tasks wait: there has been no worker for so many nanoseconds, u64
+ */
+enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4 };
 
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)

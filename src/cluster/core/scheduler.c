@@ -93,7 +93,8 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
                                      .hungry   = s->n_hungry,
-                                     .sent     = s->n_sent};
+                                     .sent     = s->n_sent,
+                                     .ended    = s->n_ended};
     for (int i = 0; i < SBL_T_STATES; i++)
         counts->by_state[i] = s->n_in_state[i];
 }

@@ -70,7 +70,7 @@ typedef struct sbl_scheduler_counts {
     uint32_t tasks, edges, copies, failures, specs; /* records in use */
     uint32_t clients, workers, hungry;
     uint64_t by_state[7];
-    uint64_t sent; /* attempts so far */
+    uint64_t sent, ended; /* attempts so far */
 } sbl_scheduler_counts;
 void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts);
 

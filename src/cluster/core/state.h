@@ -173,6 +173,7 @@ typedef struct sbl_peer {
     /* as a worker */
     int32_t    threads, spare;
     uint32_t   n_moved;            /* tasks that it gave, and others got */
+    uint64_t   n_done, n_failed;   /* tasks that ended there */
     uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
     uint32_t   sent, held, copies; /* lists */
     sbl_squeue ready;
@@ -209,7 +210,7 @@ struct sbl_scheduler {
     uint64_t              n_roots;        /* ready tasks of all clients */
     sbl_sevent           *events;         /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
-    uint64_t              n_sent;
+    uint64_t              n_sent, n_ended; /* attempts that were sent; that ended with a value or a failure */
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */

@@ -187,6 +187,16 @@ sabal_status sbl_folder_create(sbl_folder *folder, sabal_error *err)
     return sbl_folder_create_in(folder, "/tmp", err);
 }
 
+void sbl_folder_sweep_all(void)
+{
+    const char *of_user = getenv("XDG_RUNTIME_DIR");
+
+    if (of_user && can_be_trusted(of_user, 1))
+        sbl_folder_sweep(of_user);
+    if (can_be_trusted("/tmp", 0))
+        sbl_folder_sweep("/tmp");
+}
+
 void sbl_folder_remove(sbl_folder *folder)
 {
     int fd;
