@@ -147,13 +147,14 @@ def count(test, result):
     result.skipped += [f'{name}: {s.replace("::", "/")}' for s in skipped]
 
 
-def run_tests(tree, suites=(), without=(), setup=None, wrapper=None, env=None, only=()):
-    """Runs tests of a tree with meson and counts them."""
+def run_tests(tree, suites=(), without=(), setup=None, wrapper=None, env=None, only=(), repeat=1):
+    """Runs tests of a tree with meson and counts them, each time they are repeated."""
     result, folder = Result(), os.path.join(OUT, tree)
     command = ['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '4']
     command += [word for s in suites for word in ('--suite', s)] + [word for s in without for word in ('--no-suite', s)]
     command += ['--setup', setup] if setup else []
     command += ['--wrapper', wrapper] if wrapper else []
+    command += ['--repeat', str(repeat)] if repeat > 1 else []
     logs = os.path.join(folder, 'meson-logs', 'testlog*.json')  # meson adds setup and wrapper to the name
     for log in glob.glob(logs):
         os.remove(log)
@@ -244,6 +245,19 @@ def stage_sim(options):
         result.passed += int(runs[1]) if runs else 0
         if status or not runs:
             result.fail('sim --long', tail(text, 200))
+    return result
+
+
+# Tests of the suite cluster in which something dies, is cut off or attacked; the others are as right the second time as the first.
+NOT_OF_FAULTS = ['cluster/rehearse', 'cluster/programs', 'cluster/left']
+
+
+def stage_cluster(options):
+    """With --long: each fault of a cluster twenty times (once it comes in gcc's stage)."""
+    result = Result('each fault of a cluster ' + ('twenty times' if options.long else 'twenty times: only with --long'))
+    if options.long and build('gcc', result):
+        result.add(run_tests('gcc', repeat=20, only=[name for name in names_of_tests('gcc')
+                                                     if name.startswith('cluster/') and name not in NOT_OF_FAULTS]))
     return result
 
 
@@ -365,7 +379,7 @@ def stage_fuzz(options):
     return result
 
 
-STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'sim': stage_sim, 'install': stage_install, 'docs': stage_docs,
+STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'sim': stage_sim, 'cluster': stage_cluster, 'install': stage_install, 'docs': stage_docs,
           'clang': stage_clang, 'asan': stage_asan, 'tsan': stage_tsan, 'arm': stage_arm, 'planted': stage_planted,
           'fuzz': stage_fuzz}
 QUICK = ['gcc', 'layout', 'asan']

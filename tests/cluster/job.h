@@ -124,7 +124,6 @@ static inline void job_expect(job *j)
     job_release(j);
 }
 
-/* One after the other. */
 static inline void job_run(job j, sabal_client *client)
 {
     job_start(&j, client);
