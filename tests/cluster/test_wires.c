@@ -1,53 +1,19 @@
 /* A cluster whose machines are joined by wires that are cut, mended and slow: each worker is on a machine of its own. */
 #include "cluster/job.h"
+#include "cluster/processes.h"
 #include "support/wires.h"
 
 static wires wire;
 
-/* --- processes on other machines ------------------------------------------------------------------------------- */
-
-static int32_t status_of(sabal_status status)
+static void move_to(int machine)
 {
-    if (status)
-        fprintf(stderr, "%s\n", err.message);
-    return status ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (!wires_move_to(&wire, machine))
+        _exit(126);
 }
 
-/* Who starts it is what it is for. All that can be reached is TCP. */
-static __attribute__((constructor, used)) void be_on_a_machine_if_started_so(int argc, char **argv)
-{
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (argc == 4 && !strcmp(argv[1], "--scheduler"))
-        exit(status_of(sabal_scheduler_run(argv[2], &err, .ready_fd = atoi(argv[3]))));
-    if (argc == 4 && !strcmp(argv[1], "--worker"))
-        exit(status_of(sabal_worker_run(argv[2], &err, .threads = 1, .ready_fd = atoi(argv[3]))));
-    prctl(PR_SET_PDEATHSIG, 0);
-}
-
-/* Starts one on a machine, and waits until it says that it is there. */
 static void start_on(int machine, const char *how)
 {
-    int   ends[2];
-    char  byte, ready[16];
-    pid_t pid;
-
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    snprintf(ready, sizeof ready, "%d", 60);
-    pid = fork();
-    if (!pid) {
-        const int log = open(getenv("TEST_CLUSTER_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-
-        if (wires_move_to(&wire, machine) && dup2(ends[1], 60) == 60 && dup2(log, 2) == 2)
-            execl("/proc/self/exe", "test_wires", how, cluster.file, ready, NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    cluster.process[cluster.n++] = pid;
-    if (read(ends[0], &byte, 1) != 1) {
-        wires_run("cat $TEST_CLUSTER_LOG >&2");
-        cr_assert_fail("a process of the cluster did not start");
-    }
-    close(ends[0]);
+    start_process(how, ANY_INTERFACE, move_to, machine);
 }
 
 /* The scheduler and the client on the switch, worker i on machine i. */
@@ -57,10 +23,7 @@ static sabal_client *open_machines(int32_t workers)
 
     if (!wires_begin(&wire, workers))
         cr_skip_test("this machine allows no network namespaces, or has no ip, tc or nsenter");
-    memset(&cluster, 0, sizeof cluster);
-    strcpy(cluster.folder, "/tmp/sabal-test-XXXXXX");
-    cr_assert(mkdtemp(cluster.folder) != NULL);
-    snprintf(cluster.file, sizeof cluster.file, "%s/scheduler.json", cluster.folder);
+    make_cluster();
     start_on(0, "--scheduler");
     for (int32_t i = 1; i <= workers; i++)
         start_on(i, "--worker");
