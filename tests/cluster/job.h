@@ -178,6 +178,7 @@ static inline void begin_faults(void)
 {
     char path[96];
 
+    err = (sabal_error)SABAL_ERROR_INIT;
     left_begin(&behind);
     snprintf(path, sizeof path, "%s/log", behind.folder);
     setenv("TEST_CLUSTER_LOG", path, 1);
