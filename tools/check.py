@@ -35,8 +35,7 @@ TREES = {  # compiler, options of meson
 }
 # Suites whose tests use threads of ours. Kernels have none, and layout, install and examples are not of C.
 THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'net', 'array', 'ml']
-# What is there once more in workers or on a cluster, and what mostly waits: once in gcc's tree, elsewhere only with --long.
-ONCE = '@(rehearse|cluster)|^cluster/(wires|intruders)$'
+MOSTLY_WAIT = '^cluster/(wires|intruders)$'  # half a minute each: in gcc's tree, elsewhere only with --long
 LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding']  # minutes each: only with --long
 PLANTED = {  # tree: {test: what its report must say}
     'gcc': {'wrong': 'FAIL'},
@@ -207,7 +206,7 @@ def stage_gcc(options):
 def stage_clang(options):
     result = Result('clang, -Werror: build and tests')
     if build('clang', result): # what runs on each engine did so in gcc's tree
-        result.add(run_tests('clang', only=[name for name in names_of_tests('clang') if not re.search(ONCE.replace('rehearse|', ''), name) and
+        result.add(run_tests('clang', only=[name for name in names_of_tests('clang') if not re.search('@cluster|' + MOSTLY_WAIT, name) and
                                             name.split('/')[0] not in ('layout', 'install', 'planted', 'explore', 'sim')]))
     return result
 
@@ -292,7 +291,7 @@ def stage_asan(options):
         if options.long:
             result.add(run_sanitized('asan', without=['layout', 'install', 'planted']))
         else:
-            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if not re.search(ONCE, name) and
+            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if not re.search('@(rehearse|cluster)|' + MOSTLY_WAIT, name) and
                                                    name.split('/')[0] not in ('layout', 'install', 'planted')]))
     return result
 
@@ -303,7 +302,7 @@ def stage_tsan(options):
         if options.long: # fuzzers have one thread, and only under ASan do they tell what is a library's own fault
             result.add(run_sanitized('tsan', without=['layout', 'install', 'planted', 'fuzz']))
         else:
-            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search(ONCE, name) and
+            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search('@(rehearse|cluster)|' + MOSTLY_WAIT, name) and
                                                    name.split('/')[0] in THREADED and name not in LONG_UNDER_TSAN]))
     return result
 
