@@ -71,7 +71,7 @@ static int next_step(step *s, steps *all)
         s->frame = box.words;
     }
     all->at += length;
-    if (asks_for_much(&s->frame))
+    if (s->frame.size && asks_for_much(&s->frame))
         s->frame.size = 0;
     return 1;
 }

@@ -39,6 +39,8 @@ static void fuzz_head(const uint8_t *bytes, size_t n)
     must(!memcmp(head, again, sizeof head));
 }
 
+static volatile uint64_t seen; /* so that it is read */
+
 static void fuzz_announce(const uint8_t *bytes, size_t n)
 {
     sbl_announce a;
@@ -53,7 +55,7 @@ static void fuzz_announce(const uint8_t *bytes, size_t n)
         sum += ((const uint8_t *)a.head.data)[i];
     for (size_t i = 0; i < a.total && a.data; i++)
         sum += a.data[i];
-    must(sum != 1 || a.total < 2);
+    seen = sum;
 }
 
 /* --- a loop ----------------------------------------------------------------------------------------------------- */

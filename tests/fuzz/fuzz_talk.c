@@ -53,6 +53,8 @@ static void fuzz_joining(sbl_reader *r)
     sbl_words_clear(&words);
 }
 
+static volatile unsigned seen; /* so that it is read */
+
 /* With its hash, which no mutation finds. */
 static void fuzz_object(sbl_reader *r, int with_hash)
 {
@@ -78,7 +80,7 @@ static void fuzz_object(sbl_reader *r, int with_hash)
             sum += (unsigned)strlen(o.libraries[i]);
         for (size_t i = 0; i < o.size; i++)
             sum += (unsigned char)o.bytes[i];
-        must(sum != 1);
+        seen = sum;
     }
     free(copy);
 }
@@ -111,7 +113,7 @@ static void fuzz_failure(sbl_reader *r)
     ends(err.node, sizeof err.node);
     sbl_hear_spec(&spec, &again);
     if (!again.failed)
-        must(strlen(spec.name) + strlen(spec.where) < (size_t)(again.end - (again.at - 1)) + SIZE_MAX / 2);
+        seen = (unsigned)(strlen(spec.name) + strlen(spec.where));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
