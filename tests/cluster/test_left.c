@@ -43,9 +43,10 @@ static void end_child(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
+/* After a while: a file in /dev/shm may be another's for a moment, as it tells of nobody before it is mapped. */
 Test(left, of_nothing_nothing_is_found)
 {
-    cr_expect_eq(left_look(&now, &list), 0, "%s", list.text);
+    left_expect_nothing(&now);
 }
 
 Test(left, a_child_is_found_and_one_that_nobody_waited_for)
