@@ -12,7 +12,7 @@
 #include "cluster/core/scheduler.h"
 #include "cluster/core/submitter.h"
 
-enum { MOST_ALIKE = 1000, MOST_STEPS = 64, MOST_ITEMS = 256, N_PEERS = 5 };
+enum { MOST_ALIKE = 1000, MOST_SERIAL = 1 << 22, MOST_STEPS = 64, MOST_ITEMS = 256, N_PEERS = 5 };
 
 static void must(int condition)
 {
@@ -32,18 +32,27 @@ typedef struct step {
     sbl_words frame;
 } step;
 
-/* Alike tasks cost no bytes each: a peer that is admitted may ask for as much memory as it likes, and that is not looked for. */
+/* What costs a peer that is admitted few bytes and the scheduler much memory, within its bounds: alike tasks, and numbers that are far
+   apart. That is not looked for. */
 static int asks_for_much(const sbl_words *frame)
 {
     sbl_reader all = {.at = frame->bytes, .end = frame->bytes + frame->size}, letter;
     uint32_t   kind;
 
     while ((kind = sbl_letter_next(&letter, &all)))
-        while (kind == SBL_LETTER_TASKS && !sbl_reader_is_at_end(&letter)) {
-            sbl_group group;
+        while ((kind == SBL_LETTER_TASKS || kind == SBL_LETTER_DATA) && !sbl_reader_is_at_end(&letter)) {
+            sbl_group group = {0};
+            uint32_t  n     = 0;
 
-            sbl_hear_group(&group, &letter);
-            if (!letter.failed && group.n > MOST_ALIKE)
+            if (kind == SBL_LETTER_TASKS) {
+                sbl_hear_group(&group, &letter);
+            } else {
+                group.serial = sbl_hear_u64(&letter);
+                sbl_hear_u64(&letter);
+                n = sbl_hear_u32(&letter);
+                sbl_hear(&letter, n == SBL_ELSEWHERE ? 0 : SBL_BYTES_OF(n));
+            }
+            if (group.n > MOST_ALIKE || group.serial > MOST_SERIAL)
                 return 1;
         }
     return 0;
