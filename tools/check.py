@@ -249,16 +249,15 @@ def stage_sim(options):
     return result
 
 
-# Tests of the suite cluster in which something dies, is cut off or attacked; the others are as right the second time as the first.
-NOT_OF_FAULTS = ['cluster/rehearse', 'cluster/programs', 'cluster/left']
+# Tests of processes of which some die, are cut off or attacked: as right the twentieth time as the first.
+FAULTS = ['cluster/faults', 'cluster/wires', 'cluster/intruders', 'cluster/supervisor', 'cluster/ends']
 
 
 def stage_cluster(options):
     """With --long: each fault of a cluster twenty times (once it comes in gcc's stage)."""
     result = Result('each fault of a cluster ' + ('twenty times' if options.long else 'twenty times: only with --long'))
     if options.long and build('gcc', result):
-        result.add(run_tests('gcc', repeat=20, only=[name for name in names_of_tests('gcc')
-                                                     if name.startswith('cluster/') and name not in NOT_OF_FAULTS]))
+        result.add(run_tests('gcc', repeat=20, only=[name for name in names_of_tests('gcc') if name in FAULTS]))
     return result
 
 

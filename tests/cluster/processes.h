@@ -23,7 +23,8 @@ static __attribute__((constructor, used)) void be_a_process_if_started_as_one(in
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (!strcmp(argv[1], "--scheduler"))
         exit(status_of(sabal_scheduler_run(argv[2], &err, .interfaces = interfaces, .ready_fd = atoi(argv[4]))));
-    exit(status_of(sabal_worker_run(argv[2], &err, .threads = 1, .interfaces = interfaces, .ready_fd = atoi(argv[4]))));
+    exit(status_of(sabal_worker_run(argv[2], &err, .threads = 1, .interfaces = interfaces, .supervised = 0,
+                                    .ready_fd = atoi(argv[4]))));
 }
 
 /* Starts a --scheduler or a --worker, and waits until it says that it is there. first(arg) is called before, in its process. */
