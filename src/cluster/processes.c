@@ -102,6 +102,7 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
                                              .lifetime_ns     = o.lifetime_ns,
                                              .local_directory = o.local_directory,
                                              .preload         = o.preload};
+    sabal_error                own = SABAL_ERROR_INIT; /* as the caller's may be NULL, or tell of something else */
     sabal_status               st;
 
     if (o.lifetime_ns < 0)
@@ -117,9 +118,11 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
         crew.n_interfaces = split(names, text);
         crew.interfaces   = names;
     }
-    st = sbl_crew_run(&crew, err);
-    if (st)
-        sbl_error_where(err, o.where);
+    st = sbl_crew_run(&crew, &own);
+    if (st) {
+        sbl_error_where(&own, o.where);
+        sbl_error_pass(err, &own);
+    }
     return st;
 }
 #else

@@ -343,7 +343,11 @@ Test(folder, what_dead_processes_left_is_swept_and_what_lives_is_not)
     cr_assert(sbl_folder_create_in(&g, base, NULL) == SABAL_OK);
     cr_expect_eq(n_entries(base), 2);
     cr_expect(access(f.path, F_OK) == 0 && access(g.path, F_OK) == 0);
+    leave_one();
+    cr_expect_eq(n_entries(base), 3);
     sbl_folder_remove(&f);
+    cr_expect_eq(n_entries(base), 1);
+    cr_expect(access(g.path, F_OK) == 0);
     sbl_folder_remove(&g);
     cr_expect_eq(n_entries(base), 0);
     rmdir(base);

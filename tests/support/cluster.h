@@ -27,7 +27,7 @@ typedef struct test_cluster {
     int   n;
 } test_cluster;
 
-/* Starts one, and waits until it says that it is there. */
+/* Starts one, and waits until it says that it is there. What it prints goes to $TEST_CLUSTER_LOG, if that is set. */
 static inline void cluster_start(test_cluster *c, const char *how, const char *threads)
 {
     posix_spawn_file_actions_t files;
@@ -41,6 +41,8 @@ static inline void cluster_start(test_cluster *c, const char *how, const char *t
     snprintf(ready, sizeof ready, "%d", 60);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, ends[1], 60);
+    if (getenv("TEST_CLUSTER_LOG"))
+        posix_spawn_file_actions_addopen(&files, 2, getenv("TEST_CLUSTER_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0600);
     cr_assert_eq(posix_spawn(&c->process[c->n], "/proc/self/exe", &files, NULL, threads ? worker : scheduler, environ),
                  0);
     posix_spawn_file_actions_destroy(&files);
@@ -71,6 +73,7 @@ static inline void cluster_close(test_cluster *c)
     for (int i = 0; i < c->n; i++)
         while (waitpid(c->process[i], &status, 0) < 0 && errno == EINTR)
             continue;
+    unlink(c->file); /* of a scheduler that was killed */
     rmdir(c->folder);
     c->n = 0;
 }

@@ -197,11 +197,13 @@ void sbl_folder_sweep_all(void)
         sbl_folder_sweep("/tmp");
 }
 
+/* Processes that were killed may have left theirs beside it: with the last of a cluster all go. */
 void sbl_folder_remove(sbl_folder *folder)
 {
-    int fd;
+    char *name = strrchr(folder->path, '/');
+    int   fd;
 
-    if (!folder->path[0])
+    if (!name)
         return;
     fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0) {
@@ -211,6 +213,8 @@ void sbl_folder_remove(sbl_folder *folder)
     rmdir(folder->path);
     if (folder->lock >= 0)
         close(folder->lock);
+    *name = 0;
+    sbl_folder_sweep(folder->path);
     folder->path[0] = 0;
     folder->lock    = -1;
 }
