@@ -143,7 +143,7 @@ static hid_t creation_list(const hdf5_writer *w)
 {
     hid_t   dcpl = H5Pcreate(H5P_DATASET_CREATE);
     hsize_t chunk[SABAL_MAX_NDIM];
-    int     bad = dcpl < 0;
+    int     bad = dcpl < 0 || H5Pset_obj_track_times(dcpl, 0) < 0; /* the same data gives the same file */
 
     for (int32_t k = 0; k < w->grid.ndim; k++)
         chunk[k] = (hsize_t)w->grid.chunk[k];
