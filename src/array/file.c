@@ -15,6 +15,7 @@
  */
 struct read_params {
     int64_t      first, n;
+    uint64_t     parts;
     sbl_identity identity;                /* when the array was made */
     uint32_t     path_size, dataset_size; /* of the texts behind, with their ending 0; dataset 0: none */
     char         format[8];
@@ -32,7 +33,7 @@ static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int3
     void                     *room;
     sabal_status              st;
 
-    st = sbl_reader_open_meant(&reader, p->format, path, dataset, &p->identity, err);
+    st = sbl_reader_open_meant(&reader, p->format, path, dataset, &p->identity, p->parts, err);
     if (st)
         goto done;
     memcpy(shape, reader->shape, sizeof shape);
@@ -59,6 +60,7 @@ static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *prog
     size_t             size         = sizeof(struct read_params) + path_size + dataset_size;
     struct read_params p            = {.first        = sbl_chunks_start(&a->chunks, i),
                                        .n            = sbl_chunks_rows(&a->chunks, i),
+                                       .parts        = r->parts,
                                        .identity     = r->identity,
                                        .path_size    = (uint32_t)path_size,
                                        .dataset_size = (uint32_t)dataset_size};

@@ -239,7 +239,7 @@ static sabal_status pass(sabal_error *err, sabal_error *failure, const char *pat
 }
 
 sabal_status sbl_reader_open_meant(sbl_reader **reader, const char *format, const char *path, const char *dataset,
-                                   const sbl_identity *meant, sabal_error *err)
+                                   const sbl_identity *meant, uint64_t parts, sabal_error *err)
 {
     sabal_error  failure = SABAL_ERROR_INIT;
     sbl_reader  *r, wanted = {.format = format, .path = (char *)path, .dataset = (char *)dataset};
@@ -258,6 +258,13 @@ sabal_status sbl_reader_open_meant(sbl_reader **reader, const char *format, cons
             return st;
         }
         r = add(r);
+    }
+    if (r->parts != parts) {
+        sbl_reader_release(r);
+        sbl_error_set(&failure, SABAL_EIO,
+                      "the other files that it is made of, or links to, are not those that the program sees: put them "
+                      "where all workers see them, beside it or under absolute names");
+        return pass(err, &failure, path, dataset);
     }
     *reader = r;
     return SABAL_OK;

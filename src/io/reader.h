@@ -26,6 +26,7 @@ struct sbl_reader {
     const char     *format;         /* "npy" or "hdf5" */
     char           *path, *dataset; /* the path absolute; dataset NULL for .npy, and for the only one there is */
     sbl_identity    identity;       /* when it was opened */
+    uint64_t        parts;          /* of HDF5: the other files that the data lies in (sbl_h5_parts()); 0: none */
 
     const sbl_reader_class *class;
     sabal_dtype dtype;
@@ -38,10 +39,10 @@ struct sbl_reader {
     HDF5 (NULL there: the only one). By the name's ending unless format says "npy" or "hdf5". The errors are those of sabal_array_read_npy() and _hdf5(). */
 sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char *path, const char *dataset,
                              sabal_error *err);
-/** The same for a task, of the file that the program meant by this absolute path: if another is there that is an error, which
-    names this process (sbl_identity_find()). */
+/** The same for a task, of the file that the program meant by this absolute path: if another is there, or its other parts are,
+    that is an error, which names this process (sbl_identity_find()). */
 sabal_status sbl_reader_open_meant(sbl_reader **reader, const char *format, const char *path, const char *dataset,
-                                   const sbl_identity *meant, sabal_error *err);
+                                   const sbl_identity *meant, uint64_t parts, sabal_error *err);
 /** Reads; checks the range. */
 sabal_status sbl_reader_rows(sbl_reader *reader, int64_t first, int64_t n, void *out, sabal_error *err);
 sbl_reader  *sbl_reader_retain(sbl_reader *reader);

@@ -112,6 +112,25 @@ class Files(unittest.TestCase):
         for name in ('m.h5', 'plain.h5'):
             self.assertEqual(self.clusters(name, '-f', self.file), self.clusters(name))
 
+    def test_parts_of_a_virtual_data_set_that_a_worker_does_not_see_are_told(self):
+        """And not taken for parts that were never written."""
+        if not h5py:
+            self.skipTest('no h5py')
+        x = numpy.load(self.make('m.npy', 200000))
+        os.mkdir(os.path.join(self.data, 'sub'))
+        layout = h5py.VirtualLayout(shape=x.shape, dtype=x.dtype)
+        for i in range(2):
+            with h5py.File(os.path.join(self.data, f'part{i}.h5'), 'w') as h:
+                h['x'] = x[i * 100000:(i + 1) * 100000]
+            layout[i * 100000:(i + 1) * 100000] = h5py.VirtualSource(f'part{i}.h5', 'x', shape=(100000, 3))
+        for name in ('all.h5', 'sub/all.h5'):
+            with h5py.File(os.path.join(self.data, name), 'w') as h:
+                h.create_virtual_dataset('x', layout)
+        self.assertEqual(self.clusters('all.h5', '-f', self.file), self.clusters('m.npy'))
+        self.assertEqual(self.clusters('sub/all.h5'), self.clusters('m.npy'))  # by the folder that it runs in
+        told = self.sabal('kmeans', 'sub/all.h5', '-k', '3', '-f', self.file, status=1)
+        self.assertIn("sub/all.h5: worker 'n1': the other files that it is made of", told)
+
     def test_a_worker_that_ends_while_it_writes_leaves_a_whole_file(self):
         one = self.make('one.npy', 1000)  # n1 has the code now
         self.add_worker()
