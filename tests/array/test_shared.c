@@ -215,15 +215,39 @@ Test(shared, the_programs_memory_does_not_grow_with_the_file)
 
 /* --- what is not to be seen ----------------------------------------------------------------------------------------- */
 
+static test_cluster apart;
+
+/* Workers of this test alone: what they start with is theirs. */
+static sabal_client *open_apart(void)
+{
+    sabal_error   err    = SABAL_ERROR_INIT;
+    const char   *engine = getenv("SABAL_TEST_ENGINE");
+    sabal_client *client;
+
+    if (!engine || strcmp(engine, "cluster") != 0)
+        return open_engine(2);
+    cluster_open(&apart, 2);
+    client = sabal_open(apart.file, &err, .threads = 1);
+    cr_assert_null(sabal_client_error(client), "%s", err.message);
+    return client;
+}
+
 /* The program goes where its workers are not. */
 static sabal_client *open_elsewhere(const char *workers)
 {
     sabal_client *client;
 
     cr_assert_eq(chdir(workers), 0);
-    client = open_engine(2);
+    client = open_apart();
     cr_assert_eq(chdir(folder), 0);
     return client;
+}
+
+static void close_apart(sabal_client *client)
+{
+    sabal_close(client);
+    cluster_close(&apart);
+    cr_assert_eq(chdir("/"), 0);
 }
 
 Test(shared, a_file_that_a_worker_does_not_see_is_told_by_both_names)
@@ -248,7 +272,7 @@ Test(shared, a_file_that_a_worker_does_not_see_is_told_by_both_names)
     cr_expect_str_eq(err.where, line);
     cr_expect(err.node[0] != 0);
     sabal_close(local);
-    sabal_close(client);
+    close_apart(client);
 }
 
 Test(shared, another_file_under_the_same_name_is_told_with_size_and_time)
@@ -282,7 +306,7 @@ Test(shared, another_file_under_the_same_name_is_told_with_size_and_time)
     unlink("x.npy");
     rmdir(other);
     sabal_close(local);
-    sabal_close(client);
+    close_apart(client);
 }
 
 /* The same size and time, but not the same file. */
@@ -333,7 +357,7 @@ Test(shared, a_folder_that_a_worker_does_not_see_is_told_when_a_file_is_stored_t
     cr_expect(names_a_worker(err.message) && strstr(err.message, "/proc/self/cwd/x.npy: worker"), "%s", err.message);
     cr_expect(strstr(err.message, "(No such file or directory): store where all workers see it"), "%s", err.message);
     cr_expect_eq(entries(), 0);
-    sabal_close(client);
+    close_apart(client);
 }
 
 /* A limit that workers have stands for a disk that gets full while they write. */
@@ -352,7 +376,7 @@ Test(shared, a_worker_that_can_write_no_more_is_told_with_file_and_line)
     limit          = before;
     limit.rlim_cur = 3 << 20;
     setrlimit(RLIMIT_FSIZE, &limit);
-    client = open_engine(2);
+    client = open_apart();
     setrlimit(RLIMIT_FSIZE, &before);
     for (int f = 0; f < (sabal_has("hdf5") ? 2 : 1); f++) {
         err = (sabal_error)SABAL_ERROR_INIT;
@@ -363,7 +387,7 @@ Test(shared, a_worker_that_can_write_no_more_is_told_with_file_and_line)
         cr_expect_str_eq(err.where, line);
         cr_expect_eq(entries(), 0);
     }
-    sabal_close(client);
+    close_apart(client);
 }
 
 static sabal_status remove_the_file(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)
