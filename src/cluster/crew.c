@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/here.h"
 #include "base/log.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
@@ -270,6 +271,7 @@ static sabal_status open_all(sabal_error *err)
     sbl_machine_here(&who.machine);
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
+    sbl_here_set("worker '%s'", who.name);
     if (!st)
         st = sbl_signals_watch(&sbl_crew.signals, sbl_crew.loop, !sbl_crew_keeps_hangups(), asked_to_end, NULL, err);
     if (!st)
