@@ -53,7 +53,8 @@ SABAL_API int32_t sabal_worker_main(int argc, char **argv);
  * The processes of a cluster: one scheduler, and a worker on each node. What is said above of rehearsals holds there too, but
  * for this: values lie with the worker that made them, and are made again from what they were made of if it is lost; data that
  * a program scattered stays with the program until nobody needs it. A task runs again, on another worker, when its worker is
- * lost; one that ends its worker fails with SABAL_EPEER after the third, or the tenth if it is not known whose fault it was.
+ * lost; one that ends workers (a signal, abort(), exit(), memory that runs out) fails with SABAL_EPEER after the third, and one that
+ * ran in ten workers that ended, by whosever fault, after the tenth. A worker that leaves is nobody's fault.
  * Members prove to each other that they know the secret of the scheduler file before anything else is said.
  * `sabal scheduler` and `sabal worker` call these; a
  * program may too, and then is that process until the cluster ends.
@@ -103,18 +104,34 @@ typedef struct sabal_worker_options {
     int32_t     encrypt;      /* as of a scheduler                                                            */
     int64_t     timeout_ns;   /* to wait for the scheduler file, and to join; default 5 s                     */
     int32_t     ready_fd;     /* as of a scheduler: once it has joined                                        */
+    int32_t     supervised;   /* 1, the default: it runs in a process of its own, and this one starts it again
+                                 when it has ended by a fault; 0: in this process                             */
+    int64_t     lifetime_ns;  /* after which it leaves by itself, before a time limit ends it; 0: none         */
+    const char *local_directory; /* a folder of this node for sockets and for values that don't fit in memory,
+                                    made if it is missing; NULL: the setting spill_folder, and $XDG_RUNTIME_DIR
+                                    or /tmp                                                                   */
+    const char *preload;         /* libraries that it loads first, names with commas; NULL: none                 */
 } sabal_worker_options;
 #define SABAL_WORKER_DEFAULTS                                                                                          \
-    .struct_size = sizeof(sabal_worker_options), .where = SABAL_HERE, .timeout_ns = 5000000000, .ready_fd = -1
+    .struct_size = sizeof(sabal_worker_options), .where = SABAL_HERE, .timeout_ns = 5000000000, .ready_fd = -1,        \
+    .supervised = 1
 SABAL_API void sabal_worker_options_init(sabal_worker_options *options);
 
 /**
- * Runs a worker: it joins the cluster of a scheduler file, and its process ends, with status 0, when the scheduler has, or on
- * SIGTERM, SIGINT or SIGHUP, which it takes over. Returns only if it could not join.
+ * Runs a worker until the scheduler has ended, its lifetime is over, or SIGTERM, SIGINT or SIGHUP, which it takes over.
+ *
+ * Supervised, it runs in a process of its own: this program, if it calls sabal_worker_main(), else sabal-worker beside the
+ * library. When that has ended by a fault (a signal, exit() in a task), or was cut off from the scheduler, another one is started, at
+ * once at first, after up to half a minute if they end soon after they have begun; the scheduler is told how it ended, and which
+ * tasks it ran. That process ends with this one. Returns SABAL_OK when the cluster has ended or it was told to leave.
+ *
+ * Not supervised, it runs in this process, with the program's variables as they are, and the process ends with status 0 in place of
+ * returning.
  *
  * Errors: SABAL_ENOENT (there is no such file), SABAL_EPEER (its scheduler is gone), SABAL_EACCES (the file of another user, or
  *         open to others; a scheduler that refuses this worker), SABAL_EFORMAT, SABAL_EUNSUPPORTED (another version of sabal; a
- *         carrier that this build has not), SABAL_ETIMEDOUT, SABAL_EINVAL, SABAL_ENOMEM
+ *         carrier that this build has not; a library to be loaded first that can't be), SABAL_ETIMEDOUT, SABAL_EINVAL,
+ *         SABAL_ENOMEM. Supervised, also SABAL_EPEER: the worker ended three times before it had joined
  */
 #ifndef __cplusplus
 #define sabal_worker_run(file, err, ...)                                                                               \

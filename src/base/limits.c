@@ -116,10 +116,9 @@ static int find_hierarchy(struct hierarchy *h, const char *root, int version)
     return found;
 }
 
-/* A group and all those above it up to the mount. */
-static void consider_group(struct least *least, const char *root, const struct hierarchy *h, const char *group)
+/* Where a group lies below the mount. */
+static void find_folder(char folder[2048], const struct hierarchy *h, const char *group)
 {
-    char   folder[2048], path[8192];
     size_t top = strlen(h->top);
 
     if (strncmp(group, "/..", 3) == 0)
@@ -128,7 +127,16 @@ static void consider_group(struct least *least, const char *root, const struct h
         group += top;
     else if (top > 1)
         group = "";
-    snprintf(folder, sizeof folder, "%s", strcmp(group, "/") ? group : "");
+    snprintf(folder, 2048, "%s", strcmp(group, "/") ? group : "");
+}
+
+/* A group and all those above it up to the mount. */
+static void consider_group(void *found, const char *root, const struct hierarchy *h, const char *group)
+{
+    struct least *least = found;
+    char          folder[2048], path[8192];
+
+    find_folder(folder, h, group);
     for (;;) {
         char *slash;
 
@@ -143,8 +151,27 @@ static void consider_group(struct least *least, const char *root, const struct h
     }
 }
 
+/* In a file of the group alone: a group's count holds those of the groups below. */
+static void count_kills(void *found, const char *root, const struct hierarchy *h, const char *group)
+{
+    int64_t *kills = found, n;
+    char     folder[2048], path[8192], line[256];
+    FILE    *file;
+
+    find_folder(folder, h, group);
+    snprintf(path, sizeof path, "%s%s/%s", h->mount, folder, h->leaves[1] ? "memory.events" : "memory.oom_control");
+    file = open_in(root, path);
+    while (file && fgets(line, sizeof line, file))
+        if (!strncmp(line, "oom_kill ", 9) && (n = number_at(line + 9)) >= 0)
+            *kills = (*kills < 0 ? 0 : *kills) + n;
+    if (file)
+        fclose(file);
+}
+
+typedef void of_group(void *found, const char *root, const struct hierarchy *h, const char *group);
+
 /* Lines "0::/group" of version 2, "4:memory:/group" and "3:cpu,memory:/group" of version 1. */
-static void consider_cgroups(struct least *least, const char *root)
+static void each_cgroup(of_group *look, void *found, const char *root)
 {
     char             *line = NULL;
     size_t            room = 0;
@@ -161,7 +188,7 @@ static void consider_cgroups(struct least *least, const char *root)
         group[strcspn(group, "\n")] = 0;
         version                     = controllers[1] ? 1 : 2;
         if ((version == 2 || strstr(controllers + 1, "memory")) && find_hierarchy(h, root, version))
-            consider_group(least, root, h, group);
+            look(found, root, h, group);
     }
     free(h);
     free(line);
@@ -174,7 +201,7 @@ int64_t sbl_limits_memory_in(const char *root, char *text, size_t size)
     struct least least = {.bytes = INT64_MAX, .who = "no limit that is known"};
 
     consider_machine(&least, root);
-    consider_cgroups(&least, root);
+    each_cgroup(consider_group, &least, root);
     consider_rlimits(&least, root);
     if (text)
         snprintf(text, size, "%s", least.who);
@@ -196,6 +223,19 @@ int64_t sbl_limits_memory(char *text, size_t size)
 size_t sabal_memory_limit(void)
 {
     return (size_t)sbl_limits_memory(NULL, 0);
+}
+
+int64_t sbl_limits_oom_kills_in(const char *root)
+{
+    int64_t kills = -1;
+
+    each_cgroup(count_kills, &kills, root);
+    return kills;
+}
+
+int64_t sbl_limits_oom_kills(void)
+{
+    return sbl_limits_oom_kills_in("");
 }
 
 int64_t sbl_limits_resident(void)

@@ -16,6 +16,10 @@ int64_t sbl_limits_memory(char *text, size_t size);
 /** The same in a tree that is made up: `root` stands before every path that is read (/proc/..., /sys/fs/cgroup/...). */
 int64_t sbl_limits_memory_in(const char *root, char *text, size_t size);
 
+/** How many processes of this process's cgroup have been killed as memory ran out; -1: the system doesn't tell. Reads files. */
+int64_t sbl_limits_oom_kills(void);
+int64_t sbl_limits_oom_kills_in(const char *root);
+
 /** Bytes of this process that are in memory now, and the most that ever were; -1 if the system doesn't tell. */
 int64_t sbl_limits_resident(void);
 int64_t sbl_limits_resident_peak(void);

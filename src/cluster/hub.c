@@ -90,6 +90,8 @@ sabal_status sbl_worker_start_process(sbl_worker *w, sabal_error *err)
     atomic_store(&w->fault->begun, 0);
     atomic_store(&w->fault->call, 0);
     atomic_store(&w->fault->signal, 0);
+    atomic_store(&w->fault->is_noted, 0);
+    atomic_store(&w->fault->n_threads, 0);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return sbl_error_errno(err, errno, "the channel to a worker");
     pair[1] = above_lowest(pair[1]);

@@ -20,12 +20,14 @@
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
+#include "cluster/office_losses.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
 enum { MOST_MEMBERS = 65536 };
 
 typedef struct member {
+    struct member *next, **place; /* in the list of all */
     struct office *office;
     sbl_link      *link;
     uint32_t       number; /* 0: it has not said who it is */
@@ -33,6 +35,7 @@ typedef struct member {
     int            is_dropped;
     sbl_joining    who;
     char           why[512]; /* it was dropped */
+    sbl_blame     *blame;    /* its supervisor has told before the connection ended; NULL: not */
 } member;
 
 typedef struct office {
@@ -45,10 +48,14 @@ typedef struct office {
     sbl_keys           keys;
     sbl_hello_self     self;
     sbl_office_code   *code;
+    member            *first;
+    sbl_office_losses *losses;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
     sbl_evwatch        signals;
+    sigset_t           former; /* signals that were blocked */
+    int                signal_fd;
     int64_t            lonely_since; /* there is no client since then */
     int32_t            n_clients;
 } office;
@@ -76,12 +83,14 @@ static void end_member(member *m, const char *why)
     sbl_link_close(m->link, 0);
 }
 
+/* Of a link that is over `ended` tells, and why. */
 static void send_letters(void *arg, uint32_t peer, sbl_words *words)
 {
-    member     *m   = member_of(arg, peer);
-    sabal_error err = SABAL_ERROR_INIT;
+    member      *m   = member_of(arg, peer);
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st  = m && !m->is_dropped ? sbl_talk_letters(m->link, words, &err) : SABAL_OK;
 
-    if (m && !m->is_dropped && sbl_talk_letters(m->link, words, &err))
+    if (st && st != SABAL_EPEER)
         end_member(m, err.message);
 }
 
@@ -137,6 +146,10 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     o->members[m->number % MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
+    if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
     sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
@@ -159,14 +172,26 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_words_clear(&words);
 }
 
-/* Any of them may have it, and who has not says so. */
-static void ask_clients(office *o, const sbl_received *asked)
+/* The connection of one that has ended, ends by itself: what it said before is heard. */
+static void take_blame(office *o, member *teller, sbl_reader *r)
 {
-    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
+    sbl_blame *blame = sbl_calloc(1, sizeof *blame);
+    member    *m;
 
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i] && !o->members[i]->who.threads)
-            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
+    if (blame)
+        sbl_hear_blame(blame, r);
+    m = blame && !r->failed ? member_of(o, blame->worker) : NULL;
+    if (m && m->who.supervised && !m->blame) {
+        m->blame = blame;
+        sbl_scheduler_suspect(o->core, m->number);
+        if (!blame->has_ended)
+            end_member(m, blame->what);
+        blame = NULL;
+    } else if (blame && !r->failed) {
+        sbl_office_losses_explain(o->losses, blame);
+    }
+    sbl_free(blame);
+    end_member(teller, "it has told how a worker ended");
 }
 
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
@@ -177,6 +202,10 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
 
     if (m->is_dropped)
         return;
+    if (!m->number && frame->type == SBL_TALK_BLAME) {
+        take_blame(o, m, &r);
+        return;
+    }
     if (!m->number && frame->type != SBL_TALK_JOIN) {
         end_member(m, "it did not say who it is");
         return;
@@ -193,8 +222,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         speak_later(o);
         break;
     case SBL_TALK_NEED:
-        if (sbl_office_code_need(o->code, m->link, &r))
-            ask_clients(o, frame);
+        sbl_office_code_need(o->code, m->link, &r);
         break;
     case SBL_TALK_OBJECT:
         sbl_office_code_came(o->code, m->link, frame->payload, frame->length);
@@ -225,27 +253,57 @@ static void tell_gone(office *o, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static void lose_worker(void *arg, uint32_t worker, const char *name, const char *why, const sbl_blame *blame)
+{
+    office  *o    = arg;
+    sbl_loss loss = sbl_blame_loss(blame, name, why);
+
+    sbl_log(SABAL_LOG_WARN, "worker %u '%s' is gone: %s%s%s", worker, name, loss.what,
+            blame && blame->more[0] ? "; " : "", blame ? blame->more : "");
+    tell_gone(o, worker);
+    sbl_scheduler_lost(o->core, worker, &loss, sbl_clock_ns());
+    speak_later(o);
+}
+
+/* One that it was told to drop, or whose end is explained already, is not waited for. */
+static void worker_ended(office *o, const member *m, const char *why)
+{
+    if (m->leaves) {
+        sbl_log(SABAL_LOG_INFO, "worker %u '%s' has left", m->number, m->who.name);
+        tell_gone(o, m->number);
+        sbl_scheduler_lost(o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
+    } else if (m->who.supervised && !m->is_dropped && !m->blame) {
+        sbl_scheduler_suspect(o->core, m->number);
+        sbl_office_losses_add(o->losses, m->number, m->who.name, why);
+    } else {
+        lose_worker(o, m->number, m->who.name, why, m->blame);
+    }
+}
+
+static void client_ended(office *o, const member *m, const char *why)
+{
+    sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "client %u '%s' is gone: %s", m->number, m->who.name, why);
+    sbl_scheduler_lost(o->core, m->number, NULL, sbl_clock_ns());
+    if (--o->n_clients == 0)
+        o->lonely_since = sbl_clock_ns();
+}
+
 static void ended(void *arg, sbl_link *link, const sabal_error *why)
 {
-    member  *m    = arg;
-    office  *o    = m->office;
-    sbl_loss loss = {.planned = m->leaves, .what = m->is_dropped ? m->why : "the connection to it ended"};
+    member     *m    = arg;
+    office     *o    = m->office;
+    const char *text = m->is_dropped ? m->why : why->status ? why->message : "the connection to it ended";
 
     sbl_office_code_gone(o->code, link);
     if (m->number) {
-        sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "%s %u '%s' is gone: %s",
-                m->who.threads ? "worker" : "client", m->number, m->who.name,
-                m->is_dropped ? m->why
-                : why->status ? why->message
-                              : "it left");
         o->members[m->number % MOST_MEMBERS] = NULL;
-        if (m->who.threads)
-            tell_gone(o, m->number);
-        sbl_scheduler_lost(o->core, m->number, &loss, sbl_clock_ns());
-        if (!m->who.threads && --o->n_clients == 0)
-            o->lonely_since = sbl_clock_ns();
+        (m->who.threads ? worker_ended : client_ended)(o, m, text);
         speak_later(o);
     }
+    *m->place = m->next;
+    if (m->next)
+        m->next->place = m->place;
+    sbl_free(m->blame);
     sbl_free(m);
 }
 
@@ -274,6 +332,11 @@ static void admitted(void *arg, sbl_link *link)
     }
     m->office = o;
     m->link   = link;
+    m->next   = o->first;
+    m->place  = &o->first;
+    if (m->next)
+        m->next->place = &m->next;
+    o->first = m;
     sbl_link_hand_over(link, &MEMBER, m);
 }
 
@@ -312,12 +375,26 @@ static sabal_status watch_signals(office *o, sabal_error *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, &o->former);
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return sbl_error_errno(err, errno, "watching signals");
     o->signals.ready = signalled;
+    o->signal_fd     = fd;
     return sbl_evloop_watch(o->loop, &o->signals, fd, EPOLLIN, err);
+}
+
+/* Those that came after the first have no more to say. */
+static void unwatch_signals(office *o)
+{
+    struct signalfd_siginfo what;
+
+    if (o->signal_fd < 0)
+        return;
+    sbl_evloop_unwatch(o->loop, &o->signals);
+    while (read(o->signal_fd, &what, sizeof what) > 0)
+        continue;
+    close(o->signal_fd);
 }
 
 /* --- its beginning and end ---------------------------------------------------------------------------------------- */
@@ -366,7 +443,8 @@ static sabal_status open_all(office *o, sabal_error *err)
     o->keys.secret = o->file.secret;
     o->core        = sbl_scheduler_create(&calls, NULL);
     o->code        = sbl_office_code_create();
-    if (!o->core || !o->code)
+    o->losses      = sbl_office_losses_create(o->loop, SECOND_NS, lose_worker, o);
+    if (!o->core || !o->code || !o->losses)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
     st = listen_all(o, err);
     if (!st)
@@ -378,19 +456,16 @@ static sabal_status open_all(office *o, sabal_error *err)
 static void say_farewell(office *o)
 {
     const int64_t until = sbl_clock_ns() + SECOND_NS / 2;
-    int           left  = 1;
 
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i]) {
-            sbl_talk(o->members[i]->link, SBL_TALK_STOP, NULL, NULL);
-            sbl_link_close(o->members[i]->link, SECOND_NS / 4);
-        }
-    while (left && sbl_clock_ns() < until) {
-        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
-        left = 0;
-        for (int32_t i = 0; i < MOST_MEMBERS && !left; i++)
-            left = o->members[i] != NULL;
+    for (member *m = o->first; m; m = m->next) {
+        sbl_talk(m->link, SBL_TALK_STOP, NULL, NULL);
+        sbl_link_close(m->link, SECOND_NS / 4);
     }
+    while (o->first && sbl_clock_ns() < until)
+        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
+    for (member *m = o->first; m; m = m->next)
+        sbl_link_close(m->link, 0);
+    sbl_evloop_turn(o->loop, 0);
 }
 
 static void close_all(office *o)
@@ -401,12 +476,11 @@ static void close_all(office *o)
     if (o->core && o->loop)
         say_farewell(o);
     sbl_evtimer_clear(o->loop, &o->tick);
-    sbl_evloop_unwatch(o->loop, &o->signals);
-    if (o->signals.fd > 0)
-        close(o->signals.fd);
+    unwatch_signals(o);
     sbl_folder_remove(&o->folder);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
+    sbl_office_losses_destroy(o->losses);
     sbl_keys_clear(&o->keys);
     sbl_scheduler_file_clear(&o->file);
 }
@@ -419,9 +493,11 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     if (!o)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
     o->options   = *options;
+    o->signal_fd = -1;
     o->speak.run = speak;
     o->tick.fire = tick;
-    st           = open_all(o, err);
+    pthread_sigmask(SIG_SETMASK, NULL, &o->former);
+    st = open_all(o, err);
     if (options->report >= 0) {
         if (!st && write(options->report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the scheduler is there: %m");
@@ -434,6 +510,7 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     }
     close_all(o);
     sbl_evloop_destroy(o->loop);
+    pthread_sigmask(SIG_SETMASK, &o->former, NULL);
     sbl_free(o);
     return st;
 }

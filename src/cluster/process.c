@@ -61,20 +61,18 @@ static sabal_status find_program(char *path, size_t size, sabal_error *err)
         folder, folder);
 }
 
-sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, int32_t all, sabal_error *err)
+sabal_status sbl_process_spawn(pid_t *pid, const int *fds, int n_fds, char *const *args, sabal_error *err)
 {
     enum { AT = 3 }; /* where the worker finds its descriptors */
     posix_spawn_file_actions_t files;
     posix_spawnattr_t          attributes;
     sigset_t                   none, usual;
-    char                       path[PATH_MAX], number[32];
-    char        *args[] = {(char *)"sabal-worker", (char *)"--rehearse", (char *)"3", (char *)"4", number, NULL};
-    int          error;
-    sabal_status st = find_program(path, sizeof path, err);
+    char                       path[PATH_MAX];
+    int                        error;
+    sabal_status               st = find_program(path, sizeof path, err);
 
     if (st)
         return st;
-    snprintf(number, sizeof number, "%d,%d", (int)threads, (int)all);
     sigemptyset(&none);
     sigfillset(&usual);
     posix_spawn_file_actions_init(&files);
@@ -83,15 +81,24 @@ sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, i
     posix_spawnattr_setsigdefault(&attributes, &usual);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    /* Both are above 4 here (hub.c), so that neither overwrites the other. */
-    posix_spawn_file_actions_adddup2(&files, fd, AT);
-    posix_spawn_file_actions_adddup2(&files, fault, AT + 1);
+    for (int i = 0; i < n_fds; i++)
+        posix_spawn_file_actions_adddup2(&files, fds[i], AT + i);
     error = posix_spawn(pid, path, &files, &attributes, args, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     if (error)
         return sbl_error_set(err, SABAL_EPEER, "the worker '%s' can't be started: %s", path, strerror(error));
     return SABAL_OK;
+}
+
+sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, int32_t all, sabal_error *err)
+{
+    const int fds[] = {fd, fault};
+    char      number[32];
+    char     *args[] = {(char *)"sabal-worker", (char *)"--rehearse", (char *)"3", (char *)"4", number, NULL};
+
+    snprintf(number, sizeof number, "%d,%d", (int)threads, (int)all);
+    return sbl_process_spawn(pid, fds, 2, args, err);
 }
 
 int sbl_process_end(pid_t pid, int patience_ms)

@@ -9,9 +9,14 @@
 /** Notes that this program is a worker when started as one: sabal_worker_main() is called in it. */
 void sbl_process_is_own_worker(void);
 /**
- * Starts a worker: the program itself if it is its own worker, else sabal-worker beside libsabal. fd: its end of the
- * channel; fault: the shared page; both stay the caller's. all: threads of it and of those that are to run beside it.
+ * Starts the program itself if it is its own worker, else sabal-worker beside libsabal. fds: descriptors that it has as 3, 4, ...; all
+ * are above those here, and stay the caller's. args: its name, "sabal-worker", first; NULL last.
  * Errors: SABAL_ENOENT (no such program), SABAL_EPEER (it can't be started)
+ */
+sabal_status sbl_process_spawn(pid_t *pid, const int *fds, int n_fds, char *const *args, sabal_error *err);
+/**
+ * Starts a worker of a hub. fd: its end of the channel; fault: the shared memory. all: threads of it and of those that are to
+ * run beside it. Errors: as sbl_process_spawn().
  */
 sabal_status sbl_process_start(pid_t *pid, int fd, int fault, int32_t threads, int32_t all, sabal_error *err);
 /** Waits until it has ended; kills it if that takes more than patience_ms. Returns its status as waitpid() has it, or -1 if

@@ -8,6 +8,7 @@
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/crew.h"
 #include "cluster/office.h"
+#include "cluster/supervisor.h"
 #endif
 
 enum { MOST_INTERFACES = 64 };
@@ -86,17 +87,28 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
     const sabal_worker_options o = worker_options_of(options);
     const char                *names[MOST_INTERFACES];
     char                       text[1024] = "";
-    sbl_crew_options           crew       = {.file         = file,
-                                             .threads      = o.threads,
-                                             .memory_limit = o.memory_limit,
-                                             .name         = o.name,
-                                             .tcp          = !o.interfaces || o.interfaces[0],
-                                             .encrypt      = o.encrypt,
-                                             .tls          = o.tls,
-                                             .patience_ns  = o.timeout_ns,
-                                             .report       = o.ready_fd};
+    sbl_crew_options           crew       = {.file            = file,
+                                             .threads         = o.threads,
+                                             .memory_limit    = o.memory_limit,
+                                             .name            = o.name,
+                                             .tcp             = !o.interfaces || o.interfaces[0],
+                                             .encrypt         = o.encrypt,
+                                             .tls             = o.tls,
+                                             .patience_ns     = o.timeout_ns,
+                                             .report          = o.ready_fd,
+                                             .lifetime_ns     = o.lifetime_ns,
+                                             .local_directory = o.local_directory,
+                                             .preload         = o.preload};
     sabal_status               st;
 
+    if (o.lifetime_ns < 0)
+        return sbl_error_set(err, SABAL_EINVAL, "a lifetime of %g s: expected 0 or more", (double)o.lifetime_ns / 1e9);
+    if (o.supervised) {
+        st = sbl_supervise(file, &o, err);
+        if (st)
+            sbl_error_where(err, o.where);
+        return st;
+    }
     if (o.interfaces && o.interfaces[0]) {
         strncpy(text, o.interfaces, sizeof text - 1);
         crew.n_interfaces = split(names, text);

@@ -14,7 +14,8 @@ static const sbl_frame_limit LIMITS[SBL_TALK_KINDS] = {[SBL_TALK_JOIN]    = {327
                                                        [SBL_TALK_TELL]    = {SBL_MOST_LETTERS, 0},
                                                        [SBL_TALK_LEAVE]   = {64, 0},
                                                        [SBL_TALK_STOP]    = {1024, 0},
-                                                       [SBL_TALK_GONE]    = {64, 0}};
+                                                       [SBL_TALK_GONE]    = {64, 0},
+                                                       [SBL_TALK_BLAME]   = {32768, 0}};
 const sbl_frame_limits       sbl_talk_limits        = {LIMITS, SBL_TALK_KINDS};
 
 /* --- who joins ---------------------------------------------------------------------------------------------------- */
@@ -31,6 +32,7 @@ static void say_address(sbl_words *w, const sbl_address *a)
 void sbl_say_joining(sbl_words *w, const sbl_joining *who)
 {
     sbl_say_u32(w, (uint32_t)who->threads);
+    sbl_say_u32(w, who->supervised);
     sbl_say_u64(w, who->memory);
     sbl_say_text(w, who->machine.host);
     sbl_say_text(w, who->machine.boot);
@@ -70,8 +72,9 @@ void sbl_hear_joining(sbl_joining *who, sbl_reader *r)
     uint32_t threads, n;
 
     memset(who, 0, sizeof *who);
-    threads     = sbl_hear_u32(r);
-    who->memory = sbl_hear_u64(r);
+    threads         = sbl_hear_u32(r);
+    who->supervised = sbl_hear_u32(r) != 0;
+    who->memory     = sbl_hear_u64(r);
     hear_field(who->machine.host, sizeof who->machine.host, r);
     hear_field(who->machine.boot, sizeof who->machine.boot, r);
     who->machine.pid_namespace = sbl_hear_u64(r);
@@ -130,16 +133,26 @@ static size_t next_frame(const char *bytes, size_t size)
     return n;
 }
 
-sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err)
+static sabal_status send_letters(sbl_link *link, const sbl_words *words, size_t *at, size_t most, sabal_error *err)
 {
     sabal_status st = words->failed ? sbl_error_memory(err, words->size, "letters") : SABAL_OK;
 
-    for (size_t at = 0; at < words->size && !st;) {
-        const size_t           n    = next_frame(words->bytes + at, words->size - at);
+    while (*at < words->size && !st && sbl_link_waiting(link) < most) {
+        const size_t           n    = next_frame(words->bytes + *at, words->size - *at);
         const sbl_session_head head = {.type = SBL_TALK_LETTERS, .length = n};
 
-        st = sbl_link_send(link, &head, words->bytes + at, NULL, err);
-        at += n;
+        st = sbl_link_send(link, &head, words->bytes + *at, NULL, err);
+        *at += n;
     }
     return st;
+}
+
+sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err)
+{
+    return send_letters(link, words, &(size_t){0}, SIZE_MAX, err);
+}
+
+sabal_status sbl_talk_some_letters(sbl_link *link, const sbl_words *words, size_t *at, sabal_error *err)
+{
+    return send_letters(link, words, at, SBL_WELL_WAITING, err);
 }

@@ -24,6 +24,7 @@ enum {
     SBL_TALK_LEAVE   = 9,  /* a member leaves: nothing is its fault                                        */
     SBL_TALK_STOP    = 10, /* the cluster is to end; or, from the scheduler, has ended                    */
     SBL_TALK_GONE    = 11, /* from the scheduler: that worker is no more, whatever it may seem: number u32 */
+    SBL_TALK_BLAME   = 12, /* in place of joining: how a worker ended: see sbl_blame                      */
     SBL_TALK_KINDS
 };
 
@@ -32,13 +33,15 @@ enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2 };
 
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)
+#define SBL_WELL_WAITING ((size_t)64 << 20)
 
 extern const sbl_frame_limits sbl_talk_limits;
 
 /** Who joins. On the wire in this order. */
 typedef struct sbl_joining {
-    int32_t     threads; /* of a worker; 0: a client */
-    uint64_t    memory;  /* its limit, bytes; 0: none */
+    int32_t     threads;    /* of a worker; 0: a client */
+    uint32_t    supervised; /* it has a supervisor, who tells how it ended */
+    uint64_t    memory;     /* its limit, bytes; 0: none */
     sbl_machine machine;
     uint32_t    pid;
     char        name[64];
@@ -68,5 +71,8 @@ void           sbl_keys_clear(sbl_keys *keys);
 sabal_status sbl_talk(sbl_link *link, uint16_t kind, const sbl_words *words, sabal_error *err);
 /** Sends letters, as frames that are no longer than they may be. */
 sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err);
+/** The same from byte *at of words on, and no more than that SBL_WELL_WAITING bytes wait to be sent: the rest when the link has
+    drained. */
+sabal_status sbl_talk_some_letters(sbl_link *link, const sbl_words *words, size_t *at, sabal_error *err);
 
 #endif

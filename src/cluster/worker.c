@@ -4,11 +4,13 @@
  */
 #include <sabal/cluster.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -17,6 +19,9 @@
 
 #include "base/error.h"
 #include "cluster/crash.h"
+#ifdef SBL_HAS_CLUSTER
+#include "cluster/crew_watched.h"
+#endif
 #include "cluster/process.h"
 #include "cluster/wire.h"
 #include "cluster/worker.h"
@@ -87,10 +92,22 @@ static sabal_status choose(const sbl_engine **chosen, const char *address, const
     return SABAL_OK;
 }
 
+static sabal_status watch_crashes(int fd, sabal_error *err)
+{
+    sbl_fault *fault = mmap(NULL, sizeof *fault, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (fault == MAP_FAILED)
+        return sbl_error_errno(err, errno, "memory shared with the hub");
+    close(fd);
+    sbl_crash_watch(fault, -1);
+    signal(SIGINT, SIG_IGN); /* ^C is for the program; its end is ours */
+    return SABAL_OK;
+}
+
 static sabal_status open_all(int fault, int32_t threads, sabal_error *err)
 {
     sabal_open_options options = {SABAL_OPEN_DEFAULTS, .threads = threads, .trace = "", .memory_limit = -1};
-    sabal_status       st      = sbl_crash_watch(fault, err);
+    sabal_status       st      = watch_crashes(fault, err);
     uint64_t           number  = 0;
 
     (void)!getrandom(&number, sizeof number, 0);
@@ -177,6 +194,7 @@ static int32_t join(const char *file, int32_t threads, int ready)
     options.threads    = threads;
     options.interfaces = "";
     options.ready_fd   = ready;
+    options.supervised = 0; /* who started it sees to that */
     return tell(sabal_worker_run_with(file, &err, &options), &err);
 }
 
@@ -198,6 +216,10 @@ int32_t sabal_worker_main(int argc, char **argv)
 {
     const char *threads, *all;
 
+#ifdef SBL_HAS_CLUSTER
+    if (argc >= 4 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--crew"))
+        return sbl_crew_main(atoi(argv[2]), atoi(argv[3]));
+#endif
     if (argc == 5 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--join"))
         return join(argv[2], atoi(argv[3]), atoi(argv[4]));
     if (argc == 4 && !strcmp(argv[0], "sabal-worker") && !strcmp(argv[1], "--schedule"))

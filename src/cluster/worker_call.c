@@ -140,9 +140,12 @@ static uint64_t call_of(const sabal_future *f)
 
 sabal_status sbl_call_watched(struct sabal_task *task)
 {
-    uint64_t     before = sbl_crash_begin(call_of(task->future));
-    sabal_status st     = sbl_call_here(task);
+    const uint64_t       call   = call_of(task->future);
+    const sbl_crash_call before = sbl_crash_begin(call, NULL);
+    sabal_status         st;
 
+    sbl_crash_begun(call);
+    st = sbl_call_here(task);
     sbl_crash_end(before);
     return st;
 }
@@ -225,18 +228,20 @@ static sabal_status run_call(uint64_t id, sabal_task_fn *fn, sbl_frame *frame, s
 
 void sbl_take_call(sbl_frame *frame, const sabal_error *refused)
 {
-    uint64_t     id      = sbl_get_u64(frame), before;
-    sabal_error  err     = SABAL_ERROR_INIT;
-    sbl_build_id missing = {0};
-    sbl_code     code;
-    void        *fn;
+    uint64_t       id      = sbl_get_u64(frame);
+    sabal_error    err     = SABAL_ERROR_INIT;
+    sbl_build_id   missing = {0};
+    sbl_crash_call before;
+    sbl_code       code;
+    void          *fn;
 
     sbl_get_code(&code, frame);
     fn = sbl_code_find(&code);
     if (!fn) {
         missing = code.object;
     } else {
-        before = sbl_crash_begin(id); /* decode() of an input is the user's */
+        before = sbl_crash_begin(id, NULL); /* decode() of an input is the user's */
+        sbl_crash_begun(id);
         if (run_call(id, (sabal_task_fn *)(uintptr_t)fn, frame, &missing, &err) && !missing.size)
             sbl_send_failure(id, &err);
         sbl_crash_end(before);

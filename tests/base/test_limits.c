@@ -101,6 +101,21 @@ Test(limits, of_cgroups_v1_the_controller_of_memory_holds)
     expect_limit(5 * GIB, "memory.limit_in_bytes of the cgroup /slurm/uid_1");
 }
 
+Test(limits, kills_for_want_of_memory_are_those_of_the_own_group)
+{
+    cr_expect_eq(sbl_limits_oom_kills_in(root), -1);
+    put("/proc/self/mountinfo", V2);
+    put("/proc/self/cgroup", "0::/slurm/job_7\n");
+    put("/sys/fs/cgroup/slurm/memory.events", "low 0\noom 9\noom_kill 9\noom_group_kill 0\n");
+    cr_expect_eq(sbl_limits_oom_kills_in(root), -1);
+    put("/sys/fs/cgroup/slurm/job_7/memory.events", "low 0\nhigh 0\nmax 5\noom 3\noom_kill 2\noom_group_kill 0\n");
+    cr_expect_eq(sbl_limits_oom_kills_in(root), 2);
+    put("/proc/self/mountinfo", "41 22 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    put("/proc/self/cgroup", "4:memory:/a\n");
+    put("/sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+    cr_expect_eq(sbl_limits_oom_kills_in(root), 4);
+}
+
 Test(limits, a_mount_that_shows_a_part_of_the_groups_is_understood)
 {
     put("/proc/self/mountinfo", "31 22 0:26 /docker/abc /mnt/cg rw,nosuid - cgroup2 cgroup2 rw\n");

@@ -64,7 +64,7 @@ MISTAKES = {
     'kills_are_not_counted': (
         'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [75]),
     'planned_leave_is_charged': (
-        'peers.c', '(loss && loss->planned) || other || t->missing', 'other || t->missing', [210]),
+        'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
     # --- copies
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),
@@ -95,8 +95,8 @@ MISTAKES = {
         'hear_worker.c', ''': 1 << 20;
     sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [446]),
     'queue_of_a_silent_worker_waits': (
-        'peers.c', '            sbl_worker_rests(s, slot);\n            sbl_queue_scatter(s, slot);\n',
-        '            sbl_worker_rests(s, slot);\n', [39]),
+        'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
+        '    sbl_worker_rests(s, slot);\n}', [39]),
     'queue_of_a_lost_worker_is_forgotten': (
         'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [5]),
     'heard_again_gets_no_work': (
@@ -116,7 +116,7 @@ MISTAKES = {
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || t->missing', '|| t->missing', [760]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [760]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [1]),
     'copy_is_not_told': (

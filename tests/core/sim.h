@@ -118,6 +118,7 @@ typedef struct future {
 
 typedef struct clientele {
     sbl_submitter submitter;
+    sbl_outbox    out; /* a client's; a worker says it with what its executor says */
     future       *futures;
     uint32_t      n, room;
     uint32_t      specs[SPECS];

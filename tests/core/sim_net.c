@@ -173,26 +173,15 @@ void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size)
 
 void sim_flush(sim *w, proc *p)
 {
-    sbl_outbox *own = &p->own.submitter.out;
-    sbl_outbox *box = p->kind == A_WORKER && p->is_alive ? sbl_executor_outbox(p->executor) : NULL;
+    sbl_outbox *box = p->own.submitter.out;
+    sbl_words   said;
 
-    /* What it said as a client first: tasks come before it returns them. */
-    for (int i = 0; i < 2 && p->is_alive; i++) {
-        sbl_outbox *b = i ? box : own;
-
-        if (!b || !b->words.size)
-            continue;
-        sbl_outbox_close(b);
-        if (p->is_linked) {
-            char  *copy = malloc(b->words.size);
-            size_t size = b->words.size;
-
-            memcpy(copy, b->words.bytes, size);
-            sbl_outbox_empty(b);
-            sim_send_letters(w, sim_number(w, p), 0, copy, size);
-            free(copy);
-        } else {
-            sbl_outbox_empty(b);
-        }
-    }
+    if (!p->is_alive || !box->words.size)
+        return;
+    sbl_outbox_close(box);
+    said       = box->words;
+    box->words = (sbl_words){0};
+    if (p->is_linked)
+        sim_send_letters(w, sim_number(w, p), 0, said.bytes, said.size);
+    sbl_words_clear(&said);
 }

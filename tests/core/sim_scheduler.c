@@ -70,10 +70,12 @@ void sim_hear_scheduler(sim *w, event *e)
 static void lose(sim *w, event *e)
 {
     proc          *p    = &w->procs[e->a];
-    const sbl_loss loss = {.planned = (int)e->b,
-                           .task    = p->guilty_task,
-                           .attempt = p->guilty_attempt,
-                           .what    = "signal 11 (Segmentation fault)"};
+    const sbl_ran  ran  = {p->guilty_task, p->guilty_attempt, 1};
+    const sbl_loss loss = {.planned  = (int)e->b,
+                           .is_known = (int)(p->guilty_attempt & 1), /* what ran beside it is not always told */
+                           .ran      = &ran,
+                           .n_ran    = p->guilty_task != 0,
+                           .what     = "signal 11 (Segmentation fault)"};
 
     if (p->is_lost)
         return;

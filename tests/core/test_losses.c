@@ -80,10 +80,10 @@ Test(losses, task_that_ends_workers_fails)
         const told    *t = order_of(w, 1);
 
         cr_assert(!last(c, SBL_LETTER_FAILED, 1));
-        lose(w, &(sbl_loss){.task = t->task, .attempt = t->attempt, .what = "signal 11"});
+        lose(w, &(sbl_loss){.ran = &(sbl_ran){t->task, t->attempt, 1}, .n_ran = 1, .node = "n1", .what = "signal 11"});
     }
     cr_assert_eq(last(c, SBL_LETTER_FAILED, 1)->status, SABAL_EPEER);
-    cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message, "'one' ended 3 workers: signal 11"));
+    cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message, "'one' ended 3 workers, the last 'n1' with signal 11"));
     cr_assert(!last(c, SBL_LETTER_FAILED, 2), "it was only beside it");
     desk_close();
 }
@@ -102,6 +102,84 @@ Test(losses, too_many_losses)
     cr_assert(!last(c, SBL_LETTER_FAILED, 1));
     lose(new_worker(1), NULL);
     cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message, "2 workers ended while task 'one' was with them"));
+    desk_close();
+}
+
+/* One thread of two ran it; what it had been sent besides had not begun. */
+Test(losses, only_what_ran_is_charged)
+{
+    uint32_t c;
+
+    desk_open(&(sbl_scheduler_options){
+        .suspect_ns = 1000000000, .dead_ns = 3000000000, .allowed_kills = 3, .allowed_losses = 4});
+    c = new_client();
+    task(c, 1, 1, 0);
+    task(c, 2, 1, 0);
+    task(c, 3, 1, 0);
+    for (int i = 0; i < 4; i++) {
+        const uint32_t w = new_worker(2);
+        const told    *t = order_of(w, 1), *beside = order_of(w, 2);
+        const sbl_ran  ran[2] = {{t->task, t->attempt, 0}, {beside->task, beside->attempt, i < 2}};
+
+        cr_assert(order_of(w, 3));
+        cr_assert(!last(c, SBL_LETTER_FAILED, 1) && !last(c, SBL_LETTER_FAILED, 2));
+        lose(w, &(sbl_loss){.is_known = 1, .ran = ran, .n_ran = 2, .what = "signal 9 (Killed)"});
+    }
+    cr_assert(last(c, SBL_LETTER_FAILED, 2), "its losses are counted with its kills");
+    cr_assert(!last(c, SBL_LETTER_FAILED, 1), "what ran beside a guilty one is not charged");
+    for (int i = 0; i < 2; i++) {
+        const uint32_t w = new_worker(1);
+        const told    *t = order_of(w, 1);
+
+        lose(w, &(sbl_loss){
+                    .is_known = 1, .ran = &(sbl_ran){t->task, t->attempt, 0}, .n_ran = 1, .what = "signal 9 (Killed)"});
+    }
+    cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message,
+                     "4 workers ended while task 'one' was with them, the last with signal 9"));
+    lose(new_worker(2), &(sbl_loss){.is_known = 1});
+    finish(new_worker(1), 3, 8);
+    cr_assert(last(c, SBL_LETTER_DONE, 3));
+    desk_close();
+}
+
+/* It was sent ahead, its input was made, and before the worker could say so it was ended by it. */
+Test(losses, who_was_sent_ahead_and_ran_is_charged)
+{
+    uint32_t c;
+
+    desk_open(NULL);
+    c = new_client();
+    task(c, 1, 1, 0);
+    task(c, 2, 1, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        const uint32_t w = new_worker(1);
+        const told    *t = order_of(w, 2);
+
+        cr_assert(!last(c, SBL_LETTER_FAILED, 2));
+        lose(w, &(sbl_loss){.is_known = 1, .ran = &(sbl_ran){t->task, t->attempt, 1}, .n_ran = 1});
+    }
+    cr_assert(strstr(last(c, SBL_LETTER_FAILED, 2)->message, "ended 3 workers"));
+    desk_close();
+}
+
+Test(losses, a_worker_whose_end_is_not_explained_yet_gets_nothing)
+{
+    uint32_t c, w, other;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    sbl_scheduler_suspect(desk, w);
+    task(c, 2, 1, 0);
+    task(c, 3, 1, 0);
+    desk_settle();
+    cr_assert_eq(how_often(w, SBL_LETTER_RUN, 2) + how_often(w, SBL_LETTER_RUN, 3), 0);
+    other = new_worker(1);
+    finish(other, 2, 8);
+    lose(w, &(sbl_loss){.is_known = 1});
+    finish(other, 1, 8);
+    finish(other, 3, 8);
     desk_close();
 }
 

@@ -28,6 +28,23 @@ static int find_file(const cli_command *command, const char **file)
     return cli_usage(command, "--scheduler-file is missing, and SABAL_SCHEDULER_FILE names no file");
 }
 
+static int32_t is_log_set(void *is_set, const sabal_setting *setting)
+{
+    if (!strcmp(setting->name, "log"))
+        *(int *)is_set = setting->value[0] != 0;
+    return 0;
+}
+
+/* Who runs one of these wants to read what goes wrong, unless a setting says otherwise. */
+static void log_warnings(void)
+{
+    int is_set = 0;
+
+    sabal_settings_list(is_log_set, &is_set);
+    if (!is_set)
+        setenv("SABAL_LOG", "warn", 1);
+}
+
 static const char *interfaces_of(const char *text)
 {
     return text && !strcmp(text, "none") ? "" : text;
@@ -57,6 +74,7 @@ static int run_scheduler(const cli_command *command, int argc, char **argv)
         st = find_file(command, &file);
     if (st != CLI_GO_ON)
         return st;
+    log_warnings();
     if (sabal_scheduler_run(file, &err, .interfaces = interfaces_of(interfaces), .port = (int32_t)port,
                             .encrypt = encrypt, .idle_timeout_ns = (int64_t)(idle * 1e9)))
         return cli_fail("%s", err.message);
@@ -77,10 +95,11 @@ const cli_command scheduler_command = {
 
 static int run_worker(const cli_command *command, int argc, char **argv)
 {
-    const char      *file = NULL, *interfaces = NULL, *name = NULL, *tls = NULL, *operand;
+    const char      *file = NULL, *interfaces = NULL, *name = NULL, *tls = NULL, *directory = NULL, *preload = NULL;
+    const char      *operand;
     int64_t          threads = 0, memory = 0;
-    int              encrypt   = 0;
-    double           timeout   = 5;
+    int              encrypt = 0, no_nanny = 0;
+    double           timeout = 5, lifetime = 0;
     const cli_option options[] = {
         CLI_FILE(&file),
         CLI_THREADS(&threads),
@@ -91,6 +110,13 @@ static int run_worker(const cli_command *command, int argc, char **argv)
         {"tls", 0, "NAME,...", CLI_TEXT, &tls, 0, 0,
          "how values may go: memfd, tcp, rdma, ucx-shm, ucx-tcp\n(default: all but the last two)"},
         {"encrypt", 0, NULL, CLI_FLAG, &encrypt, 0, 0, "encrypt what is said; it always is authenticated"},
+        {"local-directory", 0, "DIR", CLI_TEXT, &directory, 0, 0,
+         "on this node, for sockets and values that don't fit in\nmemory; made if it is missing (default: the usual ones)"},
+        {"lifetime", 0, "SECONDS", CLI_REAL, &lifetime, 0, 0,
+         "leave after so long, before a time limit (default: never)"},
+        {"preload", 0, "LIB,...", CLI_TEXT, &preload, 0, 0, "libraries to be loaded before tasks run"},
+        {"no-nanny", 0, NULL, CLI_FLAG, &no_nanny, 0, 0,
+         "run in this process, and end with it; by default another\nis started when a task has ended the worker"},
         {"timeout", 0, "SECONDS", CLI_REAL, &timeout, 0, 0, "to wait for the file and the scheduler (default: 5)"},
         CLI_HELP_OPTION,
         CLI_END,
@@ -102,9 +128,11 @@ static int run_worker(const cli_command *command, int argc, char **argv)
         st = find_file(command, &file);
     if (st != CLI_GO_ON)
         return st;
+    log_warnings();
     if (sabal_worker_run(file, &err, .threads = (int32_t)threads, .memory_limit = memory, .name = name,
                          .interfaces = interfaces_of(interfaces), .tls = tls, .encrypt = encrypt,
-                         .timeout_ns = (int64_t)(timeout * 1e9)))
+                         .timeout_ns = (int64_t)(timeout * 1e9), .supervised = !no_nanny,
+                         .lifetime_ns = (int64_t)(lifetime * 1e9), .local_directory = directory, .preload = preload))
         return cli_fail("%s", err.message);
     return CLI_OK;
 }
@@ -114,6 +142,7 @@ const cli_command worker_command = {
     .usage   = "--scheduler-file FILE [options]",
     .summary = "run a worker of a cluster, one on each node",
     .text    = "Runs a worker: it joins the cluster of FILE, runs tasks there, and ends when\n"
-               "the scheduler does, or when it is told to (SIGTERM, ^C).",
+               "the scheduler does, or when it is told to (SIGTERM, ^C). The worker is a\n"
+               "process of its own; when a task has ended that, another is started.",
     .run     = run_worker,
 };

@@ -124,7 +124,10 @@ static void set_up_signals(void)
 int main(int argc, char **argv)
 {
     const cli_command *command;
+    const int32_t      status = sabal_worker_main(argc, argv); /* the process of a worker is this program too */
 
+    if (status >= 0)
+        return status;
     setlocale(LC_CTYPE, ""); /* for the bar's characters; numbers stay as they are */
     set_up_signals();
     if (argc < 2)

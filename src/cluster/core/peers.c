@@ -123,42 +123,74 @@ static void let_tasks_go(sbl_scheduler *s, uint32_t slot)
     sbl_sfailure_release(s, why);
 }
 
+static const sbl_ran *what_ran(const sbl_loss *loss, uint32_t task, uint32_t attempt)
+{
+    for (uint32_t i = 0; loss && i < loss->n_ran; i++)
+        if (loss->ran[i].task == task && loss->ran[i].attempt == attempt)
+            return &loss->ran[i];
+    return NULL;
+}
+
+static int knows_guilty(const sbl_loss *loss)
+{
+    for (uint32_t i = 0; loss && i < loss->n_ran; i++)
+        if (loss->ran[i].is_guilty)
+            return 1;
+    return 0;
+}
+
+/* "'n1' with signal 11 (Segmentation fault)" */
+static const char *tell_end(char *text, size_t size, const sbl_loss *loss)
+{
+    const char *what = loss && loss->what ? loss->what : "a cause that is not known";
+
+    if (loss && loss->node)
+        snprintf(text, size, "'%s' with %s", loss->node, what);
+    else
+        snprintf(text, size, "with %s", what);
+    return text;
+}
+
 static uint32_t why_killed(sbl_scheduler *s, sbl_stask *t, const sbl_loss *loss, int guilty)
 {
     sabal_error err  = SABAL_ERROR_INIT;
-    const char *what = loss && loss->what ? loss->what : "a cause that is not known";
+    const char *name = t->spec ? sbl_spec_at(s, t->spec)->spec.name : "";
+    char        end[400];
 
     t->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));
     t->losses = (uint8_t)(t->losses + (t->losses < UINT8_MAX));
     if (t->kills >= s->options.allowed_kills)
-        sbl_error_set(&err, SABAL_EPEER, "task '%s' ended %d workers: %s",
-                      t->spec ? sbl_spec_at(s, t->spec)->spec.name : "", (int)t->kills, what);
+        sbl_error_set(&err, SABAL_EPEER, "task '%s' ended %d workers, the last %s", name, (int)t->kills,
+                      tell_end(end, sizeof end, loss));
     else if (t->losses >= s->options.allowed_losses)
-        sbl_error_set(&err, SABAL_EPEER, "%d workers ended while task '%s' was with them, the last with %s",
-                      (int)t->losses, t->spec ? sbl_spec_at(s, t->spec)->spec.name : "", what);
+        sbl_error_set(&err, SABAL_EPEER, "%d workers ended while task '%s' was with them, the last %s", (int)t->losses,
+                      name, tell_end(end, sizeof end, loss));
     else
         return 0;
+    if (loss && loss->node)
+        snprintf(err.node, sizeof err.node, "%.63s", loss->node);
     if (t->spec)
         sbl_error_where(&err, sbl_spec_at(s, t->spec)->spec.where);
     return sbl_sfailure_make(s, &err);
 }
 
-/* What it was to run. A planned leave is nobody's fault; nor is what was sent ahead, which had not begun; and if it is known whose
-   fault it was, it is that of none beside it. */
+/* What it was to run. A planned leave is nobody's fault; nor is what had not begun, as far as is known: what was sent ahead
+   seems not to have, unless it is known to have run, as its input may have been made and not told; and if it is known whose fault
+   it was, it is that of none beside it. */
 static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
 
     while (w->sent && !s->no_memory) {
-        const uint32_t task   = w->sent;
-        sbl_stask     *t      = sbl_task_at(s, task);
-        const int      guilty = loss && loss->task == task && loss->attempt == t->attempt;
-        const int      other  = loss && loss->task && !guilty;
+        const uint32_t task  = w->sent;
+        sbl_stask     *t     = sbl_task_at(s, task);
+        const sbl_ran *ran   = what_ran(loss, task, t->attempt);
+        const int      other = knows_guilty(loss) && !(ran && ran->is_guilty);
 
-        if ((loss && loss->planned) || other || t->missing)
+        if ((loss && loss->planned) || other || (!ran && (t->missing || (loss && loss->is_known))))
             sbl_post(s, SBL_E_RETURN, task, 0, 0);
         else
-            sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, guilty));
+            sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, ran && ran->is_guilty));
         sbl_settle(s);
     }
 }
@@ -271,6 +303,21 @@ static void forgive(sbl_scheduler *s, int64_t now_ns)
     }
 }
 
+static void be_suspect(sbl_scheduler *s, uint32_t slot)
+{
+    sbl_peer_at(s, slot)->is_suspect = 1;
+    sbl_worker_rests(s, slot);
+    sbl_queue_scatter(s, slot);
+}
+
+void sbl_scheduler_suspect(sbl_scheduler *s, uint32_t number)
+{
+    const uint32_t slot = sbl_peer_slot(s, number);
+
+    if (slot && sbl_peer_at(s, slot)->is_worker && !sbl_peer_at(s, slot)->is_suspect)
+        be_suspect(s, slot);
+}
+
 void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
 {
     s->now_ns = now_ns;
@@ -282,11 +329,8 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
 
         if (silent > s->options.dead_ns)
             sbl_drop_peer(s, slot, "it was silent for too long");
-        else if (silent > s->options.suspect_ns && !w->is_suspect) {
-            w->is_suspect = 1;
-            sbl_worker_rests(s, slot);
-            sbl_queue_scatter(s, slot);
-        }
+        else if (silent > s->options.suspect_ns && !w->is_suspect)
+            be_suspect(s, slot);
     }
 }
 

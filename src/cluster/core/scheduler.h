@@ -36,14 +36,25 @@ void           sbl_scheduler_destroy(sbl_scheduler *s);
 uint32_t sbl_scheduler_client_came(sbl_scheduler *s, int64_t now_ns);
 uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t now_ns);
 
+/** A task that ran in a worker when that ended. */
+typedef struct sbl_ran {
+    uint32_t task, attempt;
+    uint32_t is_guilty; /* the end was its fault */
+} sbl_ran;
+
 /** Why a worker is gone. */
 typedef struct sbl_loss {
-    int         planned;       /* it said that it would leave */
-    uint32_t    task, attempt; /* whose fault it was; task 0: not known */
-    const char *what;          /* "signal 11 (Segmentation fault)" */
+    int      planned;  /* it said that it would leave */
+    int      is_known; /* what ran is all that did: what else it had been sent had not begun, and is not charged */
+    uint32_t n_ran;
+    const sbl_ran *ran;
+    const char    *node, *what; /* its name, or NULL; "signal 11 (Segmentation fault)" */
 } sbl_loss;
 /** loss NULL: nothing is known. */
 void sbl_scheduler_lost(sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, int64_t now_ns);
+/** A worker's connection has ended; why, and so whose fault it was, is soon to be told by sbl_scheduler_lost(). It gets nothing until
+    then. */
+void sbl_scheduler_suspect(sbl_scheduler *s, uint32_t peer);
 
 /** What a peer said: a frame of letters. One that breaks the rules is dropped. */
 void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size_t size, int64_t now_ns);

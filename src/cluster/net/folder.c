@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,29 @@ sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_er
     }
     if (st)
         sbl_folder_remove(folder);
+    return st;
+}
+
+sabal_status sbl_folder_create_at(sbl_folder *folder, const char *base, sabal_error *err)
+{
+    char         real[PATH_MAX];
+    sabal_status st;
+
+    memset(folder, 0, sizeof *folder);
+    folder->lock = -1;
+    if (!realpath(base, real))
+        return sbl_error_errno(err, errno, "the folder %s", base);
+    if (strlen(real) + 1 + NAME_LENGTH >= SBL_FOLDER_TEXT)
+        return sbl_error_set(err, SABAL_EINVAL,
+                             "the folder %s has too long a name for sockets below it: expected %d characters at most",
+                             real, (int)(SBL_FOLDER_TEXT - NAME_LENGTH - 2));
+    st = sbl_folder_create_in(folder, real, err);
+    if (!st && !can_be_trusted(real, 0)) { /* after it was tried, which says what is wrong with a path that is none */
+        sbl_folder_remove(folder);
+        st = sbl_error_set(err, SABAL_EACCES,
+                           "the folder %s is no place for sockets: others can write to it, and it has no sticky bit",
+                           real);
+    }
     return st;
 }
 

@@ -21,6 +21,9 @@ sabal_status sbl_folder_create(sbl_folder *folder, sabal_error *err);
 void sbl_folder_remove(sbl_folder *folder);
 /** As sbl_folder_create(), under a folder that is named. */
 sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_error *err);
+/** As that, if nobody else can replace what lies in that folder. Errors: SABAL_EACCES (others can), SABAL_EINVAL (its name is too
+    long for sockets below it), those of the system. */
+sabal_status sbl_folder_create_at(sbl_folder *folder, const char *base, sabal_error *err);
 /** Removes those whose processes are gone. Returns how many. */
 int sbl_folder_sweep(const char *base);
 
