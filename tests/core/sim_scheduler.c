@@ -80,7 +80,8 @@ static void lose(sim *w, event *e)
     if (p->is_lost)
         return;
     p->is_lost = 1;
-    w->n_unplanned += !e->b && p->kind == A_WORKER && !p->guilty_task;
+    w->n_unplanned += !e->b && p->kind == A_WORKER;
+    w->n_unknown += !e->b && p->kind == A_WORKER && !p->guilty_task;
     sim_trace(w, "0: is told that %d is gone%s", (int)e->a, e->b ? ", as planned" : "");
     sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->guilty_task ? &loss : NULL, clock_of(w));
     settle(w);

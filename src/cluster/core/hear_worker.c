@@ -1,6 +1,7 @@
 /* What workers say: of the tasks that they run, of values, of themselves. What is about another attempt than the one that runs
    is out of date. */
 #include "cluster/core/hear.h"
+#include "cluster/core/place.h"
 
 #include <stdio.h>
 
@@ -148,7 +149,7 @@ void sbl_hear_lack(const sbl_saying *y)
     if (y->r->failed)
         return;
     if (in && holder && in->state == SBL_T_DONE && in->attempt == its)
-        sbl_is_not_at(y->s, input, holder);
+        sbl_is_not_at(y->s, input, holder, y->slot);
     if (task && sbl_task_at(y->s, task)->state == SBL_T_SENT && sbl_task_at(y->s, task)->attempt == attempt)
         sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
 }
@@ -177,6 +178,8 @@ void sbl_hear_gave(const sbl_saying *y)
         y->p->is_asked  = 0;
         y->p->has_given = !y->p->n_moved;
         y->p->n_moved   = 0;
+        sbl_may_fill(y->s, y->slot); /* perhaps it may be asked again, */
+        sbl_feed_one(y->s);          /* and who asked it may have to ask another */
     }
     if (!task)
         return;
