@@ -349,6 +349,42 @@ Test(folder, what_dead_processes_left_is_swept_and_what_lives_is_not)
     rmdir(base);
 }
 
+/* Several processes make theirs at once, and each sweeps. */
+Test(folder, one_that_is_just_being_made_is_not_swept)
+{
+    enum { PROCESSES = 4, EACH = 300 };
+    pid_t child[PROCESSES];
+    int   status;
+
+    make_base();
+    for (int i = 0; i < PROCESSES; i++) {
+        child[i] = fork();
+        if (child[i])
+            continue;
+        for (int k = 0; k < EACH; k++) {
+            sbl_folder f;
+            char       inside[128];
+            int        fd;
+
+            if (sbl_folder_create_in(&f, base, NULL))
+                _exit(1);
+            snprintf(inside, sizeof inside, "%s/socket", f.path);
+            fd = open(inside, O_CREAT | O_WRONLY, 0600);
+            if (fd < 0)
+                _exit(2);
+            close(fd);
+            sbl_folder_remove(&f);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        waitpid(child[i], &status, 0);
+        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    cr_expect_eq(n_entries(base), 0);
+    rmdir(base);
+}
+
 Test(folder, what_is_not_ours_or_being_made_is_not_swept)
 {
     char           at[4][128];

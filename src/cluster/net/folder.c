@@ -105,8 +105,9 @@ static sabal_status lock_it(sbl_folder *folder, int fd, sabal_error *err)
 
     if (!is_ours(fd, &is_young))
         return sbl_error_set(err, SABAL_EACCES, "the folder %s was made, and is not this user's alone", folder->path);
-    folder->lock = openat(fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (folder->lock < 0 || flock(folder->lock, LOCK_EX | LOCK_NB))
+    /* It gets its name when it is locked: one that sweeps just now would else take the folder for left. */
+    folder->lock = openat(fd, "lock.new", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (folder->lock < 0 || flock(folder->lock, LOCK_EX | LOCK_NB) || renameat(fd, "lock.new", fd, "lock"))
         return sbl_error_errno(err, errno, "the lock of the folder %s", folder->path);
     return SABAL_OK;
 }
