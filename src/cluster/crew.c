@@ -166,14 +166,29 @@ static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
 
 static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
 
+/* A Unix socket is for shared memory: who may not use that is to be reached otherwise, also from this node. */
+static sabal_status needs_socket(int *needs, sabal_error *err)
+{
+    uint32_t           may = 0;
+    const sabal_status st  = sbl_carriers_parse(&may, sbl_crew.options.tls, err);
+
+    if (!st && !sbl_crew.options.tcp &&
+        !(may & ~(SBL_CARRIER_BIT(SBL_CARRIER_TCP) | SBL_CARRIER_BIT(SBL_CARRIER_UCX_TCP))))
+        return sbl_error_set(err, SABAL_EINVAL, "values may go by %s alone, but no interface is listened on",
+                             sbl_crew.options.tls);
+    *needs =
+        !sbl_crew.options.tcp || may & SBL_CARRIER_BIT(SBL_CARRIER_MEMFD) || !(may & SBL_CARRIER_BIT(SBL_CARRIER_TCP));
+    return st;
+}
+
 /* Who holds a ticket: the key is the membership's, which is there when anybody may know of this worker. */
 static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
 {
     char               path[SBL_UNIX_TEXT];
+    int                local   = 1;
     sbl_listen_options options = {.tcp          = sbl_crew.options.tcp,
                                   .interfaces   = sbl_crew.options.interfaces,
                                   .n_interfaces = sbl_crew.options.n_interfaces,
-                                  .path         = path,
                                   .link         = {.calls   = &NOBODY,
                                                    .self    = &sbl_crew.membership.peer_self,
                                                    .key     = sbl_keys_find,
@@ -182,11 +197,14 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
                                   .admitted     = admitted};
     sabal_status       st      = sbl_crew_folder_create(&sbl_crew.folder, sbl_crew.options.local_directory, err);
 
+    if (!st)
+        st = needs_socket(&local, err);
     if (st)
         return st;
     sbl_crew_note_folder(sbl_crew.folder.path);
     snprintf(path, sizeof path, "%s/worker", sbl_crew.folder.path);
-    st = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
+    options.path = local ? path : NULL;
+    st           = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
     if (!st)
         who->n_addresses = sbl_listener_addresses(sbl_crew.listener, who->addresses, SBL_MOST_ADDRESSES);
     return st;
@@ -287,6 +305,7 @@ static sabal_status open_all(sabal_error *err)
     until = sbl_clock_ns() + sbl_crew.options.patience_ns;
     st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, until, &CALLS,
                              NULL, err);
+    sbl_crew.membership.self.encrypt = sbl_crew.membership.peer_self.encrypt = sbl_crew.options.encrypt;
     if (!st)
         st = open_plane(err);
     if (!st)

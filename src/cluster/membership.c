@@ -49,11 +49,13 @@ static void hear_joined(sbl_membership *m, sbl_reader *r)
 {
     const uint32_t number  = sbl_hear_u32(r);
     const uint64_t beat_ns = sbl_hear_u64(r);
+    const uint32_t encrypt = sbl_hear_u32(r);
 
     if (r->failed || !number)
         return;
     m->number    = number;
     m->keys.self = number;
+    m->peer_self.encrypt |= encrypt != 0;
     m->calls->joined(m->arg, number, (int64_t)beat_ns);
 }
 

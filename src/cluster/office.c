@@ -174,7 +174,9 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
-    sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
+    sbl_say_u32(&words, (uint32_t)o->options.encrypt);
+    if (sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL))
+        end_member(m, "the scheduler has no memory for one more");
     sbl_words_clear(&words);
     sbl_log(SABAL_LOG_INFO, "%s %u '%s' joined: %s, %d threads", m->who.threads ? "worker" : "client", m->number,
             m->who.name, sbl_link_name(m->link), (int)m->who.threads);

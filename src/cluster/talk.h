@@ -14,7 +14,7 @@
 
 enum {
     SBL_TALK_JOIN    = 1, /* to the scheduler, first of all: see sbl_joining                              */
-    SBL_TALK_JOINED  = 2, /* its answer: number u32, beat u64 (ns between two)                            */
+    SBL_TALK_JOINED  = 2, /* its answer: number u32, beat u64 (ns between two), encrypt u32               */
     SBL_TALK_LETTERS = 3,
     SBL_TALK_MEET    = 4,  /* from the scheduler: a worker that can be reached: number u32, then as sbl_joining */
     SBL_TALK_NEED    = 5,  /* build-id: code that is lacking                                               */

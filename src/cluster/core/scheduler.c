@@ -66,8 +66,9 @@ int sbl_scheduler_has_failed(const sbl_scheduler *s)
 
 void sbl_scheduler_send(sbl_scheduler *s)
 {
-    sbl_fill_workers(s);
-    while (s->first_letters) {
+    if (!s->no_memory)
+        sbl_fill_workers(s);
+    while (s->first_letters && !s->no_memory) {
         sbl_peer *p = sbl_peer_at(s, s->first_letters);
 
         s->first_letters = p->next_letters;
