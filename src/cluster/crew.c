@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "cluster/crew_call.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
 #include "graph/local.h"
@@ -21,6 +20,16 @@
 struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static void tell_parked(void)
+{
+    const int32_t n = atomic_load(&sbl_crew.n_parked);
+
+    if (n != sbl_crew.n_told)
+        sbl_executor_spare(sbl_crew.executor, (uint32_t)n);
+    sbl_crew.n_told = n;
+}
 
 static void speak(sbl_evwork *work)
 {
@@ -31,6 +40,7 @@ static void speak(sbl_evwork *work)
 
     atomic_store(&sbl_crew.speaks, 0);
     pthread_mutex_lock(&sbl_crew.lock);
+    tell_parked();
     box = sbl_executor_outbox(sbl_crew.executor);
     sbl_outbox_close(box);
     words      = box->words;
@@ -40,8 +50,8 @@ static void speak(sbl_evwork *work)
         st = sbl_talk_letters(sbl_crew.membership.link, &words, &err);
     sbl_words_clear(&words);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&sbl_crew.membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
 }
 
@@ -69,7 +79,8 @@ static void beat(sbl_evtimer *timer)
 static void joined(void *arg, uint32_t number, int64_t beat_ns)
 {
     sbl_log(SABAL_LOG_INFO, "this is worker %u", number);
-    sbl_crew.beat_ns = beat_ns > 0 ? beat_ns : 250000000;
+    sbl_crew.remote.number = number; /* before the first letter comes, and with it the first task */
+    sbl_crew.beat_ns       = beat_ns > 0 ? beat_ns : 250000000;
     sbl_evtimer_set(sbl_crew.loop, &sbl_crew.beat, sbl_clock_ns());
     sbl_crew_note_joined(&sbl_crew.membership);
     if (sbl_crew.options.report >= 0) {
@@ -88,23 +99,37 @@ static void over(void *arg, const sabal_error *why)
     sbl_evloop_stop(sbl_crew.loop);
 }
 
+/* Some are for the worker, some for the client that it is too. */
 static void letters(void *arg, const void *bytes, size_t size)
 {
-    sabal_status st;
+    sbl_reader   frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
+    const char  *start = bytes;
+    sabal_error  err   = SABAL_ERROR_INIT;
+    sabal_status st    = SABAL_OK;
+    uint32_t     kind;
 
-    pthread_mutex_lock(&sbl_crew.lock);
-    st = sbl_executor_hear(sbl_crew.executor, bytes, size);
-    pthread_mutex_unlock(&sbl_crew.lock);
-    if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense, or memory is out: %s", sabal_status_name(st));
-        sbl_membership_leave(&sbl_crew.membership, 0);
+    while (!st && (kind = sbl_letter_next(&letter, &frame))) {
+        const size_t n = (size_t)(frame.at - start);
+
+        if (kind < SBL_LETTER_WSPEC) {
+            st = sbl_submitter_hear(&sbl_crew.remote.submitter, start, n);
+        } else {
+            pthread_mutex_lock(&sbl_crew.lock);
+            st = sbl_executor_hear(sbl_crew.executor, start, n);
+            pthread_mutex_unlock(&sbl_crew.lock);
+        }
+        start = frame.at;
+    }
+    if (st || frame.failed) {
+        sbl_error_set(&err, st ? st : SABAL_EFORMAT, "the scheduler said what makes no sense, or memory is out");
+        sbl_membership_break(&sbl_crew.membership, &err);
     }
     sbl_crew_speak();
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(sbl_crew.meetings, worker, who);
+    return sbl_meetings_met(sbl_crew.meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)
@@ -160,15 +185,10 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
 
-static sbl_engine engine; /* the local one, but for its calls */
-
 static sabal_status choose(const sbl_engine **chosen, const char *address, const sabal_open_options *options,
                            sabal_error *err)
 {
-    engine      = sbl_engine_local;
-    engine.call = sbl_crew_call;
-    engine.find = sbl_crew_find;
-    *chosen     = &engine;
+    *chosen = sbl_crew_engine();
     return SABAL_OK;
 }
 
@@ -240,6 +260,7 @@ static sabal_status open_plane(sabal_error *err)
     if (!st) {
         sbl_crew.membership.loop = sbl_crew.loop;
         st                       = sbl_meetings_create(&sbl_crew.meetings, &sbl_crew.membership, sbl_crew.plane, err);
+        sbl_crew.remote.meetings = sbl_crew.meetings;
     }
     return st;
 }
@@ -273,6 +294,7 @@ static sabal_status open_all(sabal_error *err)
     sbl_crew.executor = sbl_executor_create(&calls);
     if (!sbl_crew.executor)
         return sbl_error_memory(err, 1, "a worker");
+    sbl_crew_submits();
     until = sbl_clock_ns() + sbl_crew.options.patience_ns;
     st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, until, &CALLS,
                              NULL, err);

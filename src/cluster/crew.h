@@ -12,7 +12,7 @@
 #include "cluster/meetings.h"
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
-#include "graph/client.h"
+#include "cluster/remote.h"
 
 typedef struct sbl_crew_options {
     const char        *file; /* the scheduler file */
@@ -53,8 +53,9 @@ typedef struct sbl_running {
     const sbl_task_run *run;
     sbl_kind           *kind;
     sabal_future       *future; /* NULL: it could not be made, or was not yet */
+    sabal_future       *chain;  /* what it returned, if that runs elsewhere */
+    int64_t             ns;     /* that its function took */
     sabal_error         err;
-    char                name[16];
     struct sbl_watch   *watch;
 } sbl_running;
 
@@ -79,7 +80,11 @@ extern struct sbl_crew {
     pthread_mutex_t  lock;   /* of the executor and of all below */
     sbl_executor    *executor;
     sabal_client    *client;
-    sbl_kind       **kinds; /* by number */
+    sbl_errands      errands;
+    sbl_remote       remote;   /* of what its tasks submit */
+    _Atomic int32_t  n_parked; /* tasks that wait for others */
+    int32_t          n_told;   /* of these the scheduler knows */
+    sbl_kind       **kinds;    /* by number */
     uint32_t         n_kinds;
 } sbl_crew;
 
@@ -93,8 +98,14 @@ void sbl_crew_hear_spec(void *arg, const sbl_spec *spec);
 void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run);
 int  sbl_crew_take_back(void *arg, sbl_item *item);
 void sbl_crew_interrupt(void *arg, sbl_item *item);
-/** An object came, or can't be had (err): tasks that waited for it go on. With the lock held. */
+/** An object came, or can't be had: tasks that waited for it go on, those whose function it does not hold fail with err. With
+    the lock held. */
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err);
+
+/* crew_tasks.c */
+const sbl_engine *sbl_crew_engine(void);
+/** The worker is a client too. After its executor and its local client were made. */
+void sbl_crew_submits(void);
 
 /* crew_values.c */
 void *sbl_crew_value_of(void *arg, const char *bytes, uint32_t n);
@@ -106,8 +117,9 @@ void  sbl_crew_stop_fetch(void *arg, sbl_item *item);
 void sbl_crew_lookup(void *arg, sbl_request *request);
 
 /* crew_code.c */
-/** Asks for an object that is lacking; once for each. With the lock held. */
-void sbl_crew_need(const sbl_build_id *object);
+/** Asks for an object that is lacking, unless that was done: sbl_crew_code_came() follows. With the lock held. Errors: it came
+    before, and is of no use here; SABAL_ENOMEM. */
+sabal_status sbl_crew_need(const sbl_build_id *object, sabal_error *err);
 /** It came: a frame of SBL_TALK_OBJECT. It is loaded by a thread of its own. */
 void sbl_crew_take_object(void *arg, const void *frame, size_t size);
 /** Of the client's engine: finds code in a task. */

@@ -6,10 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/error.h"
-#include "cluster/crash.h"
-#include "cluster/crew_call.h"
 #include "cluster/crew_page.h"
 #include "cluster/told.h"
 #include "graph/held.h"
@@ -62,8 +59,6 @@ void sbl_crew_hear_spec(void *arg, const sbl_spec *spec)
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-static __thread int64_t last_run_ns; /* of the last task's function that this thread has called */
-
 static void free_running(sbl_running *r)
 {
     kind_release(r->kind);
@@ -83,7 +78,7 @@ static void tell_failure(sbl_running *r, const sabal_error *why)
     sbl_executor_failed(sbl_crew.executor, r->item, &err);
 }
 
-static void tell_value(sbl_running *r, int64_t ns)
+static void tell_value(sbl_running *r)
 {
     char         bytes[SBL_INLINE];
     sbl_value   *value = NULL;
@@ -101,28 +96,42 @@ static void tell_value(sbl_running *r, int64_t ns)
         n = sbl_value_tell(bytes, value);
         sbl_value_release(value);
     }
-    sbl_executor_finished(sbl_crew.executor, r->item, r->future, size, (uint64_t)ns, n == SBL_ELSEWHERE ? NULL : bytes,
-                          n);
+    sbl_executor_finished(sbl_crew.executor, r->item, r->future, size, (uint64_t)r->ns,
+                          n == SBL_ELSEWHERE ? NULL : bytes, n);
     r->future = NULL; /* the executor's now */
 }
 
 static void answer(sbl_work *work)
 {
-    sbl_running       *r  = (sbl_running *)(void *)work;
-    const int64_t      ns = last_run_ns;
+    sbl_running       *r = (sbl_running *)(void *)work;
     const sabal_error *why;
+    sabal_future      *chain = r->chain;
 
     pthread_mutex_lock(&sbl_crew.lock);
     why = r->future ? sabal_future_error(r->future) : &r->err;
     if (r->item && why)
         tell_failure(r, why);
+    else if (r->item && chain)
+        sbl_executor_chained(sbl_crew.executor, r->item, chain->serial);
     else if (r->item)
-        tell_value(r, ns);
+        tell_value(r);
     if (r->future)
         sbl_handle_release(r->future);
     free_running(r);
     pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_handle_release(chain); /* which is said, too, after it was said that it was returned */
     sbl_crew_speak();
+}
+
+/* Who has run it looks at what is posted next; others may be held by tasks for long. */
+static void answer_soon(sbl_running *r)
+{
+    sbl_pool *pool = sbl_client_pool(sbl_crew.client);
+
+    if (sbl_pool_place(pool) >= 0)
+        sbl_pool_post(pool, &r->work);
+    else
+        sbl_errand(&sbl_crew.errands, &r->work);
 }
 
 /* With a lock of the client held, by who ended it. */
@@ -131,12 +140,7 @@ static void post_answer(sbl_watch *watch)
     sbl_running *r;
 
     memcpy(&r, watch->key, sizeof r);
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &r->work);
-}
-
-static void fail_later(sbl_running *r)
-{
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &r->work);
+    answer_soon(r);
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------------------ */
@@ -155,10 +159,10 @@ static void submit(sbl_running *r)
                             .name         = spec->name,
                             .where        = spec->where[0] ? spec->where : NULL,
                             .own_where    = 1,
-                            .tag          = (uint64_t)r->run->task << 32 | r->run->attempt};
+                            .tag          = r};
 
     if (sbl_engine_submit(sbl_crew.client, &task, 1, &r->future, &r->err)) {
-        fail_later(r);
+        answer_soon(r);
         return;
     }
     if (!sbl_watch_add(r->watch, r->future))
@@ -183,7 +187,7 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
     memcpy(r->watch->key, &r, sizeof r);
     if (!kind) {
         sbl_error_set(&r->err, SABAL_ENOMEM, "a worker had no memory for what a kind of task is");
-        fail_later(r);
+        answer_soon(r);
         return;
     }
     r->kind = kind;
@@ -194,9 +198,12 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
         submit(r);
         return;
     }
+    if (sbl_crew_need(&kind->code.object, &r->err)) {
+        answer_soon(r);
+        return;
+    }
     r->next       = kind->waiting;
     kind->waiting = r;
-    sbl_crew_need(&kind->code.object);
 }
 
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
@@ -216,11 +223,8 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
             } else if (kind->fn) {
                 submit(r);
             } else {
-                if (err->status)
-                    r->err = *err;
-                else
-                    sbl_error_set(&r->err, SABAL_EINTERNAL, "code that was loaded does not hold the function");
-                fail_later(r);
+                r->err = *err;
+                answer_soon(r);
             }
         }
     }
@@ -244,20 +248,4 @@ void sbl_crew_interrupt(void *arg, sbl_item *item)
 
     if (r->future)
         sabal_future_cancel(r->future);
-}
-
-/* --- the call ----------------------------------------------------------------------------------------------------- */
-
-sabal_status sbl_crew_call(struct sabal_task *task)
-{
-    const sbl_rare      *rare = sbl_future_rare(task->future);
-    char                 made_up[64];
-    const sbl_crash_call before =
-        sbl_crash_begin(rare ? rare->tag : 0, sbl_future_name(task->future, made_up, sizeof made_up));
-    const int64_t start = sbl_clock_ns();
-    sabal_status  st    = sbl_call_here(task);
-
-    last_run_ns = sbl_clock_ns() - start;
-    sbl_crash_end(before);
-    return st;
 }

@@ -1,6 +1,6 @@
 /*
  * Values in a worker: futures of its local client, so that they are within its budget and may be on disk. They come from other
- * members, and are given to them; what may wait (a disk, a copy into shared memory) is done by threads of the pool.
+ * members, and are given to them.
  */
 #include "cluster/crew.h"
 
@@ -114,6 +114,17 @@ static void run_fetch(sbl_evwork *work)
         sbl_free(f);
         return;
     }
+    if (f->from == sbl_crew.membership.number) { /* data that a task of this worker's has scattered */
+        sbl_value *value = sbl_remote_named(&sbl_crew.remote, f->task, f->attempt);
+
+        if (value) {
+            came(f, value);
+        } else {
+            lacking(f);
+            fetch_end(f);
+        }
+        return;
+    }
     f->wish = sbl_wish_make(sbl_crew.meetings, f->from, (sbl_value_name){f->task, f->attempt}, &EVENTS, f);
     if (!f->wish) {
         lacking(f);
@@ -184,9 +195,9 @@ void sbl_crew_lookup(void *arg, sbl_request *request)
     if (!future || !g) {
         sbl_handle_release(future);
         sbl_free(g);
-        sbl_request_refuse(request, NULL);
+        sbl_remote_lookup(&sbl_crew.remote, request); /* data of its own tasks */
         return;
     }
-    *g = (gift){.work = {.run = give, .priority = INT32_MAX}, .request = request, .future = future};
-    sbl_pool_post(sbl_client_pool(sbl_crew.client), &g->work);
+    *g = (gift){.work = {.run = give}, .request = request, .future = future};
+    sbl_errand(&sbl_crew.errands, &g->work);
 }

@@ -15,8 +15,9 @@
 /* A connection to it, from the moment that it is being made. */
 typedef struct way {
     struct way     *next;
-    struct meeting *meeting;
-    sbl_pair       *pair; /* NULL: its socket is still on the way */
+    struct meeting *meeting; /* NULL: nobody waits for its socket any more */
+    sbl_link       *link;    /* that gives its socket away; NULL: it has */
+    sbl_pair       *pair;    /* NULL: its socket is still on the way, or could not be used */
     int             is_up_or_coming;
 } way;
 
@@ -139,6 +140,11 @@ static void end_way(way *w)
     while (*link != w)
         link = &(*link)->next;
     *link = w->next;
+    if (w->link) { /* parted() frees it */
+        w->meeting = NULL;
+        sbl_link_close(w->link, 0);
+        return;
+    }
     if (w->pair)
         sbl_pair_close(w->pair);
     sbl_free(w);
@@ -175,6 +181,13 @@ static void parted(void *arg, int fd, const sbl_session_keys *keys)
     sbl_pair_options options = {.fds = {fd}, .n_fds = 1, .up = up, .down = down, .arg = w};
     sabal_error      err     = SABAL_ERROR_INIT;
 
+    w->link = NULL;
+    if (!m) {
+        if (fd >= 0)
+            close(fd);
+        sbl_free(w);
+        return;
+    }
     if (fd < 0) {
         sbl_error_set(&err, SABAL_EPEER, "the connection to a member broke when it was made");
     } else {
@@ -204,6 +217,7 @@ static int part(meeting *m, sbl_link *link)
     if (!w)
         return 0;
     w->meeting         = m;
+    w->link            = link;
     w->is_up_or_coming = 1;
     w->next            = m->ways;
     m->ways            = w;
@@ -299,16 +313,17 @@ static meeting *find(sbl_meetings *all, uint32_t member)
     return m;
 }
 
-void sbl_meetings_met(sbl_meetings *all, uint32_t worker, const sbl_joining *who)
+int sbl_meetings_met(sbl_meetings *all, uint32_t worker, const sbl_joining *who)
 {
     meeting *m = find(all, worker);
 
     if (!m)
-        return;
+        return 0;
     m->who      = *who;
     m->is_known = 1;
     if (m->waiting)
         connect_to(m);
+    return 1;
 }
 
 void sbl_meetings_came(sbl_meetings *all, sbl_link *link)
@@ -415,11 +430,8 @@ void sbl_meetings_lost(sbl_meetings *all, uint32_t worker)
     if (m->connector)
         sbl_connect_cancel(m->connector);
     m->connector = NULL;
-    for (way *w = m->ways, *next; w; w = next) { /* one whose socket is still on the way ends when that comes */
-        next = w->next;
-        if (w->pair)
-            end_way(w);
-    }
+    while (m->ways)
+        end_way(m->ways);
 }
 
 void sbl_meetings_destroy(sbl_meetings *all)

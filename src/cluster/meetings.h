@@ -14,11 +14,11 @@ typedef struct sbl_wish     sbl_wish; /* a value that is wanted from one of them
 /** Both outlive it. SABAL_ENOMEM. */
 sabal_status sbl_meetings_create(sbl_meetings **meetings, sbl_membership *membership, sbl_plane *plane,
                                  sabal_error *err);
-/** Wishes that are open fail first, with SABAL_ECANCELED. NULL allowed. */
+/** Wishes that are open fail first, with SABAL_ECANCELED. What was being connected ends in the loop's next turn. NULL allowed. */
 void sbl_meetings_destroy(sbl_meetings *meetings);
 
-/** A worker can be reached so. */
-void sbl_meetings_met(sbl_meetings *m, uint32_t worker, const sbl_joining *who);
+/** A worker can be reached so. 0: no memory. */
+int sbl_meetings_met(sbl_meetings *m, uint32_t worker, const sbl_joining *who);
 /** It is no more, though it may seem to be: what was wished from it fails. */
 void sbl_meetings_lost(sbl_meetings *m, uint32_t worker);
 /** Somebody has come in, with a ticket: the link is its from here on. */

@@ -30,13 +30,18 @@ static void hear_meet(sbl_membership *m, sbl_reader *r)
 {
     const uint32_t worker = sbl_hear_u32(r);
     sbl_joining   *who    = sbl_alloc(sizeof *who); /* large */
+    int            kept   = who != NULL;
+    sabal_error    why    = SABAL_ERROR_INIT;
 
-    if (!who)
-        return; /* it can't be reached then, which will be told */
-    sbl_hear_joining(who, r);
-    if (!r->failed)
-        m->calls->meet(m->arg, worker, who);
+    if (who)
+        sbl_hear_joining(who, r);
+    if (who && !r->failed)
+        kept = m->calls->meet(m->arg, worker, who);
     sbl_free(who);
+    if (!kept) {
+        sbl_error_memory(&why, sizeof *who, "where a worker can be reached");
+        sbl_membership_break(m, &why);
+    }
 }
 
 static void hear_need(sbl_membership *m, sbl_reader *r)
@@ -100,7 +105,15 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
     over(m, &m->why);
 }
 
-static const sbl_link_calls SCHEDULER = {.received = received, .ended = ended};
+static void drained(void *arg, sbl_link *link)
+{
+    sbl_membership *m = arg;
+
+    if (m->calls->drained)
+        m->calls->drained(m->arg);
+}
+
+static const sbl_link_calls SCHEDULER = {.received = received, .drained = drained, .ended = ended};
 
 static void connected(void *arg, sbl_link *link, const sabal_error *why)
 {
@@ -173,6 +186,14 @@ void sbl_membership_leave(sbl_membership *m, int64_t limit_ns)
         sbl_talk(m->link, SBL_TALK_LEAVE, NULL, NULL);
         sbl_link_close(m->link, limit_ns);
     }
+}
+
+void sbl_membership_break(sbl_membership *m, const sabal_error *why)
+{
+    if (!m->why.status)
+        m->why = *why;
+    if (m->link)
+        sbl_link_close(m->link, 0);
 }
 
 void sbl_membership_clear(sbl_membership *m)

@@ -14,7 +14,10 @@ typedef struct sbl_membership_calls {
     /** It could not join, or the scheduler is gone: nothing more comes. Once. */
     void (*over)(void *arg, const sabal_error *why);
     void (*letters)(void *arg, const void *bytes, size_t size);
-    void (*meet)(void *arg, uint32_t worker, const sbl_joining *who);
+    /** What waited to be sent has gone. NULL: nobody waits for that. */
+    void (*drained)(void *arg);
+    /** 0: no memory. Then it is over, as it is not told again. */
+    int (*meet)(void *arg, uint32_t worker, const sbl_joining *who);
     void (*gone)(void *arg, uint32_t worker);
     /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */
     void (*object)(void *arg, const void *frame, size_t size);
@@ -45,6 +48,8 @@ sabal_status sbl_membership_open(sbl_membership *m, sbl_evloop *loop, const char
 sabal_status sbl_membership_join(sbl_membership *m, const sbl_joining *who, int64_t deadline_ns, sabal_error *err);
 /** Leaves: what waits is sent, within so many nanoseconds. The loop has to turn until then; `over` comes. */
 void sbl_membership_leave(sbl_membership *m, int64_t limit_ns);
+/** Ends it at once, for that reason: which `over` tells, unless there was another before. */
+void sbl_membership_break(sbl_membership *m, const sabal_error *why);
 /** After `over`. */
 void sbl_membership_clear(sbl_membership *m);
 

@@ -4,12 +4,9 @@
  */
 #include "cluster/office.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,12 +18,14 @@
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
 #include "cluster/office_losses.h"
+#include "cluster/office_signals.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
 enum { MOST_MEMBERS = 65536 };
 
 typedef struct member {
+    struct member *next, **place; /* in the list of all */
     struct office *office;
     sbl_link      *link;
     uint32_t       number; /* 0: it has not said who it is */
@@ -48,10 +47,11 @@ typedef struct office {
     sbl_hello_self     self;
     sbl_office_code   *code;
     sbl_office_losses *losses;
+    member            *first;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
-    sbl_evwatch        signals;
+    sbl_office_signals signals;
     int64_t            lonely_since; /* there is no client since then */
     int32_t            n_clients;
 } office;
@@ -142,6 +142,10 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     o->members[m->number % MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
+    if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
     sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
@@ -162,16 +166,6 @@ static void answer_question(office *o, member *m, sbl_reader *r)
     sbl_say(&words, &counts, sizeof counts);
     sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
     sbl_words_clear(&words);
-}
-
-/* Any of them may have it, and who has not says so. */
-static void ask_clients(office *o, const sbl_received *asked)
-{
-    const sbl_session_head head = {.type = SBL_TALK_NEED, .length = asked->length};
-
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i] && !o->members[i]->who.threads)
-            sbl_link_send(o->members[i]->link, &head, asked->payload, NULL, NULL);
 }
 
 /* The connection of one that has ended, ends by itself: what it said before is heard. */
@@ -224,8 +218,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         speak_later(o);
         break;
     case SBL_TALK_NEED:
-        if (sbl_office_code_need(o->code, m->link, &r))
-            ask_clients(o, frame);
+        sbl_office_code_need(o->code, m->link, &r);
         break;
     case SBL_TALK_OBJECT:
         sbl_office_code_came(o->code, m->link, frame->payload, frame->length);
@@ -304,6 +297,9 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
         speak_later(o);
     }
     sbl_free(m->blame);
+    *m->place = m->next;
+    if (m->next)
+        m->next->place = m->place;
     sbl_free(m);
 }
 
@@ -332,6 +328,11 @@ static void admitted(void *arg, sbl_link *link)
     }
     m->office = o;
     m->link   = link;
+    m->next   = o->first;
+    m->place  = &o->first;
+    if (m->next)
+        m->next->place = &m->next;
+    o->first = m;
     sbl_link_hand_over(link, &MEMBER, m);
 }
 
@@ -350,32 +351,6 @@ static void tick(sbl_evtimer *timer)
         return;
     }
     sbl_evtimer_set(o->loop, timer, now + SECOND_NS / 4);
-}
-
-static void signalled(sbl_evwatch *watch, uint32_t events)
-{
-    office                 *o = (office *)((char *)watch - offsetof(office, signals));
-    struct signalfd_siginfo what;
-
-    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_evloop_stop(o->loop);
-}
-
-static sabal_status watch_signals(office *o, sabal_error *err)
-{
-    sigset_t set;
-    int      fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return sbl_error_errno(err, errno, "watching signals");
-    o->signals.ready = signalled;
-    return sbl_evloop_watch(o->loop, &o->signals, fd, EPOLLIN, err);
 }
 
 /* --- its beginning and end ---------------------------------------------------------------------------------------- */
@@ -416,7 +391,7 @@ static sabal_status open_all(office *o, sabal_error *err)
     sabal_status              st    = sbl_evloop_create(&o->loop, 30000, err);
 
     if (!st)
-        st = watch_signals(o, err);
+        st = sbl_office_signals_watch(&o->signals, o->loop, err);
     if (!st)
         st = sbl_scheduler_file_init(&o->file, err);
     if (st)
@@ -437,19 +412,16 @@ static sabal_status open_all(office *o, sabal_error *err)
 static void say_farewell(office *o)
 {
     const int64_t until = sbl_clock_ns() + SECOND_NS / 2;
-    int           left  = 1;
 
-    for (int32_t i = 0; i < MOST_MEMBERS; i++)
-        if (o->members[i]) {
-            sbl_talk(o->members[i]->link, SBL_TALK_STOP, NULL, NULL);
-            sbl_link_close(o->members[i]->link, SECOND_NS / 4);
-        }
-    while (left && sbl_clock_ns() < until) {
-        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
-        left = 0;
-        for (int32_t i = 0; i < MOST_MEMBERS && !left; i++)
-            left = o->members[i] != NULL;
+    for (member *m = o->first; m; m = m->next) {
+        sbl_talk(m->link, SBL_TALK_STOP, NULL, NULL);
+        sbl_link_close(m->link, SECOND_NS / 4);
     }
+    while (o->first && sbl_clock_ns() < until)
+        sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
+    for (member *m = o->first; m; m = m->next)
+        sbl_link_close(m->link, 0);
+    sbl_evloop_turn(o->loop, 0);
 }
 
 static void close_all(office *o)
@@ -460,9 +432,7 @@ static void close_all(office *o)
     if (o->core && o->loop)
         say_farewell(o);
     sbl_evtimer_clear(o->loop, &o->tick);
-    sbl_evloop_unwatch(o->loop, &o->signals);
-    if (o->signals.fd > 0)
-        close(o->signals.fd);
+    sbl_office_signals_unwatch(&o->signals);
     sbl_folder_remove(&o->folder);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
@@ -481,7 +451,8 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     o->options   = *options;
     o->speak.run = speak;
     o->tick.fire = tick;
-    st           = open_all(o, err);
+    sbl_office_signals_init(&o->signals);
+    st = open_all(o, err);
     if (options->report >= 0) {
         if (!st && write(options->report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the scheduler is there: %m");
@@ -494,6 +465,7 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     }
     close_all(o);
     sbl_evloop_destroy(o->loop);
+    sbl_office_signals_restore(&o->signals);
     sbl_free(o);
     return st;
 }

@@ -14,124 +14,178 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "cluster/core/letters.h"
 #include "cluster/object_words.h"
 #include "graph/held.h"
 #include "graph/local.h"
 
 #define PATIENCE_NS ((int64_t)5000000000)
 
+/* A client's connection to its cluster. */
+typedef struct connection {
+    sbl_remote      remote; /* first */
+    pthread_t       thread;
+    sbl_evloop     *loop;
+    sbl_membership  membership;
+    sbl_turns       turns;
+    sbl_plane      *plane;
+    sbl_errands     errands;
+    sbl_evwork      speak;
+    _Atomic int     speaks;
+    sbl_words       going; /* letters on their way out, of which `gone` bytes are sent */
+    size_t          gone;
+    sbl_evwork      leave; /* from sabal_close() */
+    pthread_mutex_t lock;  /* the remote's, and of what follows */
+    sbl_outbox      out;
+    int             is_joined;
+} connection;
+
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
+
+/* What was to be said has gone: what there is to say now. */
+static void take_words(connection *c)
+{
+    sbl_words_clear(&c->going);
+    c->gone = 0;
+    pthread_mutex_lock(&c->lock);
+    if (c->is_joined) {
+        sbl_outbox_close(&c->out);
+        c->going     = c->out.words;
+        c->out.words = (sbl_words){0};
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* As far as the scheduler keeps up with it: the rest when the link has drained. */
+static sabal_status say_some(connection *c, sabal_error *err)
+{
+    sabal_status st = SABAL_OK;
+
+    while (!st && c->membership.link) {
+        if (c->gone == c->going.size)
+            take_words(c);
+        if (!c->going.size && !c->going.failed)
+            break;
+        st = sbl_talk_some_letters(c->membership.link, &c->going, &c->gone, err);
+        if (c->gone < c->going.size)
+            break;
+    }
+    return st;
+}
 
 static void speak(sbl_evwork *work)
 {
-    sbl_remote  *r     = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, speak));
-    sbl_words    words = {0};
-    sabal_error  err   = SABAL_ERROR_INIT;
-    sabal_status st    = SABAL_OK;
+    connection  *c   = (connection *)(void *)((char *)work - offsetof(connection, speak));
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st;
 
-    atomic_store(&r->speaks, 0);
-    pthread_mutex_lock(&r->lock);
-    if (r->is_joined) {
-        sbl_outbox_close(&r->submitter.out);
-        words                  = r->submitter.out.words;
-        r->submitter.out.words = (sbl_words){0};
-    }
-    pthread_mutex_unlock(&r->lock);
-    if (words.size && r->membership.link)
-        st = sbl_talk_letters(r->membership.link, &words, &err);
-    sbl_words_clear(&words);
+    atomic_store(&c->speaks, 0);
+    st = say_some(c, &err);
     if (st) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler can't be told: %s", err.message);
-        sbl_membership_leave(&r->membership, 0);
+        sbl_error_prefix(&err, "the scheduler can't be told");
+        sbl_membership_break(&c->membership, &err);
     }
 }
 
-void sbl_remote_speak(sbl_remote *r)
+static void speak_soon(sbl_remote *r)
 {
-    if (!atomic_exchange(&r->speaks, 1))
-        sbl_evloop_post(r->loop, &r->speak);
+    connection *c = (connection *)r;
+
+    if (!atomic_exchange(&c->speaks, 1))
+        sbl_evloop_post(c->loop, &c->speak);
 }
 
 /* --- hearing ------------------------------------------------------------------------------------------------------ */
 
 static void joined(void *arg, uint32_t number, int64_t beat_ns)
 {
-    sbl_remote *r = arg;
+    connection *c = arg;
 
-    pthread_mutex_lock(&r->lock);
-    r->is_joined = 1;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
+    pthread_mutex_lock(&c->lock);
+    c->is_joined     = 1;
+    c->remote.number = number;
+    pthread_cond_broadcast(&c->remote.changed);
+    pthread_mutex_unlock(&c->lock);
+    speak_soon(&c->remote);
 }
 
 static void over(void *arg, const sabal_error *why)
 {
-    sbl_remote *r = arg;
+    sbl_remote_over(arg, why);
+}
 
-    pthread_mutex_lock(&r->lock);
-    r->is_over = 1;
-    r->why     = *why;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_fail_all(r, why);
-    sbl_remote_looks_fail(r, why);
+static void drained(void *arg)
+{
+    connection *c = arg;
+
+    if (c->gone < c->going.size)
+        speak_soon(&c->remote);
 }
 
 static void letters(void *arg, const void *bytes, size_t size)
 {
-    sbl_remote *r = arg;
+    connection *c   = arg;
+    sabal_error err = SABAL_ERROR_INIT;
 
-    if (sbl_submitter_hear(&r->submitter, bytes, size)) {
-        sbl_log(SABAL_LOG_ERROR, "the scheduler said what makes no sense");
-        sbl_membership_leave(&r->membership, 0);
+    if (sbl_submitter_hear(&c->remote.submitter, bytes, size)) {
+        sbl_error_set(&err, SABAL_EPEER, "the scheduler said what makes no sense");
+        sbl_membership_break(&c->membership, &err);
     }
 }
 
-static void meet(void *arg, uint32_t worker, const sbl_joining *who)
+static int meet(void *arg, uint32_t worker, const sbl_joining *who)
 {
-    sbl_meetings_met(((sbl_remote *)arg)->meetings, worker, who);
+    return sbl_meetings_met(((connection *)arg)->remote.meetings, worker, who);
 }
 
 static void gone(void *arg, uint32_t worker)
 {
-    sbl_meetings_lost(((sbl_remote *)arg)->meetings, worker);
+    sbl_meetings_lost(((connection *)arg)->remote.meetings, worker);
 }
 
-/* A worker lacks code of this process. */
+/* A worker lacks code, of this process perhaps. It waits for an answer. */
 static void need(void *arg, const sbl_build_id *id)
 {
-    sbl_remote *r     = arg;
+    connection *c     = arg;
     sbl_words   words = {0};
     char        path[4096];
+    sabal_error err = SABAL_ERROR_INIT;
 
-    if (!sbl_object_path(id, path, sizeof path))
-        return; /* another client's */
-    sbl_say_object(&words, id);
-    sbl_talk(r->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    if (sbl_object_path(id, path, sizeof path)) {
+        sbl_say_object(&words, id);
+        sbl_talk(c->membership.link, SBL_TALK_OBJECT, &words, &err);
+    } else {
+        sbl_error_set(&err, SABAL_ENOENT, "another program's code");
+    }
+    if (err.status) {
+        sbl_words_clear(&words);
+        sbl_say(&words, id, sizeof *id);
+        sbl_say_failure(&words, &err);
+        sbl_talk(c->membership.link, SBL_TALK_OBJECT, &words, NULL);
+    }
     sbl_words_clear(&words);
 }
 
 static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .need = need};
+    .joined = joined, .over = over, .letters = letters, .drained = drained, .meet = meet, .gone = gone, .need = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static void *run(void *arg)
 {
-    sbl_evloop_run(((sbl_remote *)arg)->loop);
+    sbl_evloop_run(((connection *)arg)->loop);
     return NULL;
 }
 
 static void leave(sbl_evwork *work)
 {
-    sbl_remote *r = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, leave));
+    connection *c = (connection *)(void *)((char *)work - offsetof(connection, leave));
 
-    if (r->membership.link)
-        sbl_membership_leave(&r->membership, PATIENCE_NS / 10);
+    if (c->membership.link)
+        sbl_membership_leave(&c->membership, PATIENCE_NS / 10);
 }
 
-static sabal_status join(sbl_remote *r, int64_t until, sabal_error *err)
+static sabal_status join(connection *c, int64_t until, sabal_error *err)
 {
     sbl_joining *who = sbl_calloc(1, sizeof *who); /* large */
     sabal_status st;
@@ -141,69 +195,71 @@ static sabal_status join(sbl_remote *r, int64_t until, sabal_error *err)
     sbl_machine_here(&who->machine);
     who->pid = (uint32_t)getpid();
     snprintf(who->name, sizeof who->name, "%.40s", program_invocation_short_name);
-    st = sbl_membership_join(&r->membership, who, until, err);
+    st = sbl_membership_join(&c->membership, who, until, err);
     sbl_free(who);
     return st;
 }
 
-static sabal_status open_parts(sbl_remote *r, const char *file, sabal_error *err)
+static sabal_status open_parts(connection *c, const char *file, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + PATIENCE_NS;
-    sabal_status  st    = sbl_evloop_create(&r->loop, 30000, err);
+    sabal_status  st    = sbl_evloop_create(&c->loop, 30000, err);
 
     if (!st)
-        st = sbl_membership_open(&r->membership, r->loop, file, SBL_ROLE_CLIENT, until, &CALLS, r, err);
+        st = sbl_membership_open(&c->membership, c->loop, file, SBL_ROLE_CLIENT, until, &CALLS, c, err);
     if (!st)
-        st = sbl_loop_turns(&r->turns, r->loop, err);
+        st = sbl_loop_turns(&c->turns, c->loop, err);
     if (!st)
-        st = sbl_plane_create(&r->plane, &(sbl_plane_options){.turns = r->turns, .lookup = sbl_remote_lookup, .arg = r},
+        st = sbl_plane_create(&c->plane, &(sbl_plane_options){.turns = c->turns, .lookup = sbl_remote_lookup, .arg = c},
                               err);
     if (!st)
-        st = sbl_meetings_create(&r->meetings, &r->membership, r->plane, err);
-    return st ? st : join(r, until, err);
+        st = sbl_meetings_create(&c->remote.meetings, &c->membership, c->plane, err);
+    return st ? st : join(c, until, err);
 }
 
-/* The thread is no more. */
-static void free_remote(sbl_remote *r)
+/* The thread is no more, if there was one: links that are left end in one turn more. */
+static void free_connection(connection *c)
 {
-    sbl_meetings_destroy(r->meetings);
-    sbl_plane_destroy(r->plane);
-    sbl_loop_turns_clear(&r->turns);
-    sbl_membership_clear(&r->membership);
-    sbl_remote_data_clear(r);
-    sbl_remote_kinds_clear(r);
-    sbl_futures_clear(&r->pending);
-    sbl_words_clear(&r->submitter.out.words);
-    sbl_evloop_destroy(r->loop);
-    pthread_cond_destroy(&r->changed);
-    pthread_mutex_destroy(&r->lock);
-    sbl_free(r);
+    sbl_errands_end(&c->errands);
+    sbl_meetings_destroy(c->remote.meetings);
+    sbl_plane_destroy(c->plane);
+    sbl_membership_leave(&c->membership, 0);
+    if (c->loop)
+        sbl_evloop_turn(c->loop, 0);
+    sbl_loop_turns_clear(&c->turns);
+    sbl_membership_clear(&c->membership);
+    sbl_remote_clear(&c->remote);
+    sbl_words_clear(&c->out.words);
+    sbl_words_clear(&c->going);
+    sbl_evloop_destroy(c->loop);
+    pthread_mutex_destroy(&c->lock);
+    sbl_free(c);
 }
 
 /* The loop turns until the link has ended. */
-static void end_thread(sbl_remote *r)
+static void end_thread(connection *c)
 {
-    sbl_evloop_post(r->loop, &r->leave);
-    pthread_mutex_lock(&r->lock);
-    while (!r->is_over)
-        pthread_cond_wait(&r->changed, &r->lock);
-    pthread_mutex_unlock(&r->lock);
-    sbl_evloop_stop(r->loop);
-    pthread_join(r->thread, NULL);
+    sbl_evloop_post(c->loop, &c->leave);
+    pthread_mutex_lock(&c->lock);
+    while (!c->remote.is_over)
+        pthread_cond_wait(&c->remote.changed, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+    sbl_evloop_stop(c->loop);
+    pthread_join(c->thread, NULL);
 }
 
-static sabal_status wait_until_joined(sbl_remote *r, sabal_error *err)
+static sabal_status wait_until_joined(connection *c, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + PATIENCE_NS + PATIENCE_NS / 5; /* the connector has its own, and says more */
     int           late  = 0;
 
-    pthread_mutex_lock(&r->lock);
-    while (!r->is_joined && !r->is_over && !late)
-        late = !sbl_cond_wait(&r->changed, &r->lock, until);
-    pthread_mutex_unlock(&r->lock);
-    if (r->is_over)
-        return sbl_error_pass(err, &r->why);
-    if (!r->is_joined)
+    pthread_mutex_lock(&c->lock);
+    while (!c->is_joined && !c->remote.is_over && !late)
+        late = !sbl_cond_wait(&c->remote.changed, &c->lock, until);
+    pthread_mutex_unlock(&c->lock);
+    if (c->remote.is_over)
+        return sbl_error_pass(err, &c->remote.why);
+    if (!c->is_joined)
         return sbl_error_set(err, SABAL_ETIMEDOUT,
                              "the scheduler has let this client in, but has not said a word since");
     return SABAL_OK;
@@ -221,49 +277,48 @@ static const char *file_of(const char *address, char *room, size_t size)
 static sabal_status remote_open(sabal_client *client, const char *address, const sabal_open_options *options,
                                 sabal_error *err)
 {
-    sbl_remote  *r = sbl_calloc(1, sizeof *r);
+    connection  *c = sbl_calloc(1, sizeof *c);
     char         room[4096];
     sabal_status st;
 
-    if (!r)
-        return sbl_error_memory(err, sizeof *r, "a cluster's client");
-    r->client          = client;
-    r->speak.run       = speak;
-    r->leave.run       = leave;
-    r->submitter.calls = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
-                                               sbl_remote_push, sbl_remote_forget_data, r};
-    pthread_mutex_init(&r->lock, NULL);
-    sbl_cond_init(&r->changed);
-    st = open_parts(r, file_of(address, room, sizeof room), err);
-    if (!st && sbl_thread_start(&r->thread, run, r))
+    if (!c)
+        return sbl_error_memory(err, sizeof *c, "a cluster's client");
+    c->speak.run = speak;
+    c->leave.run = leave;
+    pthread_mutex_init(&c->lock, NULL);
+    sbl_errands_init(&c->errands);
+    c->remote.errands = &c->errands;
+    sbl_remote_init(&c->remote, client, &c->lock, &c->out, speak_soon);
+    st = open_parts(c, file_of(address, room, sizeof room), err);
+    if (!st && sbl_thread_start(&c->thread, run, c))
         st = sbl_error_set(err, SABAL_ENOMEM, "the thread of a cluster's client could not be started");
     if (st) {
         if (!address)
             sbl_error_prefix(err, "SABAL_SCHEDULER_FILE");
-        free_remote(r);
+        free_connection(c);
         return st;
     }
-    client->elsewhere = r;
-    st                = wait_until_joined(r, err);
+    client->elsewhere = &c->remote;
+    st                = wait_until_joined(c, err);
     if (!st)
         st = sbl_local_open(client, options->threads, err);
     if (st) {
         client->elsewhere = NULL;
-        end_thread(r);
-        free_remote(r);
+        end_thread(c);
+        free_connection(c);
     }
     return st;
 }
 
 static void remote_close(sabal_client *client)
 {
-    sbl_remote *r = client->elsewhere;
+    connection *c = client->elsewhere;
 
     sbl_held_bring_retained(client->budget);
-    end_thread(r);
+    end_thread(c);
     sbl_local_close(client); /* before what its threads may give values to goes */
     client->elsewhere = NULL;
-    free_remote(r);
+    free_connection(c);
 }
 
 static void remote_abandon(sabal_client *client)

@@ -1,6 +1,6 @@
 /*
- * The client's engine on a cluster. A thread of its own runs the loop; threads that submit put letters into the submitter, under
- * a lock, and the loop sends them. A future that has not ended is known by its serial.
+ * Tasks that are submitted to a cluster, by a client (remote.c) or by the tasks of a worker (crew_tasks.c). Threads that submit
+ * put letters into the submitter, under a lock, and a loop sends them. A future that has not ended is known by its serial.
  */
 #ifndef SBL_CLUSTER_REMOTE_H
 #define SBL_CLUSTER_REMOTE_H
@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "cluster/core/submitter.h"
+#include "cluster/errands.h"
 #include "cluster/meetings.h"
 #include "graph/client.h"
 
@@ -34,38 +35,40 @@ void          sbl_futures_clear(sbl_futures *table);
 
 struct sbl_remote_kind;
 
+/* What a process has submitted, and has heard of it: a client; or a worker, whose tasks submit tasks. */
 typedef struct sbl_remote {
-    sabal_client  *client;
-    pthread_t      thread;
-    sbl_evloop    *loop;
-    sbl_membership membership;
-    sbl_turns      turns;
-    sbl_plane     *plane;
-    sbl_meetings  *meetings;
-    sbl_evwork     speak;
-    _Atomic int    speaks;
-    sbl_evwork     leave; /* from sabal_close() */
-
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t  changed;
-    int             is_joined, is_over;
-    sabal_error     why; /* it is over */
-    sbl_submitter   submitter;
-    sbl_futures     pending;
-    sbl_futures     data,
-        named; /* sbl_data, told to the scheduler: by serial, by the number of the task that it is there */
+    sabal_client *client;
+    sbl_meetings *meetings;
+    sbl_errands  *errands;
+    uint32_t      number; /* its own, once it has joined */
+    /* What the submitter has to say is sent soon. */
+    void (*speak)(struct sbl_remote *r);
+    /* A value that this worker has: its future here, retained; NULL: it has not. With the lock held. NULL: a client. */
+    sabal_future *(*find)(uint32_t task, uint32_t attempt);
+    pthread_mutex_t        *lock; /* of all below, and of the submitter's outbox */
+    pthread_cond_t          changed;
+    int                     is_over;
+    sabal_error             why; /* it is over */
+    sbl_submitter           submitter;
+    sbl_futures             pending;
+    sbl_futures             data;  /* sbl_data, told to the scheduler, by serial */
+    sbl_futures             named; /* the same, by the number of the task that it is there */
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
 } sbl_remote;
 
+/** Zeroed before; `meetings` and `errands` are set by the caller. */
+void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
+                     void (*speak)(sbl_remote *r));
+void sbl_remote_clear(sbl_remote *r);
+/** The scheduler is gone: all that has not ended fails, and all that is submitted from now on. */
+void sbl_remote_over(sbl_remote *r, const sabal_error *why);
+
 static inline sbl_remote *sbl_remote_of(const sabal_client *client)
 {
     return client->elsewhere;
 }
-
-/** What the submitter has to say is sent soon. */
-void sbl_remote_speak(sbl_remote *r);
 
 /* remote_submit.c */
 void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n);
@@ -76,8 +79,6 @@ void sbl_remote_done(void *arg, uint64_t serial, uint64_t size, const char *told
 void sbl_remote_failed(void *arg, uint64_t serial, const sabal_error *err);
 /** Ends a future that is in no table any more. */
 void sbl_remote_fail(sabal_future *f, sbl_failure *failure);
-/** All that has not ended fails so. */
-void sbl_remote_fail_all(sbl_remote *r, const sabal_error *why);
 void sbl_remote_interrupt(sabal_future *f);
 void sbl_remote_forget(sabal_future *f);
 void sbl_remote_stop(sabal_client *client);
@@ -91,6 +92,8 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
 void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint32_t worker);
 void sbl_remote_forget_data(void *arg, uint64_t serial);
 void sbl_remote_lookup(void *arg, sbl_request *request);
+/** Data that is kept here, by the name that it was pushed under; one reference. NULL: it is not here. */
+sbl_value   *sbl_remote_named(sbl_remote *r, uint64_t task, uint64_t attempt);
 sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err);
 /** A look for that value fails. 1: there was one. With the lock held. */
 int  sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *err);

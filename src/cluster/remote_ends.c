@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "cluster/told.h"
 #include "graph/held.h"
 #include "graph/local.h"
@@ -13,9 +14,9 @@ static sabal_future *take(sbl_remote *r, uint64_t serial)
 {
     sabal_future *f;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     f = sbl_futures_take(&r->pending, serial);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     return f;
 }
 
@@ -77,29 +78,40 @@ void sbl_remote_failed(void *arg, uint64_t serial, const sabal_error *err)
     sbl_remote   *r = arg;
     sabal_future *f = take(r, serial);
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     sbl_remote_look_failed(r, serial, err);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     if (f)
         sbl_remote_fail(f, sbl_failure_make(err));
 }
 
-void sbl_remote_fail_all(sbl_remote *r, const sabal_error *why)
+static void fail_all(sbl_remote *r, const sabal_error *why)
 {
     for (;;) {
         sabal_future *f;
         sabal_error   own = *why;
 
-        pthread_mutex_lock(&r->lock);
+        pthread_mutex_lock(r->lock);
         f = sbl_futures_any(&r->pending);
         if (f)
             sbl_futures_take(&r->pending, f->serial);
-        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_unlock(r->lock);
         if (!f)
             return;
         sbl_error_where(&own, f->site->where);
         sbl_remote_fail(f, sbl_failure_make(&own));
     }
+}
+
+void sbl_remote_over(sbl_remote *r, const sabal_error *why)
+{
+    pthread_mutex_lock(r->lock);
+    r->is_over = 1;
+    r->why     = *why;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(r->lock);
+    fail_all(r, why);
+    sbl_remote_looks_fail(r, why);
 }
 
 /* --- from here ---------------------------------------------------------------------------------------------------- */
@@ -110,14 +122,14 @@ void sbl_remote_interrupt(sabal_future *f)
     sabal_future *taken;
 
     atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     taken = sbl_futures_take(&r->pending, f->serial);
     if (taken)
         sbl_submit_cancel(&r->submitter, f->serial, 1);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
     if (!taken)
         return;
-    sbl_remote_speak(r);
+    r->speak(r);
     sbl_remote_fail(f, sbl_failure_of_interrupt(f));
 }
 
@@ -126,13 +138,13 @@ void sbl_remote_forget(sabal_future *f)
 {
     sbl_remote *r = sbl_remote_of(f->client);
 
-    if (!r || (!f->site->fn && !f->site->function))
+    if (!r || !f->elsewhere)
         return;
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     if (!r->is_over && (f->site->fn || sbl_remote_data_released(r, f)))
         sbl_submit_release(&r->submitter, f->serial, 1);
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
 }
 
 void sbl_remote_stop(sabal_client *client)
@@ -142,16 +154,38 @@ void sbl_remote_stop(sabal_client *client)
     for (;;) {
         sabal_future *f;
 
-        pthread_mutex_lock(&r->lock);
+        pthread_mutex_lock(r->lock);
         f = sbl_futures_any(&r->pending);
         if (f) {
             sbl_futures_take(&r->pending, f->serial);
             sbl_submit_cancel(&r->submitter, f->serial, 1);
         }
-        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_unlock(r->lock);
         if (!f)
             break;
         sbl_remote_fail(f, sbl_failure_of_interrupt(f));
     }
-    sbl_remote_speak(r);
+    r->speak(r);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
+                     void (*speak)(sbl_remote *r))
+{
+    r->client          = client;
+    r->lock            = lock;
+    r->speak           = speak;
+    r->submitter.out   = out;
+    r->submitter.calls = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
+                                               sbl_remote_push, sbl_remote_forget_data, r};
+    sbl_cond_init(&r->changed);
+}
+
+void sbl_remote_clear(sbl_remote *r)
+{
+    sbl_remote_data_clear(r);
+    sbl_remote_kinds_clear(r);
+    sbl_futures_clear(&r->pending);
+    pthread_cond_destroy(&r->changed);
 }

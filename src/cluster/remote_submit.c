@@ -177,7 +177,7 @@ static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_
             return alike;
         }
     group.n = (uint32_t)alike;
-    w       = sbl_outbox_item(&r->submitter.out, SBL_LETTER_TASKS);
+    w       = sbl_outbox_item(r->submitter.out, SBL_LETTER_TASKS);
     sbl_say_group(w, &group);
     for (int32_t i = 0; i < f->n_inputs; i++)
         sbl_say_u64(w, f->edges[i].input->serial);
@@ -194,9 +194,9 @@ static int64_t submit_some(sbl_remote *r, sabal_future **futures, int64_t n)
     int64_t       some = 1;
 
     if (bad) {
-        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_unlock(r->lock);
         sbl_remote_fail(futures[0], sbl_failure_retain(bad->result.failure));
-        pthread_mutex_lock(&r->lock);
+        pthread_mutex_lock(r->lock);
         return 1;
     }
     if (r->is_over)
@@ -204,14 +204,14 @@ static int64_t submit_some(sbl_remote *r, sabal_future **futures, int64_t n)
     else
         some = say_some(r, futures, n, &why);
     if (why.status) {
-        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_unlock(r->lock);
         for (int64_t i = 0; i < some; i++) {
             sabal_error own = why;
 
             sbl_error_where(&own, futures[i]->site->where);
             sbl_remote_fail(futures[i], sbl_failure_make(&own));
         }
-        pthread_mutex_lock(&r->lock);
+        pthread_mutex_lock(r->lock);
     }
     return some;
 }
@@ -221,13 +221,15 @@ void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n)
 {
     sbl_remote *r = sbl_remote_of(client);
 
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         sbl_future_keep(futures[i]); /* it may end, and be released, as soon as it is told */
-    pthread_mutex_lock(&r->lock);
+        futures[i]->elsewhere = 1;
+    }
+    pthread_mutex_lock(r->lock);
     for (int64_t i = 0; i < n;)
         i += submit_some(r, futures + i, n - i);
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
     for (int64_t i = 0; i < n; i++) {
         sbl_future_release_inputs(futures[i]);
         sbl_future_unkeep(futures[i]);

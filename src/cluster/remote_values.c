@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cluster/told.h"
 #include "graph/held.h"
+#include "graph/stuck.h"
 #include "sched/pool.h"
 
 enum { MOST_TRIES = 10 };
@@ -46,8 +47,9 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
         sbl_free(d);
         return 0;
     }
-    n         = sbl_value_tell(bytes, value);
-    d->serial = f->serial;
+    n            = sbl_value_tell(bytes, value);
+    d->serial    = f->serial;
+    f->elsewhere = 1;
     sbl_submit_data(&r->submitter, f->serial, value->n_bytes, n == SBL_ELSEWHERE ? NULL : bytes, n);
     if (n == SBL_ELSEWHERE)
         d->value = value;
@@ -79,11 +81,11 @@ void sbl_remote_forget_data(void *arg, uint64_t serial)
     sbl_remote *r = arg;
     sbl_data   *d;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     d = find_data(r, serial);
     if (d)
         end_data(r, d);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
 }
 
 void sbl_remote_data_clear(sbl_remote *r)
@@ -101,7 +103,7 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
     sbl_remote *r = arg;
     sbl_data   *d;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     d = find_data(r, serial);
     if (d && d->value) {
         if (d->task)
@@ -109,8 +111,9 @@ void sbl_remote_push(void *arg, uint64_t serial, uint32_t task, uint32_t attempt
         d->task    = sbl_futures_put(&r->named, task, (sabal_future *)(void *)d) ? task : 0;
         d->attempt = attempt;
     }
-    pthread_mutex_unlock(&r->lock);
-    sbl_meetings_visit(r->meetings, worker);
+    pthread_mutex_unlock(r->lock);
+    if (worker != r->number)
+        sbl_meetings_visit(r->meetings, worker);
 }
 
 typedef struct gift {
@@ -127,28 +130,35 @@ static void give(sbl_work *work)
     sbl_free(g);
 }
 
-/* Copied into shared memory, perhaps: by a thread of the pool. */
+sbl_value *sbl_remote_named(sbl_remote *r, uint64_t task, uint64_t attempt)
+{
+    sbl_value      *value = NULL;
+    const sbl_data *d;
+
+    pthread_mutex_lock(r->lock);
+    d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, task);
+    if (d && d->attempt == attempt)
+        value = sbl_value_retain(d->value);
+    pthread_mutex_unlock(r->lock);
+    return value;
+}
+
+/* Copied into shared memory, perhaps. */
 void sbl_remote_lookup(void *arg, sbl_request *request)
 {
     sbl_remote          *r     = arg;
     const sbl_value_name name  = sbl_request_name(request);
     gift                *g     = sbl_calloc(1, sizeof *g);
-    sbl_value           *value = NULL;
-    const sbl_data      *d;
+    sbl_value           *value = sbl_remote_named(r, name.task, name.attempt);
 
-    pthread_mutex_lock(&r->lock);
-    d = (const sbl_data *)(const void *)sbl_futures_find(&r->named, name.task);
-    if (d && d->attempt == name.attempt)
-        value = sbl_value_retain(d->value);
-    pthread_mutex_unlock(&r->lock);
     if (!g || !value) {
         sbl_value_release(value);
         sbl_free(g);
         sbl_request_refuse(request, NULL);
         return;
     }
-    *g = (gift){.work = {.run = give, .priority = INT32_MAX}, .request = request, .value = value};
-    sbl_pool_post(r->client->pool, &g->work);
+    *g = (gift){.work = {.run = give}, .request = request, .value = value};
+    sbl_errand(r->errands, &g->work);
 }
 
 /* --- results that come -------------------------------------------------------------------------------------------- */
@@ -159,16 +169,20 @@ typedef struct sbl_look {
     sbl_remote      *remote;
     uint64_t         serial;
     uint32_t         asked; /* the worker that it was wished from last */
+    sbl_wish        *wish;  /* the loop's; NULL: none is open */
     int              tries, done;
     sbl_value       *value;
+    sabal_future    *here; /* this worker has it */
     sabal_error      err;
 } look;
 
-/* With the lock held. */
+/* In the loop's thread, with the lock held. From here on it may be gone: nothing more may come of its wish. */
 static void end_look(look *l)
 {
     look **link = &l->remote->looks;
 
+    if (l->wish)
+        sbl_wish_cancel(l->wish);
     while (*link && *link != l)
         link = &(*link)->next;
     if (*link)
@@ -182,10 +196,11 @@ static void came(void *arg, sbl_value *value)
     look       *l = arg;
     sbl_remote *r = l->remote;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
+    l->wish  = NULL;
     l->value = value;
     end_look(l);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
 }
 
 /* That worker could not give it: another has it, or it is made again. */
@@ -194,15 +209,16 @@ static void did_not_come(void *arg, const sabal_error *why)
     look       *l = arg;
     sbl_remote *r = l->remote;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
+    l->wish = NULL;
     if (++l->tries >= MOST_TRIES || r->is_over || why->status == SABAL_ENOMEM || why->status == SABAL_EUNSUPPORTED) {
         l->err = *why;
         end_look(l);
     } else {
         sbl_submitter_look(&r->submitter, l->serial, l->asked);
     }
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
 }
 
 static const sbl_pull_events EVENTS = {.done = came, .failed = did_not_come};
@@ -216,6 +232,24 @@ static look *find_look(const sbl_remote *r, uint64_t serial)
     return l;
 }
 
+static void take_here(look *l, uint32_t task, uint32_t attempt)
+{
+    sbl_remote *r   = l->remote;
+    sabal_error err = SABAL_ERROR_INIT;
+    int         has;
+
+    pthread_mutex_lock(r->lock);
+    l->here = r->find(task, attempt);
+    has     = l->here != NULL;
+    if (has)
+        end_look(l);
+    pthread_mutex_unlock(r->lock);
+    if (has)
+        return;
+    sbl_error_set(&err, SABAL_EPEER, "this worker has lost a value of its own");
+    did_not_come(l, &err);
+}
+
 void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint64_t size, const char *workers,
                    uint32_t n)
 {
@@ -223,10 +257,10 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
     sabal_error err = SABAL_ERROR_INIT;
     look       *l;
 
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     l = find_look(r, serial);
-    pthread_mutex_unlock(&r->lock);
-    if (!l)
+    pthread_mutex_unlock(r->lock);
+    if (!l || l->wish)
         return;
     if (!n) {
         sbl_error_set(&err, SABAL_EINTERNAL, "a value that is nowhere");
@@ -234,7 +268,12 @@ void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, 
         return;
     }
     memcpy(&l->asked, workers, sizeof l->asked);
-    if (!sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l)) {
+    if (l->asked == r->number) {
+        take_here(l, task, attempt);
+        return;
+    }
+    l->wish = sbl_wish_make(r->meetings, l->asked, (sbl_value_name){task, attempt}, &EVENTS, l);
+    if (!l->wish) {
         sbl_error_memory(&err, 1, "a value's way");
         did_not_come(l, &err);
     }
@@ -251,13 +290,36 @@ int sbl_remote_look_failed(sbl_remote *r, uint64_t serial, const sabal_error *er
     return 1;
 }
 
-/* Those that are on their way fail when their connections end. */
 void sbl_remote_looks_fail(sbl_remote *r, const sabal_error *why)
 {
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     while (r->looks)
         sbl_remote_look_failed(r, r->looks->serial, why);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
+}
+
+/* A task's thread that waits here lends its place: what it waits for may have to be made again. */
+static void wait_for_look(look *l)
+{
+    sbl_remote *r = l->remote;
+
+    sbl_task_park();
+    sbl_blocking_begin();
+    pthread_mutex_lock(r->lock);
+    while (!l->done && !l->err.status)
+        pthread_cond_wait(&r->changed, r->lock);
+    pthread_mutex_unlock(r->lock);
+    sbl_blocking_end();
+    sbl_task_unpark();
+}
+
+/* The loop's thread may not wait, so that is done here. */
+static sabal_status take_from_here(sbl_value **value, sabal_future *here, sabal_error *err)
+{
+    sabal_status st = sbl_engine_fetch(value, here, err);
+
+    sbl_handle_release(here);
+    return st;
 }
 
 sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *err)
@@ -267,7 +329,7 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
 
     if (!r)
         return sbl_error_pass(err, &sbl_failure_closed.error);
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(r->lock);
     if (r->is_over) {
         l.err = r->why;
     } else {
@@ -275,16 +337,15 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
         r->looks = &l;
         sbl_submitter_look(&r->submitter, l.serial, SBL_NOBODY);
     }
-    pthread_mutex_unlock(&r->lock);
-    sbl_remote_speak(r);
-    pthread_mutex_lock(&r->lock);
-    while (!l.done && !l.err.status)
-        pthread_cond_wait(&r->changed, &r->lock);
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(r->lock);
+    r->speak(r);
+    wait_for_look(&l);
     if (l.err.status) {
         sbl_error_where(&l.err, f->site->where);
         return sbl_error_pass(err, &l.err);
     }
+    if (l.here)
+        return take_from_here(value, l.here, err);
     *value = l.value;
     return SABAL_OK;
 }

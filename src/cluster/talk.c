@@ -133,16 +133,26 @@ static size_t next_frame(const char *bytes, size_t size)
     return n;
 }
 
-sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err)
+static sabal_status send_letters(sbl_link *link, const sbl_words *words, size_t *at, size_t most, sabal_error *err)
 {
     sabal_status st = words->failed ? sbl_error_memory(err, words->size, "letters") : SABAL_OK;
 
-    for (size_t at = 0; at < words->size && !st;) {
-        const size_t           n    = next_frame(words->bytes + at, words->size - at);
+    while (*at < words->size && !st && sbl_link_waiting(link) < most) {
+        const size_t           n    = next_frame(words->bytes + *at, words->size - *at);
         const sbl_session_head head = {.type = SBL_TALK_LETTERS, .length = n};
 
-        st = sbl_link_send(link, &head, words->bytes + at, NULL, err);
-        at += n;
+        st = sbl_link_send(link, &head, words->bytes + *at, NULL, err);
+        *at += n;
     }
     return st;
+}
+
+sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err)
+{
+    return send_letters(link, words, &(size_t){0}, SIZE_MAX, err);
+}
+
+sabal_status sbl_talk_some_letters(sbl_link *link, const sbl_words *words, size_t *at, sabal_error *err)
+{
+    return send_letters(link, words, at, SBL_WELL_WAITING, err);
 }

@@ -33,6 +33,7 @@ enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2 };
 
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)
+#define SBL_WELL_WAITING ((size_t)64 << 20)
 
 extern const sbl_frame_limits sbl_talk_limits;
 
@@ -70,5 +71,8 @@ void           sbl_keys_clear(sbl_keys *keys);
 sabal_status sbl_talk(sbl_link *link, uint16_t kind, const sbl_words *words, sabal_error *err);
 /** Sends letters, as frames that are no longer than they may be. */
 sabal_status sbl_talk_letters(sbl_link *link, const sbl_words *words, sabal_error *err);
+/** The same from byte *at of words on, and no more than that SBL_WELL_WAITING bytes wait to be sent: the rest when the link has
+    drained. */
+sabal_status sbl_talk_some_letters(sbl_link *link, const sbl_words *words, size_t *at, sabal_error *err);
 
 #endif

@@ -186,16 +186,19 @@ void sbl_grant_end(sbl_grant *grant, sabal_future *f)
 
 void sbl_grant_park(sbl_grant *grant)
 {
-    if (!grant || !grant->budget || grant->n_parked++)
+    if (!grant->budget)
         return;
+    atomic_fetch_add(&grant->budget->parked, 1);
     atomic_fetch_sub(&grant->budget->running, 1);
     sbl_budget_look(grant->budget);
 }
 
 void sbl_grant_unpark(sbl_grant *grant)
 {
-    if (grant && grant->budget && !--grant->n_parked)
-        atomic_fetch_add(&grant->budget->running, 1);
+    if (!grant->budget)
+        return;
+    atomic_fetch_add(&grant->budget->running, 1);
+    atomic_fetch_sub(&grant->budget->parked, 1);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------------------------- */
@@ -416,7 +419,8 @@ void sbl_budget_dead_end(sbl_budget *budget)
         budget->stuck_since_ns = 0;
     } else if (!budget->stuck_since_ns) {
         budget->stuck_since_ns = now;
-    } else if (taken < budget->limit && now - budget->stuck_since_ns > ALONE_NS) {
+    } else if ((taken < budget->limit || atomic_load(&budget->parked)) && now - budget->stuck_since_ns > ALONE_NS) {
+        /* tasks that wait hold memory until what they wait for has run: that may be this one */
         come_again(budget, &ready, queue, 0);
         sbl_future_of_work(ready.first)->admission = SBL_COMES_ALONE;
     } else if (taken >= budget->limit && now - budget->stuck_since_ns > PATIENCE_NS) {

@@ -57,6 +57,7 @@ struct sbl_budget {
     _Atomic int64_t peak;
     _Alignas(64) _Atomic int64_t reserved; /* what tasks that run will take */
     _Atomic int64_t  running;              /* tasks that were let in, but for those that wait for others */
+    _Atomic int64_t  parked;               /* tasks that were let in, and wait for others */
     _Atomic int64_t  waiting;              /* for memory */
     _Atomic int64_t  leaving;              /* bytes that the spiller is writing, or has chosen */
     _Atomic int64_t  wanted;               /* by threads outside of tasks */
@@ -117,7 +118,7 @@ void sbl_budget_let_in(sbl_grant *grant, sabal_future *f);
 sabal_status sbl_grant_begin(sbl_grant *grant, sabal_future *f, sabal_error *err);
 /** It has run. */
 void sbl_grant_end(sbl_grant *grant, sabal_future *f);
-/** The task of this grant waits for others, and goes on. NULL allowed. */
+/** The task of this grant waits for others, and goes on. */
 void sbl_grant_park(sbl_grant *grant);
 void sbl_grant_unpark(sbl_grant *grant);
 /** Memory came free: those who wait for it are looked at. Cheap if there are none. */

@@ -119,32 +119,38 @@ static void take_result(sabal_future *f, const sabal_future *target)
         sbl_held_share(f, target);
 }
 
-sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err)
+/* With chain_lock held until others can see that target has somebody who waits for it: who returns f at the same time finds
+   that by its edge. 0: target has ended. */
+static int wait_for_target(sabal_future *f, sabal_future *target)
 {
-    sabal_client *client = f->client;
-    struct found  found  = {0};
-    sbl_edge     *edge   = NULL;
-    int           cycle;
+    sbl_edge *edge = sbl_edges_replace(f, target);
 
-    sbl_future_release_inputs(f);
-    pthread_mutex_lock(&client->chain_lock);
-    cycle = leads_to(&found, target, f);
-    if (cycle == NO) {
-        edge = sbl_edges_replace(f, target);
-        atomic_fetch_add_explicit(&client->n_chained, 1, memory_order_relaxed);
-    }
-    pthread_mutex_unlock(&client->chain_lock);
-    found_clear(&found); /* after: what goes with a last reference may call the user's code */
-    if (cycle == YES)
-        return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
-    if (cycle == NO_MEMORY)
-        return sbl_error_memory(err, 2 * sizeof(void *), "the search for a cycle");
+    atomic_fetch_add_explicit(&f->client->n_chained, 1, memory_order_relaxed);
     sbl_future_keep(target);    /* the memory: who cancels f from here on drops what may be the last reference */
     sbl_handle_release(target); /* but not the result: f may be seen to have ended, and nothing may be left then */
     sbl_future_keep(f);         /* for the edge, until whoever ends the target has seen it */
     atomic_store(&f->stage, SBL_CHAINED);
     sbl_chaos();
-    if (!sbl_edge_push(edge)) {
+    return sbl_edge_push(edge);
+}
+
+sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **next, sabal_error *err)
+{
+    struct found found = {0};
+    int          cycle, waits = 0;
+
+    sbl_future_release_inputs(f);
+    pthread_mutex_lock(&f->client->chain_lock);
+    cycle = leads_to(&found, target, f);
+    if (cycle == NO)
+        waits = wait_for_target(f, target);
+    pthread_mutex_unlock(&f->client->chain_lock);
+    found_clear(&found); /* after: what goes with a last reference may call the user's code */
+    if (cycle == YES)
+        return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
+    if (cycle == NO_MEMORY)
+        return sbl_error_memory(err, 2 * sizeof(void *), "the search for a cycle");
+    if (!waits) {
         if (sbl_step(f, SBL_CHAINED, SBL_ENDING)) {
             take_result(f, target);
             sbl_end(f, next);

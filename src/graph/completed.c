@@ -258,14 +258,13 @@ static sabal_status wait_in_rounds(sabal_as_completed *it, int64_t deadline_ns, 
 
 static sabal_status wait_for_one(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
 {
-    sbl_grant   *grant = sbl_task_grant();
     sabal_status st;
 
     if (it->ended.first || !it->pending.first)
         return SABAL_OK;
-    sbl_grant_park(grant);
+    sbl_task_park();
     st = wait_in_rounds(it, deadline_ns, err);
-    sbl_grant_unpark(grant);
+    sbl_task_unpark();
     return st;
 }
 

@@ -27,7 +27,7 @@ typedef struct sbl_task_spec {
     int         again;        /* 1: to run it again, which gives the same, is as good as to write its result to disk */
     const char *where;        /* the user's line, a static string; may be NULL */
     int         own_where;    /* 1: where is no static string, but lives as long as the future */
-    uint64_t    tag;          /* with own_where: what it is to who submits it */
+    void       *tag;          /* what its engine wants to find again, in sbl_rare; with own_where alone */
 } sbl_task_spec;
 
 /**

@@ -36,6 +36,8 @@ typedef struct sbl_engine {
     void (*interrupt)(sabal_future *future);
     /** A task that runs was marked as interrupted: where it runs elsewhere, that is told there. NULL: it runs here. */
     void (*tell)(sabal_future *future);
+    /** One task more waits inside of its function for others (by 1), or one less (-1). NULL: it makes no difference. */
+    void (*park)(sabal_client *client, int by);
     /** Finds code that another process has named, in a task. NULL: what is not loaded here is nowhere. */
     sabal_status (*find)(void **address, const sbl_code *code, sabal_error *err);
     /** The client begins to close: what runs elsewhere is asked to end. NULL: nothing does. */

@@ -168,8 +168,8 @@ static void put_rare(sabal_future *f, const sbl_task_spec *spec, const char *fun
     *rare       = (sbl_rare){.timeout_ns   = spec->timeout_ns,
                              .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
                              .retries      = spec->retries,
-                             .site         = {.fn = spec->fn, .function = function, .where = spec->where},
-                             .tag          = spec->tag};
+                             .tag          = spec->tag,
+                             .site         = {.fn = spec->fn, .function = function, .where = spec->where}};
     f->has_rare = 1;
 }
 

@@ -54,7 +54,7 @@ typedef struct sbl_rare {
     int64_t  output_bytes; /* what its result will take; 0: not known */
     int32_t  retries;
     sbl_site site; /* if it is no common one */
-    uint64_t tag;
+    void    *tag;  /* of the spec */
 } sbl_rare;
 
 /* What a running task was promised of its client's memory; see budget.h. */
@@ -63,7 +63,6 @@ typedef struct sbl_grant {
     int64_t            bytes;
     int64_t            away;     /* of these, for inputs that were not in memory */
     int32_t            n_pinned; /* inputs that are to stay in memory */
-    int32_t            n_parked; /* waits that it is in */
 } sbl_grant;
 
 /* How a task comes to its run that has waited for memory. */
@@ -108,6 +107,7 @@ struct sabal_future {
     uint8_t  is_held;   /* result is a record, as the value may leave memory; see held.h */
     uint8_t  small;     /* 1 + the bytes of a result that lies here */
     uint8_t  admission; /* SBL_COMES_AGAIN or ..._ALONE, after it waited for memory */
+    uint8_t  elsewhere; /* another process was told of it: that it is to be run, or that it is data */
     sbl_edge edges[];   /* at least one, then sbl_rare, the argument (aligned to 16), the name */
 };
 /* A task with one input, and one with an argument of up to 16 bytes, take three cache lines. */

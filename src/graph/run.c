@@ -10,11 +10,12 @@
 
 static void begin(struct sabal_task *task, sabal_future *f)
 {
-    task->future  = f;
-    task->value   = NULL;
-    task->chain   = NULL;
-    task->n_small = 0;
-    task->failed  = 0;
+    task->future   = f;
+    task->n_parked = 0;
+    task->value    = NULL;
+    task->chain    = NULL;
+    task->n_small  = 0;
+    task->failed   = 0;
     sbl_error_clear(&task->error);
 }
 

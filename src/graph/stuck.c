@@ -8,6 +8,7 @@
 #include "graph/stuck.h"
 
 #include "base/error.h"
+#include "graph/budget.h"
 #include "graph/local.h"
 
 #define PATIENCE      3 /* rounds in which those who wait for what is ready may come first */
@@ -16,9 +17,28 @@
 static __thread struct sabal_task *innermost;
 static __thread uint64_t           tasks_begun; /* by this thread */
 
-sbl_grant *sbl_task_grant(void)
+static void tell_engine(const struct sabal_task *task, int by)
 {
-    return innermost ? &innermost->grant : NULL;
+    sabal_client *client = task->future->client;
+
+    if (client->engine->park)
+        client->engine->park(client, by);
+}
+
+void sbl_task_park(void)
+{
+    if (!innermost || innermost->n_parked++)
+        return;
+    sbl_grant_park(&innermost->grant);
+    tell_engine(innermost, 1);
+}
+
+void sbl_task_unpark(void)
+{
+    if (!innermost || --innermost->n_parked)
+        return;
+    sbl_grant_unpark(&innermost->grant);
+    tell_engine(innermost, -1);
 }
 
 struct sabal_task *sbl_task_swap(struct sabal_task *task)
@@ -80,12 +100,21 @@ static void run_what_is_posted(sabal_future *const *futures, int64_t n)
         ;
 }
 
+/* What they need may be posted here, but nobody can tell what that is. */
+static int are_elsewhere(sabal_future *const *futures, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!futures[i]->elsewhere)
+            return 0;
+    return 1;
+}
+
 static sabal_status rescue_here(sabal_future *const *futures, int64_t n, int32_t round, int called, sabal_error *err)
 {
     if (help_one(futures, n))
         return SABAL_OK;
     if (!sbl_anybody_is_isolated()) {
-        if (called || round >= PATIENCE)
+        if (called || round >= PATIENCE || are_elsewhere(futures, n))
             run_what_is_posted(futures, n);
     } else if (round >= LONG_PATIENCE) {
         return sbl_error_set(

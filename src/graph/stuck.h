@@ -4,8 +4,10 @@
 
 #include "graph/task.h"
 
-/** What the task that this thread runs was granted; NULL: it runs none. */
-sbl_grant *sbl_task_grant(void);
+/** The task that this thread runs, if it runs one, is about to wait for others; and goes on. Frees no memory by itself, so others
+    are let in meanwhile. */
+void sbl_task_park(void);
+void sbl_task_unpark(void);
 /** Sets the task that this thread runs, NULL for none; returns the one before. */
 struct sabal_task *sbl_task_swap(struct sabal_task *task);
 /**

@@ -8,8 +8,9 @@ struct sabal_task {
     _Alignas(16) sbl_small small;
     sabal_future      *future;
     sbl_grant          grant;
-    struct sabal_task *below; /* the task that waits under this one on the same stack; NULL: none */
-    sbl_value         *value; /* handed over so far: a value, or a future, or few bytes, or nothing */
+    int32_t            n_parked; /* waits that it is in */
+    struct sabal_task *below;    /* the task that waits under this one on the same stack; NULL: none */
+    sbl_value         *value;    /* handed over so far: a value, or a future, or few bytes, or nothing */
     sabal_future      *chain;
     uint8_t            n_small; /* 1 + their number */
     int                failed;  /* sabal_task_fail() was called: the run fails, whatever it returns */

@@ -79,7 +79,8 @@ static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t
     sabal_status st = SABAL_OK;
     int          called;
 
-    for (int32_t round = 0; !st; round++) {
+    for (int32_t round = f->elsewhere ? -4 : 0; !st;
+         round++) { /* what another process runs may be sent back to this one */
         help(f, deadline_ns);
         if (sbl_future_has_ended(f))
             return SABAL_OK;
@@ -98,14 +99,13 @@ static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t
 /* SABAL_OK: it has ended, well or badly. A task that waits frees no memory by itself: others are let in meanwhile. */
 static sabal_status wait_for_end(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
-    sbl_grant   *grant = sbl_task_grant();
     sabal_status st;
 
     if (sbl_future_has_ended(f))
         return SABAL_OK;
-    sbl_grant_park(grant);
+    sbl_task_park();
     st = wait_in_rounds(f, deadline_ns, timeout_ns, err);
-    sbl_grant_unpark(grant);
+    sbl_task_unpark();
     return st;
 }
 
@@ -248,7 +248,6 @@ static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *future
 /* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
 static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_t deadline_ns, sabal_error *err)
 {
-    sbl_grant         *grant   = sbl_task_grant();
     struct gate        gate    = {0};
     struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
     sabal_status       st      = SABAL_OK;
@@ -263,9 +262,9 @@ static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_
             break;
     }
     if (i == n) {
-        sbl_grant_park(grant);
+        sbl_task_park();
         st = sleep_at_gate(&gate, futures, n, deadline_ns, err);
-        sbl_grant_unpark(grant);
+        sbl_task_unpark();
     }
     while (i-- > 0)
         sbl_watch_remove(&watches[i].watch);

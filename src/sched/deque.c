@@ -275,7 +275,7 @@ static int steal_from_thief(sbl_slot *self, struct sabal_record *record, sbl_slo
 /* The record is stolen. */
 static void wait_for(sbl_slot *self, struct sabal_record *record)
 {
-    int64_t until = 0, now;
+    int64_t ends = 0;
 
     for (;;) {
         for (int i = 0; i < SBL_SYNC_ROUNDS; i++) {
@@ -286,16 +286,13 @@ static void wait_for(sbl_slot *self, struct sabal_record *record)
                 return;
             if (thief && (i % SBL_ASK_AFTER == SBL_ASK_AFTER - 1 || sbl_offers(thief)) && !sbl_stack_is_low() &&
                 steal_from_thief(self, record, thief)) {
-                until = 0;
-                i     = -1;
+                ends = 0;
+                i    = -1;
                 continue;
             }
             sbl_pause_at(i);
         }
-        now = sbl_clock_ns();
-        if (!until)
-            until = now + SBL_SYNC_NS;
-        if (now >= until) {
+        if (sbl_spin_is_over(&ends, SBL_SYNC_NS)) {
             sleep_for(self, record);
             return;
         }

@@ -41,6 +41,16 @@ static inline void sbl_pause_at(int i)
         sbl_pause();
 }
 
+/** Whether a spin of so many nanoseconds is over. *ends is 0 before the first look at the clock, from which it counts. */
+static inline int sbl_spin_is_over(int64_t *ends, int64_t ns)
+{
+    int64_t now = sbl_clock_ns();
+
+    if (!*ends)
+        *ends = now + ns;
+    return now >= *ends;
+}
+
 /*
  * Fetches a line for writing: others lose it. For a processor that any of its kind may be, compilers make a fetch for reading of
  * __builtin_prefetch(line, 1), and the write then takes a second trip. (Where there is no such instruction its code does

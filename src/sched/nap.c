@@ -7,7 +7,7 @@
 #include "sched/futex.h"
 #include "sched/worker.h"
 
-#define NAP_NS     INT64_C(5000000) /* the first; each is twice as long as the one before */
+#define NAP_NS     INT64_C(5000000) /* of round 0; each is twice as long as the one before */
 #define LONGEST_NS INT64_C(1000000000)
 #define ROOM       ((size_t)16 << 10) /* for some levels of waits, or calling for help would cost more than it gives */
 
@@ -15,6 +15,8 @@ int64_t sbl_pool_nap_ns(int32_t round)
 {
     if (!sbl_me.worker)
         return -1;
+    if (round < 0)
+        return NAP_NS >> -round;
     return round < 8 ? NAP_NS << round : LONGEST_NS;
 }
 

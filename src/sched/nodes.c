@@ -210,23 +210,20 @@ static int help_others(sbl_slot *self, struct sabal_record *head, sbl_nodes *nod
 
 static void wait_for_others(sbl_slot *self, struct sabal_record *head, sbl_nodes *nodes)
 {
-    int64_t until = 0, now;
+    int64_t ends = 0;
 
     for (;;) {
         for (int i = 0; i < SBL_SYNC_ROUNDS; i++) {
             if (sbl_event_is_set(&nodes->over))
                 return;
             if (i % 8 == 0 && help_others(self, head, nodes, i % SBL_ASK_AFTER == 0)) {
-                until = 0;
-                i     = -1;
+                ends = 0;
+                i    = -1;
                 continue;
             }
             sbl_pause_at(i);
         }
-        now = sbl_clock_ns();
-        if (!until)
-            until = now + SBL_SYNC_NS;
-        if (now >= until) {
+        if (sbl_spin_is_over(&ends, SBL_SYNC_NS)) {
             sbl_event_wait(&nodes->over, -1);
             return;
         }

@@ -78,7 +78,8 @@ int sbl_event_wait(sbl_event *event, int64_t timeout_ns);
  * instead of sleeping, and when it is stuck runs something on top of its wait; if its stack has no room for that, it calls
  * another that naps and has.
  */
-/** How long a nap of the calling thread may be, the round-th (from 0) of one wait; negative: no pool thread, no limit. */
+/** How long a nap of the calling thread may be, the round-th (from 0, or a few before) of one wait; negative: no pool thread, no
+    limit. */
 int64_t sbl_pool_nap_ns(int32_t round);
 /** Around a nap. `at`, where it sleeps with sbl_event_wait(), which returns when it is called; NULL: elsewhere, and it
     finds that it was called when its nap is over. 1: it was. */

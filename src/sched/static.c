@@ -70,15 +70,12 @@ static void run_mail(sbl_mail *mail, sbl_slot *self)
 
 static void wait_for_others(struct blocks *b)
 {
-    int64_t until = 0, now;
+    int64_t ends = 0;
 
     while (!sbl_event_is_set(&b->done)) {
         for (int i = 0; i < 64; i++)
             sbl_pause();
-        now = sbl_clock_ns();
-        if (!until)
-            until = now + SPIN_NS;
-        if (now >= until) {
+        if (sbl_spin_is_over(&ends, SPIN_NS)) {
             sbl_event_wait(&b->done, -1);
             return;
         }

@@ -131,7 +131,7 @@ static void count_as_searching(sbl_slot *self, int round)
 /* Looks for work for a bounded time; 0 if there was none. */
 static int search(sbl_slot *self)
 {
-    int64_t until = 0, now;
+    int64_t ends = 0;
 
     for (int round = 0;; round++) {
         count_as_searching(self, round);
@@ -141,10 +141,7 @@ static int search(sbl_slot *self)
             continue;
         if (atomic_load_explicit(&self->pool->quit, memory_order_relaxed) || too_many(self->pool))
             return 0;
-        now = sbl_clock_ns();
-        if (!until)
-            until = now + SBL_SEARCH_NS;
-        if (now >= until)
+        if (sbl_spin_is_over(&ends, SBL_SEARCH_NS))
             return 0;
     }
 }

@@ -90,6 +90,7 @@ static sabal_client *open_cluster(int32_t workers)
     sabal_client *client;
 
     cluster_open(&cluster, workers);
+    err    = (sabal_error)SABAL_ERROR_INIT;
     client = sabal_open(cluster.file, &err, .threads = 1);
     cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
     return client;

@@ -16,12 +16,12 @@ MISTAKES = {
     # --- attempts and reports
     'attempt_is_not_raised': (
         'life.c', '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n    f->t->attempt++;\n',
-        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [8]),
+        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [130]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
-        't->state == SBL_T_SENT && t->worker == y->slot ?', []),
+        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [174]),
     'value_of_another_attempt_counts': (
-        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [1087]),
+        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [1272]),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',
@@ -35,9 +35,9 @@ MISTAKES = {
 }''', '}', [5]),
     'need_is_not_told': (
         'records.c', '''        if (!sbl_task_at(s, input)->users++ && sbl_task_at(s, input)->state == SBL_T_RELEASED)
-            sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [10]),
+            sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [39]),
     'failed_target_is_not_seen': (
-        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', []),
+        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', [962]),
     'failed_input_is_not_seen': (
         'life.c', '        if (sbl_task_at(s, edge->input)->state == SBL_T_FAILED)', '        if (0)', [11]),
     'look_is_forgotten': (
@@ -60,16 +60,16 @@ MISTAKES = {
         '    --f->t->missing;', [1]),
     'promised_memory_is_kept': (
         'fill.c', '    w->promised -= sbl_size_of(s, t);\n', '', [2]),
-    'tries_are_not_counted': ('life.c', '        f->t->tries++;\n', '', [39]),
+    'tries_are_not_counted': ('life.c', '        f->t->tries++;\n', '', [77]),
     'kills_are_not_counted': (
-        'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [200]),
+        'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [75]),
     'planned_leave_is_charged': (
         'peers.c', '(loss && loss->planned) || (!ran', '(!ran', [210]),
     # --- copies
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),
     'lack_of_its_own_is_not_heard': (
-        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [113]),
+        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [35]),
     'dropped_copy_is_counted': (
         'copies.c', '        say_drop(s, sbl_copy_first(s, t), task);\n        end_copy(s, t->copies);\n',
         '        say_drop(s, sbl_copy_first(s, t), task);\n        t->copies = copy_at(s, t->copies)->next;\n', [4]),
@@ -88,15 +88,15 @@ MISTAKES = {
     'hungry_worker_is_forgotten': (
         'fill.c', '        sbl_hungry_add(s, worker);\n', '        ;\n', [51]),
     'full_worker_waits_for_what_it_may_not_have': (
-        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [1254]),
+        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [273]),
     'given_back_goes_round': (
-        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', []),
+        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [35]),
     'spare_threads_are_not_filled': (
         'hear_worker.c', ''': 1 << 20;
     sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [446]),
     'queue_of_a_silent_worker_waits': (
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
-        '    sbl_worker_rests(s, slot);\n}', [1137]),
+        '    sbl_worker_rests(s, slot);\n}', [39]),
     'queue_of_a_lost_worker_is_forgotten': (
         'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [5]),
     'heard_again_gets_no_work': (
@@ -108,21 +108,27 @@ MISTAKES = {
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [5]),
     # --- the executor
-    'stopped_task_is_reported': (
-        'executor_ends.c', '    if (item->state == SBL_I_STOPPED) {\n        x->calls.forget(x->calls.arg, value);\n'
-        '        sbl_item_end(x, item);\n        return;\n    }\n', '', []),
+    'stop_ends_what_runs': (
+        'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
+        '        sbl_item_end(x, item);', [3]),
+    'what_goes_round_counts_as_new': (
+        'fill.c', '        if (!t->missing)\n            sbl_peer_at(s, worker)->has_given = 0;', '        sbl_peer_at(s, worker)->has_given = 0;', [48]),
+    'unreadable_value_is_found_again': (
+        'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
+    'innocents_are_charged': (
+        'peers.c', '|| other || t->missing', '|| t->missing', [760]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [1]),
     'copy_is_not_told': (
         'executor_ends.c', '    if (!item->is_dropped)\n        sbl_executor_say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);\n',
         '', [4]),
     'lack_is_not_told': (
-        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [10]),
+        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [15]),
     'what_comes_for_nobody_is_kept': (
-        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [10]),
+        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [35]),
     'stop_leaves_what_waits': (
-        'executor.c', '    } else if (take_back(x, item)) {\n        sbl_item_end(x, item);\n',
-        '    } else if (take_back(x, item)) {\n        ;\n', [1]),
+        'executor.c', '    } else if (sbl_item_take_back(x, item)) {\n        sbl_item_end(x, item);\n',
+        '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [1]),
 }
 
 

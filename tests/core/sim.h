@@ -90,6 +90,7 @@ typedef struct node {
     uint32_t program;
     uint32_t last_use; /* node; 0: none */
     uint32_t statuses; /* bits: those with which it may fail; 0: it does not */
+    uint32_t n_given;  /* how often it was given back since it ran last */
     int64_t  duration;
     uint64_t size, hash;
 } node;
@@ -117,6 +118,7 @@ typedef struct future {
 
 typedef struct clientele {
     sbl_submitter submitter;
+    sbl_outbox    out; /* a client's; a worker says it with what its executor says */
     future       *futures;
     uint32_t      n, room;
     uint32_t      specs[SPECS];
@@ -266,11 +268,15 @@ int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
 void sim_meet(proc *p, uint32_t peer);
-enum { SLOTS = 65536, MANY_SPECS = 256 };
+enum { SLOTS = 4096, OCCUPANTS = 8, MANY_SPECS = 256 };
 
 /* sim_scheduler.c */
 void sim_scheduler_begin(sim *w);
 void sim_hear_scheduler(sim *w, event *e);
+/** sim_views.c: what the scheduler thinks that workers have, they have, unless something is under way between them. */
+void sim_check_views(sim *w);
+/** sim_net.c: whether letters are under way between the scheduler and that process. */
+int sim_is_talking(const sim *w, int number);
 /** Its link to the scheduler is gone: the scheduler is told. */
 void sim_tell_lost(sim *w, int number, int64_t delay, int planned);
 void sim_check(sim *w);

@@ -69,7 +69,7 @@ int sim_client(sim *w, uint32_t which)
     p->kind    = A_CLIENT;
     p->program = which;
     p->drift   = 1;
-    p->met     = calloc((size_t)2 * SLOTS, sizeof *p->met);
+    p->met     = calloc((size_t)OCCUPANTS * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);

@@ -167,6 +167,7 @@ static void on_forget(void *arg, uint64_t serial)
 void sim_clientele_begin(sim *w, proc *p)
 {
     memset(&p->own, 0, sizeof p->own);
+    p->own.submitter.out   = p->kind == A_WORKER ? sbl_executor_outbox(p->executor) : &p->own.out;
     p->own.submitter.calls = (sbl_submitter_calls){
         .done = on_done, .failed = on_failed, .at = on_at, .push = on_push, .forget = on_forget, .arg = p};
     for (uint32_t i = 0; i < SPECS; i++)
@@ -179,7 +180,7 @@ void sim_clientele_end(sim *w, proc *p)
         if (p->own.futures[i].kept)
             sim_forget(w, p, p->own.futures[i].kept);
     free(p->own.futures);
-    sbl_words_clear(&p->own.submitter.out.words);
+    sbl_words_clear(&p->own.out.words);
     p->own.futures = NULL;
     p->own.n = p->own.n_kept = 0;
 }

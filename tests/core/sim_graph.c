@@ -38,6 +38,8 @@ static uint64_t size_of(sim *w)
 {
     if (!sim_has(w, F_LARGE) || sim_chance(w, FROM_GRAPH, 0.5))
         return 8 + sim_below(w, FROM_GRAPH, sim_chance(w, FROM_GRAPH, 0.7) ? 1 : 249);
+    if (sim_has(w, F_SIZES) && sim_chance(w, FROM_GRAPH, 0.1)) /* it takes as long as many tasks to move */
+        return 257 + (uint64_t)sim_about(w, FROM_GRAPH, 1e8);
     return 257 + (uint64_t)sim_about(w, FROM_GRAPH, sim_chance(w, FROM_GRAPH, 0.1) ? 3e6 : 2e4);
 }
 

@@ -16,14 +16,19 @@ int sim_proc_of(const sim *w, uint32_t peer)
 
 int sim_has_met(const proc *p, uint32_t peer)
 {
-    return p->met[peer % SLOTS] == peer || p->met[SLOTS + peer % SLOTS] == peer;
+    int has = 0;
+
+    for (int i = 0; i < OCCUPANTS; i++)
+        has |= p->met[i * SLOTS + peer % SLOTS] == peer;
+    return has;
 }
 
 /* Who had that slot before may still be told of in letters that are under way. */
 void sim_meet(proc *p, uint32_t peer)
 {
-    p->met[SLOTS + peer % SLOTS] = p->met[peer % SLOTS];
-    p->met[peer % SLOTS]         = peer;
+    for (int i = OCCUPANTS; --i > 0;)
+        p->met[i * SLOTS + peer % SLOTS] = p->met[(i - 1) * SLOTS + peer % SLOTS];
+    p->met[peer % SLOTS] = peer;
 }
 
 static channel *channel_of(sim *w, int from, int to)
@@ -102,6 +107,17 @@ static void arrive(sim *w, event *e)
         sim_client_hear(w, e);
 }
 
+int sim_is_talking(const sim *w, int number)
+{
+    for (uint32_t i = 0; i < w->n_events; i++) {
+        const event *e = &w->heap[i];
+
+        if (e->act == arrive && ((e->proc == number && !e->from) || (!e->proc && e->from == number)))
+            return 1;
+    }
+    return 0;
+}
+
 static void send_piece(sim *w, int from, int to, const char *bytes, size_t size)
 {
     event *e;
@@ -157,26 +173,15 @@ void sim_send_letters(sim *w, int from, int to, const char *bytes, size_t size)
 
 void sim_flush(sim *w, proc *p)
 {
-    sbl_outbox *own = &p->own.submitter.out;
-    sbl_outbox *box = p->kind == A_WORKER && p->is_alive ? sbl_executor_outbox(p->executor) : NULL;
+    sbl_outbox *box = p->own.submitter.out;
+    sbl_words   said;
 
-    /* What it said as a client first: tasks come before it returns them. */
-    for (int i = 0; i < 2 && p->is_alive; i++) {
-        sbl_outbox *b = i ? box : own;
-
-        if (!b || !b->words.size)
-            continue;
-        sbl_outbox_close(b);
-        if (p->is_linked) {
-            char  *copy = malloc(b->words.size);
-            size_t size = b->words.size;
-
-            memcpy(copy, b->words.bytes, size);
-            sbl_outbox_empty(b);
-            sim_send_letters(w, sim_number(w, p), 0, copy, size);
-            free(copy);
-        } else {
-            sbl_outbox_empty(b);
-        }
-    }
+    if (!p->is_alive || !box->words.size)
+        return;
+    sbl_outbox_close(box);
+    said       = box->words;
+    box->words = (sbl_words){0};
+    if (p->is_linked)
+        sim_send_letters(w, sim_number(w, p), 0, said.bytes, said.size);
+    sbl_words_clear(&said);
 }

@@ -1,6 +1,8 @@
 /* A worker: what the executor asks for, on threads that take simulated time. */
 #include "core/sim.h"
 
+enum { MOST_GIVEN = 24 };
+
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 
 static run *run_of(proc *p, const sbl_item *item)
@@ -162,23 +164,56 @@ void sim_child_ended(sim *w, proc *p, run *r, const future *f)
         sim_child_gathered(w, p, r);
 }
 
-static void chain(sim *w, proc *p, run *r)
+/* It returns the last of what it submitted, which may have ended by then. */
+static void return_child(sim *w, proc *p, run *r)
 {
     const program *c    = &w->programs[w->nodes[r->node].child];
     sbl_item      *item = r->item;
-    run            copy;
+    const run      copy = *r;
+
+    end_run(p, r);
+    sbl_executor_chained(p->executor, item, copy.first + c->n_nodes);
+    sim_flush(w, p); /* and is released after */
+    if (p->is_alive)
+        release_children(w, p, &copy, 0);
+}
+
+static void return_later(sim *w, event *e)
+{
+    proc *p = &w->procs[e->proc];
+    run  *r = p->runs;
+
+    while (r && r->id != e->a)
+        r = r->next;
+    if (!r)
+        return;
+    if (r->is_stopped) {
+        release_children(w, p, r, 1);
+        fail(w, p, r, SABAL_ECANCELED);
+    } else {
+        return_child(w, p, r);
+    }
+    if (p->is_alive)
+        sim_start_runs(w, p);
+    sim_flush(w, p);
+}
+
+static void chain(sim *w, proc *p, run *r)
+{
+    event *e;
 
     check_inputs(w, p, r, "ends");
     submit_children(w, p, r);
     sim_flush(w, p); /* what it returns has been submitted before */
     if (!p->is_alive)
         return;
-    copy = *r;
-    end_run(p, r);
-    sbl_executor_chained(p->executor, item, copy.first + c->n_nodes);
-    sim_flush(w, p); /* and is released after */
-    if (p->is_alive)
-        release_children(w, p, &copy, 0);
+    if (!sim_chance(w, FROM_TASKS, 0.3)) {
+        return_child(w, p, r);
+        return;
+    }
+    e    = sim_at(w, w->now + sim_about(w, FROM_TASKS, 4 * (w->plan.duration + w->plan.delay)), sim_number(w, p),
+                  return_later);
+    e->a = r->id;
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
@@ -276,8 +311,9 @@ void sim_start_runs(sim *w, proc *p)
         r->state = RUNNING;
         p->busy++;
         w->n_runs++;
-        e    = sim_at(w, w->now + late + d->duration, sim_number(w, p), after_time);
-        e->a = r->id;
+        w->nodes[r->node].n_given = 0;
+        e                         = sim_at(w, w->now + late + d->duration, sim_number(w, p), after_time);
+        e->a                      = r->id;
     }
 }
 
@@ -342,6 +378,8 @@ static int on_take_back(void *arg, sbl_item *item)
 
     if (!r || r->state != QUEUED)
         return 0;
+    if (++p->world->nodes[r->node].n_given > MOST_GIVEN)
+        sim_say_wrong(p->world, "node %u is given back, and sent again, for ever", r->node);
     end_run(p, r);
     return 1;
 }
@@ -423,7 +461,7 @@ int sim_worker(sim *w, uint32_t threads)
     p->drift    = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
     p->limit    = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
     p->executor = sbl_executor_create(&calls);
-    p->met      = calloc((size_t)2 * SLOTS, sizeof *p->met);
+    p->met      = calloc((size_t)OCCUPANTS * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);

@@ -285,6 +285,25 @@ Test(executor, input_that_cant_be_read)
     end();
 }
 
+/* Others that have it go back too, and who comes later gets it from elsewhere, not what can't be read here. */
+Test(executor, input_that_cant_be_read_is_nobodys)
+{
+    begin();
+    order(1, 0);
+    finish(0, 0);
+    order(2, 1, SBL_MADE_THERE, 0);
+    order(3, 1, SBL_MADE_THERE, 0);
+    said();
+    asked.may_take_back = 1;
+    sbl_executor_unreadable(x, asked.runs[1], 0);
+    look_over();
+    cr_assert_str_eq(said(), "51:2 51:3");
+    cr_assert_eq(sbl_executor_count(x), 0);
+    order(4, 1, 42, 0);
+    cr_assert_eq(asked.n_fetches, 1);
+    end();
+}
+
 Test(executor, stop_in_each_state)
 {
     begin();

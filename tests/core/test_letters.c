@@ -40,19 +40,20 @@ Test(letters, reader_gives_nothing_behind_the_end)
 
 Test(letters, ranges_that_follow_are_one)
 {
-    sbl_submitter s = {0};
+    sbl_outbox    out = {0};
+    sbl_submitter s   = {.out = &out};
     sbl_reader    frame, r;
 
     for (uint64_t i = 1; i <= 100; i++)
         sbl_submit_release(&s, i, 1);
     sbl_submit_release(&s, 200, 1);
-    sbl_outbox_close(&s.out);
-    cr_assert_eq(s.out.words.size, 8 + 32);
-    frame = (sbl_reader){.at = s.out.words.bytes, .end = s.out.words.bytes + s.out.words.size};
+    sbl_outbox_close(&out);
+    cr_assert_eq(out.words.size, 8 + 32);
+    frame = (sbl_reader){.at = out.words.bytes, .end = out.words.bytes + out.words.size};
     cr_assert_eq(sbl_letter_next(&r, &frame), SBL_LETTER_RELEASE);
     cr_assert_eq(sbl_hear_u64(&r), 1);
     cr_assert_eq(sbl_hear_u64(&r), 100);
-    sbl_words_clear(&s.out.words);
+    sbl_words_clear(&out.words);
 }
 
 /* --- wrong letters ------------------------------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* The split deque: its owner spawns and syncs, others steal from it. */
+#include "explore/nodes.h"
 #include "explore/pools.h"
 #include "explore/scenarios.h"
-#include "sched/nodes.h"
 
 /* A thief that looks a few times. */
 struct thief {
@@ -198,39 +198,23 @@ void deque_leapfrog_and_thief(void)
 
 /* --- the root of a graph waits ----------------------------------------------------------------------------------- */
 
-static sabal_status mark_node(void *arg)
-{
-    mark((int)(intptr_t)arg);
-    return SABAL_OK;
-}
-
-/* In a slot that is lent: number 1. Two roots, and a node after the second, which becomes ready with who has that. Not on
-   the stack of who runs it: a thief that comes too late shall find it. */
+/* In a slot that is lent: number 1. Two roots, and a node after the second, which becomes ready with who has that. */
 static void run_graph(void *argument)
 {
-    struct graph {
-        sbl_nodes nodes;
-        sbl_node  node[4];
-        uint32_t  after[1], roots[2];
-    } *g = explore_alloc(64, sizeof *g);
-    int64_t failed;
+    const sbl_node node[4]  = {{.fn = mark_node},
+                               {.fn = mark_node, .arg = (void *)1},
+                               {.fn = mark_node, .arg = (void *)2, .first_after = 1, .n_before = 1},
+                               {.first_after = 1}};
+    const uint32_t after[1] = {2};
 
-    *g = (struct graph){.nodes = {.node = g->node, .after = g->after, .roots = g->roots, .n = 3, .n_roots = 2},
-                        .node  = {{.fn = mark_node},
-                                  {.fn = mark_node, .arg = (void *)1},
-                                  {.fn = mark_node, .arg = (void *)3, .first_after = 1, .n_before = 1},
-                                  {.first_after = 1}},
-                        .after = {2},
-                        .roots = {0, 1}};
-    EXPECT(sbl_nodes_run(&g->nodes, pool, &failed) == SABAL_OK);
-    EXPECT(ran[0] && ran[1] && ran[3]);
+    run_nodes(node, 3, after, 1, 2);
 }
 
 SABAL_JOB(int, stranger_to_graph)
 {
     if (sabal_place_ == &slot_at(1)->place)
         explore_fail("who waits for a graph runs a stranger's job");
-    mark(2);
+    mark(3);
     return 0;
 }
 

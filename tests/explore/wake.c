@@ -1,9 +1,7 @@
 /* Sleeping and waking: real threads of a pool, and others that post, come as guests, wait for events, end the pool. */
+#include "explore/nodes.h"
 #include "explore/pools.h"
 #include "explore/scenarios.h"
-#include "sched/nodes.h"
-
-#include <string.h>
 
 #include <sabal/loop.h>
 
@@ -442,32 +440,6 @@ void lazy_loop(void)
 
 /* --- graphs ------------------------------------------------------------------------------------------------------ */
 
-static sabal_status mark_node(void *arg)
-{
-    mark((int)(intptr_t)arg);
-    return SABAL_OK;
-}
-
-/* Not on the stack of who runs it: a thief that comes too late shall find it. When it returns, all nodes have run. */
-static void run_graph(const sbl_node *node, int n, const uint32_t *after, int n_after, int n_roots)
-{
-    struct graph {
-        sbl_nodes nodes;
-        sbl_node  node[5];
-        uint32_t  after[2], roots[2];
-    } *g = explore_alloc(64, sizeof *g);
-    int64_t failed;
-
-    memcpy(g->node, node, (size_t)(n + 1) * sizeof *node);
-    memcpy(g->after, after, (size_t)n_after * sizeof *after);
-    g->roots[1] = 1;
-    g->nodes    = (sbl_nodes){
-           .node = g->node, .after = g->after, .roots = g->roots, .n = (uint32_t)n, .n_roots = (uint32_t)n_roots};
-    EXPECT(sbl_nodes_run(&g->nodes, pool, &failed) == SABAL_OK);
-    for (int i = 0; i < n; i++)
-        EXPECT(ran[i] == 1);
-}
-
 /* Node 0, then the two others: one of them for the thread, behind whose end the guest must not stay asleep. */
 static void run_three(void *argument)
 {
@@ -477,7 +449,7 @@ static void run_three(void *argument)
                                {.first_after = 2}};
     const uint32_t after[2] = {1, 2};
 
-    run_graph(node, 3, after, 2, 1);
+    run_nodes(node, 3, after, 2, 1);
 }
 
 void graph_of_three(void)
@@ -496,7 +468,7 @@ static void run_two_chains(void *argument)
                                {.first_after = 2}};
     const uint32_t after[2] = {2, 3};
 
-    run_graph(node, 4, after, 2, 2);
+    run_nodes(node, 4, after, 2, 2);
 }
 
 void graph_of_two_chains(void)

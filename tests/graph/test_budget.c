@@ -450,7 +450,7 @@ static sabal_status task_nested(sabal_task *t)
     if (!depth)
         return SABAL_OK;
     f = sabal_submit(sabal_task_client(t), task_nested, &less, sizeof less, .output_bytes = (size_t)CHUNK);
-    return sabal_future_wait(f, &own);
+    return sabal_future_wait(f, &own) ? sabal_task_fail(t, own.status, "%s", own.message) : SABAL_OK;
 }
 
 Test(budget, tasks_that_wait_for_tasks_are_let_in_beyond_the_limit, .timeout = 60)

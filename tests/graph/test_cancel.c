@@ -36,13 +36,21 @@ Test(cancel, a_running_task_sees_it_and_what_depends_on_it_fails)
     }
 }
 
+static sabal_status task_large(sabal_task *t)
+{
+    return sabal_task_return_room(t, 100000) ? SABAL_OK : SABAL_ENOMEM;
+}
+
 Test(cancel, what_has_not_started_never_does)
 {
     for_each_engine(client, 1)
     {
         marks         m = marks_make(), n = marks_make();
-        sabal_future *held = sabal_submit(client, task_hold, &m, sizeof m), *queued, *waiting;
+        sabal_future *large = sabal_submit(client, task_large, NULL, 0), *held, *queued, *waiting;
+        const void   *bytes;
 
+        cr_expect_eq(sabal_future_wait(large, NULL), SABAL_OK);
+        held = sabal_submit(client, task_hold, &m, sizeof m);
         marks_wait(&m, 1);
         n.value = 'x';
         queued  = sabal_submit(client, task_mark, &n, sizeof n);
@@ -51,6 +59,8 @@ Test(cancel, what_has_not_started_never_does)
         sabal_future_cancel(waiting);
         cr_expect_eq(sabal_future_state_get(queued), SABAL_CANCELLED);
         cr_expect_eq(sabal_future_state_get(waiting), SABAL_CANCELLED);
+        cr_expect_eq(sabal_future_borrow(&bytes, NULL, large, NULL),
+                     SABAL_OK); /* of a worker, which has heard by then */
         marks_add(&m, 'g');
         cr_expect_eq(sabal_future_wait(held, NULL), SABAL_OK);
         sabal_future_wait(submit_double(client, 1), NULL);

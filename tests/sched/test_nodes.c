@@ -156,8 +156,19 @@ Test(nodes, that_branch_as_deep_as_can_be_take_no_deep_stack)
     sabal_graph_destroy(g);
 }
 
-/* A stencil: each node after three of the step before. */
 enum { STEPS = 3000, WIDE = 8, LAST = 1000 };
+
+/* Of a stencil: each node after three of the step before. */
+static void add_step(sabal_graph *g, int64_t t, sabal_node_fn *fn, void *arg)
+{
+    for (int64_t i = 0; i < WIDE; i++) {
+        sabal_graph_add(g, fn, arg);
+        for (int64_t k = i - 1; t && k <= i + 1; k++)
+            if (k >= 0 && k < WIDE)
+                sabal_graph_edge(g, (t - 1) * WIDE + k, t * WIDE + i);
+    }
+}
+
 static _Atomic pthread_t first_of_last;
 static atomic_int        n_last, seen_another;
 
@@ -181,12 +192,7 @@ Test(nodes, of_a_long_graph_are_given_away_to_its_end)
     sabal_graph *g = sabal_graph_create(client);
 
     for (int64_t t = 0; t < STEPS; t++)
-        for (int64_t i = 0; i < WIDE; i++) {
-            sabal_graph_add(g, note_thread, t >= STEPS - LAST ? client : NULL);
-            for (int64_t k = i - 1; t && k <= i + 1; k++)
-                if (k >= 0 && k < WIDE)
-                    sabal_graph_edge(g, (t - 1) * WIDE + k, t * WIDE + i);
-        }
+        add_step(g, t, note_thread, t >= STEPS - LAST ? client : NULL);
     cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
     cr_expect_eq(atomic_load(&n_last), LAST * WIDE);
     cr_expect(atomic_load(&seen_another));
@@ -227,12 +233,7 @@ Test(nodes, of_a_long_graph_bury_no_thread_and_take_no_deep_stack)
     int          n = 0;
 
     for (int64_t t = 0; t < LONG; t++)
-        for (int64_t i = 0; i < WIDE; i++) {
-            sabal_graph_add(g, note_stack, NULL);
-            for (int64_t k = i - 1; t && k <= i + 1; k++)
-                if (k >= 0 && k < WIDE)
-                    sabal_graph_edge(g, (t - 1) * WIDE + k, t * WIDE + i);
-        }
+        add_step(g, t, note_stack, NULL);
     for (int run = 0; run < 3; run++)
         cr_assert_eq(sabal_graph_run(g, &err), SABAL_OK);
     for (; n < MOST_THREADS && seen[n].thread; n++)

@@ -117,12 +117,6 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
 
 /* --- other letters ------------------------------------------------------------------------------------------------ */
 
-/* 1: it had not begun. */
-static int take_back(sbl_executor *x, sbl_item *item)
-{
-    return item->state == SBL_I_WAITING || (item->state == SBL_I_READY && x->calls.take_back(x->calls.arg, item));
-}
-
 static void hear_stop(sbl_executor *x, sbl_reader *r)
 {
     const uint32_t task = sbl_hear_u32(r);
@@ -134,7 +128,7 @@ static void hear_stop(sbl_executor *x, sbl_reader *r)
         SBL_I_HERE) { /* it ended meanwhile: the scheduler will take no notice of that, and needs no value */
         item->is_dropped = 1;
         sbl_item_look(x, item);
-    } else if (take_back(x, item)) {
+    } else if (sbl_item_take_back(x, item)) {
         sbl_item_end(x, item);
     } else {
         sbl_item_is_kept(x, item);
@@ -192,7 +186,7 @@ static uint32_t give(sbl_executor *x, uint32_t n, int with_users)
 {
     for (sbl_item *item = x->newest, *older; item && n; item = older) {
         older = item->older;
-        if ((item->users && !with_users) || waits_for_own(item) || !take_back(x, item))
+        if ((item->users && !with_users) || waits_for_own(item) || !sbl_item_take_back(x, item))
             continue;
         sbl_executor_say_name(x, SBL_LETTER_GAVE, item->task, item->attempt);
         sbl_item_end(x, item);

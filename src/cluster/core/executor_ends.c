@@ -94,11 +94,22 @@ void sbl_executor_lacking(sbl_executor *x, sbl_item *item)
     sbl_item_end(x, item);
 }
 
+/* All that have it as an input, and have not begun, go back: each would find the same. */
 void sbl_executor_unreadable(sbl_executor *x, sbl_item *item, uint32_t input)
 {
-    sbl_item_is_kept(x, item);
-    if (item->state != SBL_I_STOPPED)
-        sbl_executor_say_lack(x, item, item->inputs[input].item, SBL_MADE_THERE);
+    sbl_item *in = item->inputs[input].item;
+
+    sbl_item_disown(x, in);
+    sbl_executor_say_lack(x, item->state == SBL_I_STOPPED ? NULL : item, in, SBL_MADE_THERE);
+    for (sbl_input *use = in->users, *next; use; use = next) {
+        next = use->next;
+        while (next && next->of == use->of) /* it may have it twice */
+            next = next->next;
+        if (use->of == item || !sbl_item_take_back(x, use->of))
+            continue;
+        sbl_executor_say_lack(x, use->of, in, SBL_MADE_THERE);
+        sbl_item_end(x, use->of);
+    }
     sbl_item_end(x, item);
 }
 

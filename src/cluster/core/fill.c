@@ -26,11 +26,13 @@ static int32_t missing_from(const sbl_scheduler *s, const sbl_stask *t, uint32_t
     return n;
 }
 
-/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round. */
+/* Who gave it may be asked again if somebody who had nothing to do gets it; else the same would go round and round, with what is sent
+   ahead of it. */
 static void note_giver(sbl_scheduler *s, sbl_stask *t, uint32_t worker)
 {
     if (!(t->flags & SBL_WAS_GIVEN)) {
-        sbl_peer_at(s, worker)->has_given = 0; /* it has something new */
+        if (!t->missing)
+            sbl_peer_at(s, worker)->has_given = 0; /* it has something new */
         return;
     }
     t->flags &= (uint8_t)~SBL_WAS_GIVEN;
@@ -72,6 +74,12 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
     sbl_may_fill(s, t->worker);
 }
 
+/* Tasks of others than that client: if chains of its went on by themselves, those would not get their turn. */
+static int others_wait(const sbl_scheduler *s, uint32_t client)
+{
+    return s->roots && (s->roots != client || sbl_peer_at(s, client)->next_roots != client);
+}
+
 /* Those that wait for one of its tasks, and for nothing that it does not make; some of them, as others want to help with many.
    0: there is no room for more. */
 static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
@@ -84,7 +92,8 @@ static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
         const uint32_t   owner = sbl_edge_at(s, e)->owner;
         const sbl_stask *d     = sbl_task_at(s, owner);
 
-        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || missing_from(s, d, worker) <= 0)
+        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || others_wait(s, d->client) ||
+            missing_from(s, d, worker) <= 0)
             continue;
         if (w->n_ahead >= (uint32_t)w->threads && !sbl_fits(w, w->n_ahead, sbl_cost_of(s, d)))
             return 0;
@@ -123,20 +132,49 @@ static void send_ahead(sbl_scheduler *s, uint32_t worker)
    it may: it would never have room otherwise. */
 static int has_memory_for(const sbl_peer *w, uint64_t size)
 {
-    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || w->managed + w->promised + size <= w->limit / 5 * 4;
+    const uint64_t most = w->limit / 5 * 4, has = w->managed + w->promised;
+
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || (has <= most && size <= most - has);
 }
 
-/* The next task for a worker from its own queue or that of the client whose turn it is; 0: there is none. */
-static uint32_t next_for(sbl_scheduler *s, const sbl_peer *w, int *is_root)
+/* The next task of the client whose turn it is; if that worker has no memory for it, of one of those whose turn is next. */
+static uint32_t next_root(const sbl_scheduler *s, const sbl_peer *w, int32_t *priority)
 {
-    int32_t  own_priority, root_priority;
-    uint32_t own = sbl_squeue_first(&w->ready, &own_priority), root = 0;
+    uint32_t client = s->roots;
 
-    if (s->roots)
-        root = sbl_squeue_first(&sbl_peer_at(s, s->roots)->roots, &root_priority);
-    *is_root =
-        root && (!own || root_priority > own_priority) && has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root)));
+    for (int i = 0; client && i < TRIED; i++) {
+        const uint32_t root = sbl_squeue_first(&sbl_peer_at(s, client)->roots, priority);
+
+        if (has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root))))
+            return root;
+        client = sbl_peer_at(s, client)->next_roots;
+    }
+    return 0;
+}
+
+/* The next task for a worker, from its own queue or a client's; 0: there is none. Of one client's tasks the more urgent goes first,
+   and what ends something before what begins it; of two clients' the one that did not have the last turn. */
+static uint32_t next_for(const sbl_scheduler *s, const sbl_peer *w, int *is_root)
+{
+    int32_t        own_priority, root_priority;
+    const uint32_t own = sbl_squeue_first(&w->ready, &own_priority), root = next_root(s, w, &root_priority);
+    const int      both = own && root;
+
+    if (both && sbl_task_at(s, own)->client != sbl_task_at(s, root)->client)
+        *is_root = w->had_own;
+    else
+        *is_root = root && (!own || root_priority > own_priority);
     return *is_root ? root : own;
+}
+
+/* Whose turn it was when that task was taken. */
+static void note_turn(sbl_scheduler *s, sbl_peer *w, uint32_t task, int is_root)
+{
+    const uint32_t client = sbl_task_at(s, task)->client;
+
+    w->had_own = !is_root;
+    if (is_root || client == s->roots)
+        s->roots = sbl_peer_at(s, is_root ? client : s->roots)->next_roots;
 }
 
 /* The next of those who have too much; those who do not any more leave the list. 0: there is none. */
@@ -207,8 +245,7 @@ static void fill(sbl_scheduler *s, uint32_t worker)
             break;
         if (is_root && sbl_is_busy(w) && !share--)
             break;
-        if (is_root)
-            s->roots = sbl_peer_at(s, s->roots)->next_roots;
+        note_turn(s, w, task, is_root);
         send(s, task, worker);
     }
     send_ahead(s, worker);

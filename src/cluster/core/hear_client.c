@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 enum { MOST_SPECS = 1 << 20 };
+#define MOST_BYTES ((uint64_t)1 << 48) /* of a result, as is said beforehand: sums of such do not wrap */
 
 static int reach_spec(sbl_peer *c, uint32_t number)
 {
@@ -60,6 +61,7 @@ void sbl_hear_client_spec(const sbl_saying *y)
         y->s->no_memory = 1;
         return;
     }
+    spec.size                = spec.size < MOST_BYTES ? spec.size : MOST_BYTES;
     kept                     = sbl_spec_at(y->s, number);
     *kept                    = (sbl_sspec){.refs = 1, .spec = spec};
     y->p->specs[spec.number] = number;
@@ -71,6 +73,7 @@ static void refuse(const sbl_saying *y, uint64_t serial)
     sabal_error err = SABAL_ERROR_INIT;
     sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_LETTER_FAILED);
 
+    y->p->was_refused = 1;
     sbl_error_set(&err, SABAL_ENOMEM, "the scheduler has no memory for a task");
     sbl_say_u64(w, serial);
     sbl_say_failure(w, &err);
@@ -142,7 +145,7 @@ static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, ui
         return;
     }
     take_back(y, task);
-    if (ok < 0)
+    if (ok < 0 && !y->p->was_refused)
         sbl_break_off(y, "a task has an input that there is not");
     else
         refuse(y, g->serial + i);
@@ -227,7 +230,6 @@ static void for_range(const sbl_saying *y, void (*one)(const sbl_saying *y, uint
             one(y, serial, task);
         serial = sbl_serial_next(y->p, serial);
     }
-    sbl_settle(y->s);
 }
 
 static void release_one(const sbl_saying *y, uint64_t serial, uint32_t task)
@@ -235,6 +237,7 @@ static void release_one(const sbl_saying *y, uint64_t serial, uint32_t task)
     sbl_task_at(y->s, task)->wanted = 0;
     sbl_serial_forget(y->p, serial);
     sbl_post(y->s, SBL_E_LET_GO, task, 0, 0);
+    sbl_settle(y->s);
 }
 
 void sbl_sign(const sbl_scheduler *s, const sbl_stask *t, sabal_error *err)

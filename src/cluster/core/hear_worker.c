@@ -91,6 +91,19 @@ void sbl_hear_ended(const sbl_saying *y)
     sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
 }
 
+static int may_return(const sbl_saying *y, uint32_t task, uint32_t target, sabal_error *err)
+{
+    const int circle = target ? sbl_waits_for(y->s, target, task) : 0;
+
+    if (!target)
+        sbl_error_set(err, SABAL_EINVAL, "the task returned a future that its client does not have");
+    else if (circle > 0)
+        sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
+    else if (circle < 0)
+        sbl_error_set(err, SABAL_ENOMEM, "the scheduler has no memory to see what a returned future waits for");
+    return !err->status;
+}
+
 void sbl_hear_chain(const sbl_saying *y)
 {
     uint32_t       said, attempt, last = 0;
@@ -105,8 +118,8 @@ void sbl_hear_chain(const sbl_saying *y)
         sbl_break_off(y, BEFORE_ITS_INPUTS);
         return;
     }
-    if (!target || target == task) {
-        sbl_error_set(&err, SABAL_EINVAL, "the task returned a future that its client does not have");
+    if (!may_return(y, task, target, &err)) {
+        sbl_sign(y->s, sbl_task_at(y->s, task), &err);
         sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
         return;
     }

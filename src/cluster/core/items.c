@@ -125,12 +125,23 @@ void sbl_item_let_inputs_go(sbl_executor *x, sbl_item *item)
     item->arg    = NULL;
 }
 
+int sbl_item_take_back(sbl_executor *x, sbl_item *item)
+{
+    return item->state == SBL_I_WAITING || (item->state == SBL_I_READY && x->calls.take_back(x->calls.arg, item));
+}
+
+void sbl_item_disown(sbl_executor *x, sbl_item *item)
+{
+    if (!item->is_disowned)
+        *place_of(x, item->task, item->attempt) = item->next;
+    item->is_disowned = item->is_dropped = 1;
+}
+
 /* Those who wait for it will hear of it by the scheduler. */
 void sbl_item_end(sbl_executor *x, sbl_item *item)
 {
-    sbl_item **link = place_of(x, item->task, item->attempt);
-
-    *link = item->next;
+    if (!item->is_disowned)
+        *place_of(x, item->task, item->attempt) = item->next;
     x->n--;
     sbl_item_is_kept(x, item);
     while (item->users) {

@@ -29,7 +29,8 @@ struct sbl_item {
     uint8_t      is_dropped; /* the scheduler needs it no more */
     uint8_t      is_copy;    /* it was made elsewhere */
     uint8_t      is_asked;   /* the scheduler wants a copy here, whoever uses it */
-    uint32_t     worker;     /* from where it is fetched */
+    uint8_t      is_disowned;
+    uint32_t     worker; /* from where it is fetched */
     uint64_t     size;
     void        *value;
     uint32_t     missing;
@@ -55,6 +56,10 @@ sbl_item *sbl_item_find(const sbl_executor *x, uint32_t task, uint32_t attempt);
 sbl_item *sbl_item_make(sbl_executor *x, uint32_t task, uint32_t attempt, int state);
 /** It is gone. Those who wait for it will hear of that by the scheduler. */
 void sbl_item_end(sbl_executor *x, sbl_item *item);
+/** Nobody finds it by its name any more: a value that can't be read. It goes with its last user. */
+void sbl_item_disown(sbl_executor *x, sbl_item *item);
+/** A task that is to run. 1: it had not begun, and never will. */
+int sbl_item_take_back(sbl_executor *x, sbl_item *item);
 /** Into the list of those that may be given back, or out of it. */
 void sbl_item_may_be_given(sbl_executor *x, sbl_item *item);
 void sbl_item_is_kept(sbl_executor *x, sbl_item *item);

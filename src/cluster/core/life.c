@@ -77,6 +77,7 @@ static void be_failed(const fact *f)
     if (f->t->wanted)
         sbl_tell_failed(f->s, f->task);
     sbl_edges_end(f->s, f->task);
+    sbl_arg_forget(f->t);
     look_whether_needed(f);
 }
 
@@ -198,8 +199,10 @@ static void sent_finish(const fact *f)
     else
         f->t->kept = f->s->kept;
     sbl_let_inputs_go(f->s, f->task);
-    if (f->t->at == SBL_AT_SCHEDULER) /* it can't be lost: how it was made is no matter any more */
+    if (f->t->at == SBL_AT_SCHEDULER) { /* it can't be lost: how it was made is no matter any more */
         sbl_edges_end(f->s, f->task);
+        sbl_arg_forget(f->t);
+    }
     be_done(f);
 }
 
@@ -220,14 +223,15 @@ static void begin_to_follow(const fact *f)
 static void sent_chain(const fact *f)
 {
     leave_worker(f);
+    sbl_arg_forget(f->t); /* it does not run again */
     begin_to_follow(f);
 }
 
 static void sent_fail(const fact *f)
 {
     leave_worker(f);
-    if (f->t->spec && f->t->tries < sbl_spec_at(f->s, f->t->spec)->spec.retries &&
-        sbl_sfailure_error(f->s, f->failure)->status != SABAL_ECANCELED) {
+    if (f->t->spec && f->t->tries < SBL_MOST_TRIES && f->t->tries < sbl_spec_at(f->s, f->t->spec)->spec.retries &&
+        sbl_sfailure_status(f->s, f->failure) != SABAL_ECANCELED) {
         f->t->tries++;
         begin_to_wait(f);
     } else {
@@ -366,6 +370,13 @@ static void released_need(const fact *f)
         begin_to_wait(f);
 }
 
+/* It runs all the same, for what it does; but not for a client that wanted it and is gone. */
+static void under_way_let_go(const fact *f)
+{
+    if (f->t->flags & SBL_WAS_LEFT && !f->t->wanted && !f->t->users)
+        sbl_post(f->s, SBL_E_CANCEL, f->task, 0, sbl_why_left(f->s));
+}
+
 /* It means nothing then, or comes too late. */
 static void nothing(const fact *f)
 {
@@ -387,11 +398,11 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_INPUT_FAILED] = waiting_input_failed,
                         [SBL_E_INPUT_VOID]   = nothing,
                         [SBL_E_SEND]         = waiting_send,
-                        [SBL_E_LET_GO]       = nothing, /* it runs all the same: for what it does */
+                        [SBL_E_LET_GO]       = under_way_let_go,
                         [SBL_E_CANCEL]       = waiting_cancel},
     [SBL_T_READY]    = {[SBL_E_INPUT_UNDONE] = ready_input_undone,
                         [SBL_E_SEND]         = ready_send,
-                        [SBL_E_LET_GO]       = nothing,
+                        [SBL_E_LET_GO]       = under_way_let_go,
                         [SBL_E_CANCEL]       = ready_cancel},
     [SBL_T_SENT]     = {[SBL_E_INPUT_DONE]   = sent_input_done,
                         [SBL_E_INPUT_UNDONE] = nothing, /* it has it, or will say that it lacks it */
@@ -402,12 +413,12 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_FAIL]         = sent_fail,
                         [SBL_E_RETURN]       = sent_return,
                         [SBL_E_KILL]         = sent_kill,
-                        [SBL_E_LET_GO]       = nothing,
+                        [SBL_E_LET_GO]       = under_way_let_go,
                         [SBL_E_CANCEL]       = sent_cancel},
     [SBL_T_CHAINED]  = {[SBL_E_INPUT_DONE]   = chained_input_done,
                         [SBL_E_INPUT_FAILED] = chained_input_failed,
                         [SBL_E_INPUT_VOID]   = nothing,
-                        [SBL_E_LET_GO]       = nothing,
+                        [SBL_E_LET_GO]       = under_way_let_go,
                         [SBL_E_CANCEL]       = chained_cancel},
     [SBL_T_DONE]     = {[SBL_E_INPUT_UNDONE] = done_input_undone,
                         [SBL_E_LOSE]         = done_lose,

@@ -190,7 +190,7 @@ void sbl_tell_failed(sbl_scheduler *s, uint32_t task)
     sbl_words       *w = sbl_letter_to(s, t->client, SBL_LETTER_FAILED);
 
     sbl_say_u64(w, t->serial);
-    sbl_say_failure(w, sbl_sfailure_error(s, t->failure));
+    sbl_sfailure_say(s, t->failure, w);
 }
 
 void sbl_tell_forget(sbl_scheduler *s, uint32_t task)

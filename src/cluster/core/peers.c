@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 enum { SLOT_BITS = 16, MOST_PEERS = 65000 }; /* so that no number is one of the words in letters.h */
+enum { MOST_THREADS = 1 << 20 };
 
 /* --- coming ------------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
         return 0;
     }
     w->is_worker = 1;
-    w->threads   = threads > 0 ? threads : 1;
+    w->threads   = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
     sbl_may_fill(s, slot);
     return w->number;
 }
@@ -91,7 +92,7 @@ void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why)
     s->calls.drop(s->calls.arg, p->number, why);
 }
 
-static uint32_t why_cancelled(sbl_scheduler *s)
+uint32_t sbl_why_left(sbl_scheduler *s)
 {
     sabal_error err = SABAL_ERROR_INIT;
 
@@ -103,7 +104,7 @@ static uint32_t why_cancelled(sbl_scheduler *s)
 static void let_tasks_go(sbl_scheduler *s, uint32_t slot)
 {
     sbl_serials *serials = &sbl_peer_at(s, slot)->serials;
-    uint32_t     why     = serials->n ? why_cancelled(s) : 0;
+    uint32_t     why     = serials->n ? sbl_why_left(s) : 0;
 
     for (uint32_t i = serials->n; i-- > 0;)
         for (int k = (1 << SBL_SERIALS_SHIFT) - 1; k >= 0 && serials->pages[i]; k--) {
@@ -113,6 +114,7 @@ static void let_tasks_go(sbl_scheduler *s, uint32_t slot)
             if (!t)
                 continue;
             t->wanted = 0;
+            t->flags |= SBL_WAS_LEFT;
             if (!t->users)
                 sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_retain(s, why));
             sbl_post(s, SBL_E_LET_GO, task, 0, 0);
@@ -293,9 +295,23 @@ void sbl_scheduler_suspect(sbl_scheduler *s, uint32_t number)
         be_suspect(s, slot);
 }
 
+/* Ticks come late when the scheduler itself stood still: what workers said meanwhile is still to be heard. */
+static void forgive(sbl_scheduler *s, int64_t now_ns)
+{
+    const int64_t missed = s->ticked_ns ? now_ns - s->ticked_ns : 0;
+
+    s->ticked_ns = now_ns;
+    for (uint32_t i = 0; missed > s->options.suspect_ns && i < s->n_workers; i++) {
+        sbl_peer *w = sbl_peer_at(s, s->workers[i]);
+
+        w->heard_ns = w->heard_ns + missed < now_ns ? w->heard_ns + missed : now_ns;
+    }
+}
+
 void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
 {
     s->now_ns = now_ns;
+    forgive(s, now_ns);
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const uint32_t slot   = s->workers[i];
         sbl_peer      *w      = sbl_peer_at(s, slot);

@@ -65,8 +65,7 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
     sbl_stask *t = sbl_task_at(s, task);
 
     sbl_value_forget(t);
-    if (t->arg_size > sizeof t->arg.bytes)
-        sbl_free(t->arg.block);
+    sbl_arg_forget(t);
     if (t->state == SBL_T_FAILED)
         sbl_sfailure_release(s, t->failure);
     if (t->spec)
@@ -100,6 +99,13 @@ int sbl_bytes_keep(void *place, const char *bytes, size_t size)
     memcpy(block, bytes, size);
     memcpy(place, &block, sizeof block);
     return 1;
+}
+
+void sbl_arg_forget(sbl_stask *t)
+{
+    if (t->arg_size > sizeof t->arg.bytes)
+        sbl_free(t->arg.block);
+    t->arg_size = 0;
 }
 
 void sbl_value_forget(sbl_stask *t)
@@ -238,14 +244,23 @@ static const sabal_error no_memory = {.struct_size = sizeof(sabal_error),
 uint32_t sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err)
 {
     const uint32_t number = sbl_table_take(&s->failures);
+    sbl_words      whole  = {0};
     sbl_sfailure  *failure;
 
     if (!number)
         return 0;
+    sbl_say_failure(&whole, err);
     failure        = sbl_table_at(&s->failures, number);
     failure->refs  = 1;
-    failure->error = *err;
-    return number;
+    failure->size  = (uint32_t)whole.size;
+    failure->words = whole.failed ? NULL : sbl_alloc(whole.size);
+    if (failure->words)
+        memcpy(failure->words, whole.bytes, whole.size);
+    sbl_words_clear(&whole);
+    if (failure->words)
+        return number;
+    sbl_sfailure_release(s, number);
+    return 0;
 }
 
 uint32_t sbl_sfailure_retain(sbl_scheduler *s, uint32_t failure)
@@ -257,13 +272,31 @@ uint32_t sbl_sfailure_retain(sbl_scheduler *s, uint32_t failure)
 
 void sbl_sfailure_release(sbl_scheduler *s, uint32_t failure)
 {
-    if (failure && !--((sbl_sfailure *)sbl_table_at(&s->failures, failure))->refs)
-        sbl_table_give(&s->failures, failure);
+    sbl_sfailure *f = failure ? sbl_table_at(&s->failures, failure) : NULL;
+
+    if (!f || --f->refs)
+        return;
+    sbl_free(f->words);
+    f->words = NULL;
+    sbl_table_give(&s->failures, failure);
 }
 
-const sabal_error *sbl_sfailure_error(const sbl_scheduler *s, uint32_t failure)
+sabal_status sbl_sfailure_status(const sbl_scheduler *s, uint32_t failure)
 {
-    return failure ? &((sbl_sfailure *)sbl_table_at(&s->failures, failure))->error : &no_memory;
+    const sbl_sfailure *f = failure ? sbl_table_at(&s->failures, failure) : NULL;
+    sbl_reader          r = {.at = f ? f->words : NULL, .end = f ? f->words + f->size : NULL};
+
+    return f ? (sabal_status)sbl_hear_u32(&r) : no_memory.status;
+}
+
+void sbl_sfailure_say(const sbl_scheduler *s, uint32_t failure, sbl_words *w)
+{
+    const sbl_sfailure *f = failure ? sbl_table_at(&s->failures, failure) : NULL;
+
+    if (f)
+        sbl_say(w, f->words, f->size);
+    else
+        sbl_say_failure(w, &no_memory);
 }
 
 void sbl_sspec_release(sbl_scheduler *s, uint32_t spec)

@@ -1,14 +1,22 @@
 /* The scheduler as a whole: made, ended, counted, looked over. */
 #include "cluster/core/place.h"
 
+/* A task counts them in a byte. */
+static int32_t within_a_count(int32_t limit)
+{
+    return limit < 1 ? 1 : limit < UINT8_MAX ? limit : UINT8_MAX;
+}
+
 sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_scheduler_options *options)
 {
     sbl_scheduler *s = sbl_calloc(1, sizeof *s);
 
     if (!s)
         return NULL;
-    s->calls   = *calls;
-    s->options = options ? *options : (sbl_scheduler_options){SBL_SCHEDULER_DEFAULTS};
+    s->calls                  = *calls;
+    s->options                = options ? *options : (sbl_scheduler_options){SBL_SCHEDULER_DEFAULTS};
+    s->options.allowed_kills  = within_a_count(s->options.allowed_kills);
+    s->options.allowed_losses = within_a_count(s->options.allowed_losses);
     sbl_table_init(&s->tasks, sizeof(sbl_stask));
     sbl_table_init(&s->edges, sizeof(sbl_sedge));
     sbl_table_init(&s->copies, sizeof(sbl_scopy));
@@ -31,10 +39,11 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
         if (t->state == SBL_T_GONE)
             continue;
         sbl_value_forget(t);
-        if (t->arg_size > sizeof t->arg.bytes)
-            sbl_free(t->arg.block);
+        sbl_arg_forget(t);
     }
     sbl_peers_end(s);
+    for (uint32_t f = 1; f < s->failures.fresh; f++)
+        sbl_free(((sbl_sfailure *)sbl_table_at(&s->failures, f))->words);
     for (uint32_t spec = 1; spec < s->specs.fresh; spec++)
         if (sbl_spec_at(s, spec)->refs)
             sbl_free((char *)sbl_spec_at(s, spec)->spec.code);

@@ -20,7 +20,7 @@ typedef struct sbl_scheduler_calls {
     void *arg;
 } sbl_scheduler_calls;
 
-/** Times at which a worker that is silent is given no more work, and is taken for dead. */
+/** Times at which a worker that is silent is given no more work, and is taken for dead; limits of 1 to 255. */
 typedef struct sbl_scheduler_options {
     int64_t suspect_ns, dead_ns;
     int32_t allowed_kills;  /* workers that a task may end by its own fault; then it has failed */

@@ -1,7 +1,7 @@
 /* A client's numbers and the tasks that they mean: pages of them, from the oldest that is wanted on. */
 #include "cluster/core/state.h"
 
-enum { PER_PAGE = 1 << SBL_SERIALS_SHIFT, MOST_PAGES = 1 << 22 };
+enum { PER_PAGE = 1 << SBL_SERIALS_SHIFT, MOST_PAGES = 1 << 24 };
 
 static sbl_serials_page **page_of(const sbl_serials *serials, uint64_t serial)
 {
@@ -52,6 +52,7 @@ static int reach(sbl_serials *serials, uint64_t page)
         memmove(serials->pages + before, serials->pages, serials->n * sizeof *serials->pages);
         memset(serials->pages, 0, before * sizeof *serials->pages);
         serials->first = page;
+        serials->gone  = 0;
         serials->n += (uint32_t)before;
     }
     while (serials->n < n)
@@ -68,6 +69,8 @@ int sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task)
     page = page_of(&client->serials, serial);
     if (!*page)
         *page = sbl_calloc(1, sizeof **page);
+    if (*page && page < client->serials.pages + client->serials.gone)
+        client->serials.gone = (uint32_t)(page - client->serials.pages);
     if (!*page || (*page)->task[serial % PER_PAGE])
         return 0;
     (*page)->task[serial % PER_PAGE] = task;
@@ -75,18 +78,17 @@ int sbl_serial_set(sbl_peer *client, uint64_t serial, uint32_t task)
     return 1;
 }
 
-/* Pages that are gone before the oldest that is there. */
+/* Pages that are gone before the oldest that is there are cut off, when they are as many as the others: each is moved but once. */
 static void cut_front(sbl_serials *serials)
 {
-    uint32_t n = 0;
-
-    while (n < serials->n && !serials->pages[n])
-        n++;
-    if (n < 16 && n < serials->n)
+    while (serials->gone < serials->n && !serials->pages[serials->gone])
+        serials->gone++;
+    if (serials->gone < serials->n && (serials->gone < 16 || 2 * serials->gone < serials->n))
         return;
-    memmove(serials->pages, serials->pages + n, (serials->n - n) * sizeof *serials->pages);
-    serials->first += n;
-    serials->n -= n;
+    memmove(serials->pages, serials->pages + serials->gone, (serials->n - serials->gone) * sizeof *serials->pages);
+    serials->first += serials->gone;
+    serials->n -= serials->gone;
+    serials->gone = 0;
 }
 
 void sbl_serial_forget(sbl_peer *client, uint64_t serial)
@@ -100,7 +102,7 @@ void sbl_serial_forget(sbl_peer *client, uint64_t serial)
         return;
     sbl_free(*page);
     *page = NULL;
-    if (page == client->serials.pages)
+    if (!client->serials.pages[client->serials.gone])
         cut_front(&client->serials);
 }
 

@@ -69,11 +69,19 @@ typedef struct sbl_stask {
         uint32_t failure; /* failed: why */
         uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
     };
-    uint8_t state, at, wanted, holds; /* holds: its edges count as users of its inputs */
-    uint8_t kills, losses, tries, flags;
+    uint32_t tries : 24, flags : 8;
+    uint8_t  state, kills, losses;
+    uint8_t  at : 4, wanted : 1, holds : 1; /* holds: its edges count as users of its inputs */
 } sbl_stask;
 
-enum { SBL_IS_DATA = 1, SBL_LOOKED_FOR = 2, SBL_WAS_GIVEN = 4 };
+enum {
+    SBL_IS_DATA    = 1,
+    SBL_LOOKED_FOR = 2,
+    SBL_WAS_GIVEN  = 4,
+    SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
+    SBL_WAS_SEEN   = 128 /* circle.c */
+};
+enum { SBL_MOST_TRIES = (1 << 24) - 1 };
 
 /* owner has input as an input. */
 typedef struct sbl_sedge {
@@ -94,10 +102,12 @@ typedef struct sbl_scopy {
     uint32_t unused;
 } sbl_scopy;
 
+/* As it is told: a sabal_error with its texts is many times as large. */
 typedef struct sbl_sfailure {
-    uint32_t    free;
-    int32_t     refs;
-    sabal_error error;
+    uint32_t free;
+    int32_t  refs;
+    uint32_t size;
+    char    *words;
 } sbl_sfailure;
 
 typedef struct sbl_sspec {
@@ -128,6 +138,7 @@ typedef struct sbl_serials {
     sbl_serials_page **pages; /* of the serials from first << SHIFT on */
     uint64_t           first;
     uint32_t           n, room;
+    uint32_t           gone; /* pages that are gone before the oldest that is there */
 } sbl_serials;
 
 /* Tasks with their attempts, first in, first out. */
@@ -143,6 +154,8 @@ typedef struct sbl_peer {
     uint8_t  has_given; /* was asked, and nobody who had nothing to do got some of it: not again until it has another */
     uint8_t  is_rich;   /* in the list of those who have what others could take */
     uint8_t  is_gone;   /* only its tasks are left, that others need */
+    uint8_t  had_own;   /* what it was sent last came from its own queue */
+    uint8_t  was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
     sbl_outbox out;
     uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
@@ -181,7 +194,7 @@ typedef struct sbl_sevent {
 struct sbl_scheduler {
     sbl_scheduler_calls   calls;
     sbl_scheduler_options options;
-    int64_t               now_ns;
+    int64_t               now_ns, ticked_ns;
     sbl_table             tasks, edges, copies, failures, specs, peers;
     uint32_t              generation;
     uint32_t             *workers; /* slots */
@@ -249,6 +262,7 @@ void sbl_stask_set_state(sbl_scheduler *s, sbl_stask *t, int state);
 /** Copies size bytes to where arguments or values lie. 0: no memory. */
 int  sbl_bytes_keep(void *place, const char *bytes, size_t size);
 void sbl_value_forget(sbl_stask *t);
+void sbl_arg_forget(sbl_stask *t);
 
 /** One input more, at the end: *last is the last edge so far, or 0. 0: no memory. */
 int sbl_edge_add(sbl_scheduler *s, uint32_t task, uint32_t input, uint32_t *last);
@@ -265,12 +279,17 @@ void sbl_tasks_add(sbl_scheduler *s, uint32_t *first, uint32_t task);
 void sbl_tasks_remove(sbl_scheduler *s, uint32_t *first, uint32_t task);
 
 /** A failure that fits, one reference; that for want of memory is the same for all (0 stands for it). */
-uint32_t           sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err);
-uint32_t           sbl_sfailure_retain(sbl_scheduler *s, uint32_t failure);
-void               sbl_sfailure_release(sbl_scheduler *s, uint32_t failure);
-const sabal_error *sbl_sfailure_error(const sbl_scheduler *s, uint32_t failure);
+uint32_t sbl_sfailure_make(sbl_scheduler *s, const sabal_error *err);
+uint32_t sbl_sfailure_retain(sbl_scheduler *s, uint32_t failure);
+void     sbl_sfailure_release(sbl_scheduler *s, uint32_t failure);
+/** Its status; and as words (sbl_say_failure()). */
+sabal_status sbl_sfailure_status(const sbl_scheduler *s, uint32_t failure);
+void         sbl_sfailure_say(const sbl_scheduler *s, uint32_t failure, sbl_words *w);
 
 void sbl_sspec_release(sbl_scheduler *s, uint32_t spec);
+
+/** circle.c: 1 if that target waits for that task, -1 if there is no memory to tell. */
+int sbl_waits_for(sbl_scheduler *s, uint32_t target, uint32_t task);
 
 /* copies.c: which workers have which values. */
 /** One more has it; the first one is the task's `worker`. */
@@ -349,6 +368,8 @@ void     sbl_serials_clear(sbl_serials *serials);
 uint32_t sbl_peer_slot(const sbl_scheduler *s, uint32_t number);
 void     sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot);
 void     sbl_peers_end(sbl_scheduler *s);
+/** A failure: its client is gone. */
+uint32_t sbl_why_left(sbl_scheduler *s);
 /** The last task of a client that is gone has ended. */
 void sbl_peer_forget(sbl_scheduler *s, uint32_t slot);
 void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why);

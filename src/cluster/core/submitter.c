@@ -6,13 +6,13 @@ uint32_t sbl_submit_spec(sbl_submitter *s, const sbl_spec *spec)
     sbl_spec said = *spec;
 
     said.number = ++s->n_specs;
-    sbl_say_spec(sbl_outbox_item(&s->out, SBL_LETTER_SPEC), &said);
+    sbl_say_spec(sbl_outbox_item(s->out, SBL_LETTER_SPEC), &said);
     return said.number;
 }
 
 void sbl_submit_tasks(sbl_submitter *s, const sbl_group *group, const uint64_t *inputs, const void *args)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_TASKS);
+    sbl_words *w = sbl_outbox_item(s->out, SBL_LETTER_TASKS);
 
     sbl_say_group(w, group);
     sbl_say(w, inputs, sizeof *inputs * group->n_inputs * (group->shared ? 1 : group->n));
@@ -21,7 +21,7 @@ void sbl_submit_tasks(sbl_submitter *s, const sbl_group *group, const uint64_t *
 
 void sbl_submit_data(sbl_submitter *s, uint64_t serial, uint64_t size, const char *told, uint32_t n)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_DATA);
+    sbl_words *w = sbl_outbox_item(s->out, SBL_LETTER_DATA);
 
     sbl_say_u64(w, serial);
     sbl_say_u64(w, size);
@@ -32,11 +32,11 @@ void sbl_submit_data(sbl_submitter *s, uint64_t serial, uint64_t size, const cha
 
 static void say_range(sbl_submitter *s, uint32_t kind, uint64_t first, uint64_t n)
 {
-    const int  is_open = s->out.kind == kind && !s->out.words.failed;
-    sbl_words *w       = sbl_outbox_item(&s->out, kind);
+    const int  is_open = s->out->kind == kind && !s->out->words.failed;
+    sbl_words *w       = sbl_outbox_item(s->out, kind);
     uint64_t   last[2];
 
-    if (is_open && w->size - s->out.open >= 8 + sizeof last) {
+    if (is_open && w->size - s->out->open >= 8 + sizeof last) {
         memcpy(last, w->bytes + w->size - sizeof last, sizeof last);
         if (last[0] + last[1] == first) {
             last[1] += n;
@@ -60,7 +60,7 @@ void sbl_submit_cancel(sbl_submitter *s, uint64_t first, uint64_t n)
 
 void sbl_submitter_look(sbl_submitter *s, uint64_t serial, uint32_t not_at)
 {
-    sbl_words *w = sbl_outbox_item(&s->out, SBL_LETTER_LOOK);
+    sbl_words *w = sbl_outbox_item(s->out, SBL_LETTER_LOOK);
 
     sbl_say_u64(w, serial);
     sbl_say_u32(w, not_at);

@@ -26,8 +26,9 @@ typedef struct sbl_submitter_calls {
 
 typedef struct sbl_submitter {
     sbl_submitter_calls calls;
-    sbl_outbox          out; /* what is to be said; closed and emptied by who sends it */
-    uint32_t            n_specs;
+    sbl_outbox
+        *out; /* what is to be said; closed and emptied by who sends it. A worker says it with what its executor says */
+    uint32_t n_specs;
 } sbl_submitter;
 
 /** A new kind of task; its number goes into what is said of its tasks. */
