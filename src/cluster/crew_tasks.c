@@ -44,28 +44,23 @@ static void park(sabal_client *client, int by)
     sbl_crew_speak();
 }
 
-/* What ends the process meanwhile is noted as that task's fault. */
-static sabal_status call_watched(struct sabal_task *task, const sbl_running *r)
-{
-    const uint64_t       name = r ? (uint64_t)r->run->task << 32 | r->run->attempt : 0;
-    char                 made_up[64];
-    const sbl_crash_call before = sbl_crash_begin(name, sbl_future_name(task->future, made_up, sizeof made_up));
-    sabal_status         st     = sbl_call_here(task);
-
-    sbl_crash_end(before);
-    return st;
-}
-
 /* How long it took is noted; a task that it returned, if another process runs that, is told of and not waited for. */
 static sabal_status call(struct sabal_task *task)
 {
-    sbl_running  *r     = is_ordered(task->future) ? sbl_future_rare(task->future)->tag : NULL;
-    const int64_t start = sbl_clock_ns();
-    sabal_status  st    = call_watched(task, r);
+    sbl_running   *r = is_ordered(task->future) ? sbl_future_rare(task->future)->tag : NULL;
+    sbl_crash_call before;
+    char           made_up[64];
+    int64_t        start;
+    sabal_status   st;
 
     if (!r)
-        return st;
-    r->ns = sbl_clock_ns() - start;
+        return sbl_call_here(task);
+    before = sbl_crash_begin((uint64_t)r->run->task << 32 | r->run->attempt,
+                             sbl_future_name(task->future, made_up, sizeof made_up));
+    start  = sbl_clock_ns();
+    st     = sbl_call_here(task);
+    r->ns  = sbl_clock_ns() - start;
+    sbl_crash_end(before);
     if (task->chain && task->chain->elsewhere && !(sbl_future_has_ended(task->chain) && task->chain->failed)) {
         r->chain    = task->chain;
         task->chain = NULL;

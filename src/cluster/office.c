@@ -46,8 +46,8 @@ typedef struct office {
     sbl_keys           keys;
     sbl_hello_self     self;
     sbl_office_code   *code;
-    sbl_office_losses *losses;
     member            *first;
+    sbl_office_losses *losses;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
@@ -296,10 +296,10 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
         (m->who.threads ? worker_ended : client_ended)(o, m, text);
         speak_later(o);
     }
-    sbl_free(m->blame);
     *m->place = m->next;
     if (m->next)
         m->next->place = m->place;
+    sbl_free(m->blame);
     sbl_free(m);
 }
 

@@ -64,7 +64,7 @@ MISTAKES = {
     'kills_are_not_counted': (
         'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [75]),
     'planned_leave_is_charged': (
-        'peers.c', '(loss && loss->planned) || (!ran', '(!ran', [210]),
+        'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
     # --- copies
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),
@@ -116,7 +116,7 @@ MISTAKES = {
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || t->missing', '|| t->missing', [760]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [760]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [1]),
     'copy_is_not_told': (

@@ -65,7 +65,7 @@ Test(bounds, innocents_are_not_charged)
             const told    *t = order_of(w, bad);
 
             cr_assert(last(w, SBL_LETTER_RUN, 1));
-            lose(w, &(sbl_loss){.task = t->task, .attempt = t->attempt, .what = "signal 11"});
+            lose(w, &(sbl_loss){.ran = &(sbl_ran){t->task, t->attempt, 1}, .n_ran = 1, .what = "signal 11"});
         }
     for (uint64_t i = 1; i <= 10; i++)
         cr_assert_eq(!last(c, SBL_LETTER_FAILED, i), i < 2 || i > 4, "task %llu", (unsigned long long)i);

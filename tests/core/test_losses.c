@@ -125,9 +125,17 @@ Test(losses, only_what_ran_is_charged)
         cr_assert(!last(c, SBL_LETTER_FAILED, 1) && !last(c, SBL_LETTER_FAILED, 2));
         lose(w, &(sbl_loss){.is_known = 1, .ran = ran, .n_ran = 2, .what = "signal 9 (Killed)"});
     }
+    cr_assert(last(c, SBL_LETTER_FAILED, 2), "its losses are counted with its kills");
+    cr_assert(!last(c, SBL_LETTER_FAILED, 1), "what ran beside a guilty one is not charged");
+    for (int i = 0; i < 2; i++) {
+        const uint32_t w = new_worker(1);
+        const told    *t = order_of(w, 1);
+
+        lose(w, &(sbl_loss){
+                    .is_known = 1, .ran = &(sbl_ran){t->task, t->attempt, 0}, .n_ran = 1, .what = "signal 9 (Killed)"});
+    }
     cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message,
                      "4 workers ended while task 'one' was with them, the last with signal 9"));
-    cr_assert(last(c, SBL_LETTER_FAILED, 2), "its losses are counted with its kills");
     lose(new_worker(2), &(sbl_loss){.is_known = 1});
     finish(new_worker(1), 3, 8);
     cr_assert(last(c, SBL_LETTER_DONE, 3));

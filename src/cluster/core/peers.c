@@ -131,6 +131,14 @@ static const sbl_ran *what_ran(const sbl_loss *loss, uint32_t task, uint32_t att
     return NULL;
 }
 
+static int knows_guilty(const sbl_loss *loss)
+{
+    for (uint32_t i = 0; loss && i < loss->n_ran; i++)
+        if (loss->ran[i].is_guilty)
+            return 1;
+    return 0;
+}
+
 /* "'n1' with signal 11 (Segmentation fault)" */
 static const char *tell_end(char *text, size_t size, const sbl_loss *loss)
 {
@@ -167,17 +175,19 @@ static uint32_t why_killed(sbl_scheduler *s, sbl_stask *t, const sbl_loss *loss,
 }
 
 /* What it was to run. A planned leave is nobody's fault; nor is what had not begun, as far as is known: what was sent ahead
-   seems not to have, unless it is known to have run, as its input may have been made and not told. */
+   seems not to have, unless it is known to have run, as its input may have been made and not told; and if it is known whose fault
+   it was, it is that of none beside it. */
 static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
 
     while (w->sent && !s->no_memory) {
-        const uint32_t task = w->sent;
-        sbl_stask     *t    = sbl_task_at(s, task);
-        const sbl_ran *ran  = what_ran(loss, task, t->attempt);
+        const uint32_t task  = w->sent;
+        sbl_stask     *t     = sbl_task_at(s, task);
+        const sbl_ran *ran   = what_ran(loss, task, t->attempt);
+        const int      other = knows_guilty(loss) && !(ran && ran->is_guilty);
 
-        if ((loss && loss->planned) || (!ran && (t->missing || (loss && loss->is_known))))
+        if ((loss && loss->planned) || other || (!ran && (t->missing || (loss && loss->is_known))))
             sbl_post(s, SBL_E_RETURN, task, 0, 0);
         else
             sbl_post(s, SBL_E_KILL, task, 0, why_killed(s, t, loss, ran && ran->is_guilty));
@@ -280,6 +290,19 @@ void sbl_peers_end(sbl_scheduler *s)
 
 /* --- time --------------------------------------------------------------------------------------------------------- */
 
+/* Ticks come late when the scheduler itself stood still: what workers said meanwhile is still to be heard. */
+static void forgive(sbl_scheduler *s, int64_t now_ns)
+{
+    const int64_t missed = s->ticked_ns ? now_ns - s->ticked_ns : 0;
+
+    s->ticked_ns = now_ns;
+    for (uint32_t i = 0; missed > s->options.suspect_ns && i < s->n_workers; i++) {
+        sbl_peer *w = sbl_peer_at(s, s->workers[i]);
+
+        w->heard_ns = w->heard_ns + missed < now_ns ? w->heard_ns + missed : now_ns;
+    }
+}
+
 static void be_suspect(sbl_scheduler *s, uint32_t slot)
 {
     sbl_peer_at(s, slot)->is_suspect = 1;
@@ -293,19 +316,6 @@ void sbl_scheduler_suspect(sbl_scheduler *s, uint32_t number)
 
     if (slot && sbl_peer_at(s, slot)->is_worker && !sbl_peer_at(s, slot)->is_suspect)
         be_suspect(s, slot);
-}
-
-/* Ticks come late when the scheduler itself stood still: what workers said meanwhile is still to be heard. */
-static void forgive(sbl_scheduler *s, int64_t now_ns)
-{
-    const int64_t missed = s->ticked_ns ? now_ns - s->ticked_ns : 0;
-
-    s->ticked_ns = now_ns;
-    for (uint32_t i = 0; missed > s->options.suspect_ns && i < s->n_workers; i++) {
-        sbl_peer *w = sbl_peer_at(s, s->workers[i]);
-
-        w->heard_ns = w->heard_ns + missed < now_ns ? w->heard_ns + missed : now_ns;
-    }
 }
 
 void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
