@@ -4,7 +4,6 @@
  */
 #include "cluster/office.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,7 +491,6 @@ static void close_all(office *o)
     if (o->core && o->loop)
         say_farewell(o);
     sbl_evtimer_clear(o->loop, &o->tick);
-    sbl_signals_end(&o->signals);
     sbl_folder_remove(&o->folder);
     sbl_record_close(o->record);
     sbl_scheduler_destroy(o->core);
@@ -525,6 +523,7 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
         sbl_evloop_run(o->loop);
     }
     close_all(o);
+    sbl_signals_end(&o->signals); /* the last, as one more would end the process */
     sbl_evloop_destroy(o->loop);
     sbl_free(o);
     return st;
