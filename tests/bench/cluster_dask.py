@@ -57,7 +57,8 @@ def run_tree(client, n):
 
 
 def run_map(client, n):
-    return client.gather(client.map(plus_one, range(n), pure=False)) == list(range(1, n + 1))
+    name = f'map{next(numbers)}'
+    return list(client.get({(name, i): (plus_one, i) for i in range(n)}, [(name, i) for i in range(n)])) == list(range(1, n + 1))
 
 
 def run_map_reduce(client, n):
