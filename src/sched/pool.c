@@ -166,6 +166,11 @@ void sbl_pool_leave_all(void)
     sbl_regions_after_fork();
 }
 
+void sbl_pool_rest(sbl_pool *pool)
+{
+    atomic_store_explicit(&pool->rests, pool->threads == 1, memory_order_relaxed);
+}
+
 int32_t sbl_pool_threads(const sbl_pool *pool)
 {
     return pool->threads;
