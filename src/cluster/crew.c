@@ -125,7 +125,9 @@ static void letters(void *arg, const void *bytes, size_t size)
     sabal_error  err   = SABAL_ERROR_INIT;
     sabal_status st    = SABAL_OK;
     uint32_t     kind;
+    int          has_words;
 
+    sbl_posts_gather();
     while (!st && (kind = sbl_letter_next(&letter, &frame))) {
         const size_t n = (size_t)(frame.at - start);
 
@@ -138,11 +140,16 @@ static void letters(void *arg, const void *bytes, size_t size)
         }
         start = frame.at;
     }
+    sbl_posts_go();
+    pthread_mutex_lock(&sbl_crew.lock);
+    has_words = sbl_executor_outbox(sbl_crew.executor)->words.size != 0;
+    pthread_mutex_unlock(&sbl_crew.lock);
     if (st || frame.failed) {
         sbl_error_set(&err, st ? st : SABAL_EFORMAT, "the scheduler said what makes no sense, or memory is out");
         sbl_membership_break(&sbl_crew.membership, &err);
     }
-    sbl_crew_speak();
+    if (has_words)
+        sbl_crew_speak();
 }
 
 static int meet(void *arg, uint32_t worker, const sbl_joining *who)
