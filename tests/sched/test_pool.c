@@ -375,6 +375,30 @@ Test(pool, who_rests_after_a_wake_leaves_the_sleeper_all_cores)
     sbl_pool_destroy(rest.pool);
 }
 
+/* Also of a pool whose thread sleeps at once. */
+Test(pool, what_is_gathered_wakes_nobody_before_it_goes)
+{
+    for (int rests = 0; rests < 2; rests++) {
+        _Atomic int64_t count = 0;
+        sbl_pool       *pool  = pool_of(1);
+
+        if (rests)
+            sbl_pool_rest(pool);
+        for (int i = 0; i < 20; i++) {
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL); /* it sleeps by then */
+            sbl_posts_gather();
+            sbl_pool_post(pool, &counted_new(&count)->work);
+            sbl_pool_post(pool, &counted_new(&count)->work);
+            nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+            cr_assert_eq(count, 2 * i);
+            sbl_posts_go();
+            while (count < 2 * i + 2)
+                sched_yield();
+        }
+        sbl_pool_destroy(pool);
+    }
+}
+
 Test(pool, is_made_and_ended_many_times)
 {
     for (int i = 0; i < 200; i++) {
