@@ -32,12 +32,14 @@ def end_on_signals():
 
 
 def cpu_seconds(pid):
-    """What a process used so far, exactly: a thread's scheduled time, not its ticks."""
+    """What a process and those that it started used so far, exactly: a thread's scheduled time, not its ticks."""
     total = 0
     for thread in os.listdir(f'/proc/{pid}/task'):
         with open(f'/proc/{pid}/task/{thread}/schedstat') as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
+            total += int(file.read().split()[0]) / 1e9
+        with open(f'/proc/{pid}/task/{thread}/children') as file:
+            total += sum(map(cpu_seconds, file.read().split()))
+    return total
 
 
 class Processes:
@@ -85,6 +87,7 @@ class Processes:
 
 
 def sabal_cluster(env, sabal):
+    """With supervisors, as by default."""
     cluster = Processes(env)
     cluster.start([sabal, 'scheduler', '--scheduler-file', cluster.file])
     for _ in range(WORKERS):
