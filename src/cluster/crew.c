@@ -12,9 +12,11 @@
 #include "base/error.h"
 #include "base/here.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
 #include "graph/local.h"
+#include "sched/pool.h"
 
 struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -37,6 +39,7 @@ static void speak(sbl_evwork *work)
     sabal_error  err = SABAL_ERROR_INIT;
     sabal_status st  = SABAL_OK;
 
+    atomic_store_explicit(&sbl_crew.spoke_ns, sbl_clock_ns(), memory_order_relaxed);
     atomic_store(&sbl_crew.speaks, 0);
     pthread_mutex_lock(&sbl_crew.lock);
     tell_parked();
@@ -54,10 +57,26 @@ static void speak(sbl_evwork *work)
     }
 }
 
+/*
+ * The thread that has something to say says it itself, if the loop sleeps: to wake another would cost more, and it might get no core
+ * while this one goes on to the next task. But who has something to say again and again lets it gather.
+ */
 void sbl_crew_speak(void)
 {
-    if (!atomic_exchange(&sbl_crew.speaks, 1))
+    int64_t now;
+
+    if (atomic_exchange(&sbl_crew.speaks, 1))
+        return;
+    now = sbl_clock_ns();
+    if (now - atomic_load_explicit(&sbl_crew.spoke_ns, memory_order_relaxed) < SBL_APART_NS ||
+        !sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
+        return;
+    }
+    speak(&sbl_crew.speak);
+    if (sbl_crew.membership.link)
+        sbl_link_send_now(sbl_crew.membership.link);
+    sbl_evloop_give_back(sbl_crew.loop);
 }
 
 static void beat(sbl_evtimer *timer)
@@ -106,7 +125,9 @@ static void letters(void *arg, const void *bytes, size_t size)
     sabal_error  err   = SABAL_ERROR_INIT;
     sabal_status st    = SABAL_OK;
     uint32_t     kind;
+    int          has_words;
 
+    sbl_posts_gather();
     while (!st && (kind = sbl_letter_next(&letter, &frame))) {
         const size_t n = (size_t)(frame.at - start);
 
@@ -119,11 +140,16 @@ static void letters(void *arg, const void *bytes, size_t size)
         }
         start = frame.at;
     }
+    sbl_posts_go();
+    pthread_mutex_lock(&sbl_crew.lock);
+    has_words = sbl_executor_outbox(sbl_crew.executor)->words.size != 0;
+    pthread_mutex_unlock(&sbl_crew.lock);
     if (st || frame.failed) {
         sbl_error_set(&err, st ? st : SABAL_EFORMAT, "the scheduler said what makes no sense, or memory is out");
         sbl_membership_break(&sbl_crew.membership, &err);
     }
-    sbl_crew_speak();
+    if (has_words)
+        sbl_crew_speak();
 }
 
 static int meet(void *arg, uint32_t worker, const sbl_joining *who)
@@ -246,6 +272,7 @@ static sabal_status open_client(sbl_joining *who, sabal_error *err)
     sbl_crew.client = sbl_client_open(choose, "local:", err, &options);
     if (err->status)
         return err->status;
+    sbl_pool_rest(sbl_client_pool(sbl_crew.client));
     sabal_client_memory_get(sbl_crew.client, &memory);
     who->threads = sabal_client_threads(sbl_crew.client);
     who->memory  = memory.limit;
@@ -278,7 +305,7 @@ static sabal_status open_all(sabal_error *err)
                                       sbl_crew_fetch,     sbl_crew_stop_fetch, NULL};
     static sbl_joining       who;
     int64_t                  until;
-    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 30000, err);
+    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 0, err);
 
     sbl_crew.speak.run = speak;
     sbl_crew.beat.fire = beat;
@@ -325,8 +352,11 @@ sabal_status sbl_crew_run(const sbl_crew_options *options, sabal_error *err)
     st               = open_all(err);
     if (!st && options->lifetime_ns)
         sbl_evtimer_set(sbl_crew.loop, &sbl_crew.end, started + options->lifetime_ns);
-    if (!st)
+    if (!st) {
+        sbl_thread_is_brief();
+        sbl_rest_after_wakes();
         sbl_evloop_run(sbl_crew.loop);
+    }
     sbl_folder_remove(&sbl_crew.folder);
     if (has_made)
         rmdir(options->local_directory);

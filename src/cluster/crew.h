@@ -74,6 +74,7 @@ extern struct sbl_crew {
     int64_t          beat_ns;
     sbl_evwork       speak; /* what the executor has to say goes out */
     _Atomic int      speaks;
+    _Atomic int64_t  spoke_ns; /* the last time */
     sbl_signals      signals;
     sabal_error      why; /* it is over */
     int              is_over;

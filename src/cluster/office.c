@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
@@ -437,7 +438,7 @@ static sabal_status listen_all(office *o, sabal_error *err)
 static sabal_status open_all(office *o, sabal_error *err)
 {
     const sbl_scheduler_calls calls = {send_letters, drop, introduce, o};
-    sabal_status              st    = sbl_evloop_create(&o->loop, 30000, err);
+    sabal_status              st    = sbl_evloop_create(&o->loop, 0, err);
 
     if (!st)
         st = sbl_signals_watch(&o->signals, o->loop, 1, asked_to_end, o, err);
@@ -520,6 +521,7 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     if (!st) {
         o->lonely_since = sbl_clock_ns();
         sbl_evtimer_set(o->loop, &o->tick, o->lonely_since);
+        sbl_thread_is_brief();
         sbl_evloop_run(o->loop);
     }
     close_all(o);

@@ -44,6 +44,7 @@ typedef struct sbl_remote {
     uint32_t        number; /* its own, once it has joined */
     /* What the submitter has to say is sent soon. */
     void (*speak)(struct sbl_remote *r);
+    void (*speak_late)(struct sbl_remote *r); /* the same of what is not urgent */
     /* A value that this worker has: its future here, retained; NULL: it has not. With the lock held. NULL: a client. */
     sabal_future *(*find)(uint32_t task, uint32_t attempt);
     pthread_mutex_t        *lock; /* of all below, and of the submitter's outbox */

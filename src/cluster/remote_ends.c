@@ -144,7 +144,7 @@ void sbl_remote_forget(sabal_future *f)
     if (!r->is_over && (f->site->fn || sbl_remote_data_released(r, f)))
         sbl_submit_release(&r->submitter, f->serial, 1);
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    r->speak_late(r);
 }
 
 void sbl_remote_stop(sabal_client *client)
@@ -179,6 +179,7 @@ void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock,
     r->client             = client;
     r->lock               = lock;
     r->speak              = speak;
+    r->speak_late         = speak;
     r->questions.work.run = sbl_remote_ask;
     r->submitter.out      = out;
     r->submitter.calls    = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,

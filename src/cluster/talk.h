@@ -37,6 +37,7 @@ enum {
  */
 enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4 };
 
+#define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)
 #define SBL_WELL_WAITING ((size_t)64 << 20)

@@ -334,6 +334,14 @@ static void flush(sbl_evwork *work)
     sbl_link_flush((sbl_link *)((char *)work - offsetof(sbl_link, flush)));
 }
 
+void sbl_link_send_now(sbl_link *link)
+{
+    if (link->state == SBL_LINK_OVER || !link->waiting)
+        return;
+    sbl_evloop_not_later(&link->flush);
+    sbl_link_flush(link);
+}
+
 /* --- its beginning -------------------------------------------------------------------------------------------------- */
 
 /* A peer that is gone, or cut off, is noticed after some seconds, whether anything is on its way or not. */

@@ -98,6 +98,8 @@ void sbl_link_pause(sbl_link *link, int pause);
  */
 sabal_status sbl_link_send(sbl_link *link, const sbl_session_head *what, const void *payload, const int *fds,
                            sabal_error *err);
+/** Sends what waits at once, as far as the system takes it. */
+void sbl_link_send_now(sbl_link *link);
 /**
  * The same of a large payload that is not copied: it stays as it is until release(arg) is called, once, if this succeeds,
  * possibly before it returns (an encrypted link makes its own copy).

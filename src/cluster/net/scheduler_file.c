@@ -284,12 +284,13 @@ static sabal_status read_once(sbl_scheduler_file *file, const char *path, sabal_
 sabal_status sbl_scheduler_file_read(sbl_scheduler_file *file, const char *path, int64_t deadline_ns, sabal_error *err)
 {
     int64_t      began = sbl_clock_ns(), now = began;
+    long         ms   = 1; /* the scheduler may have been started at the same time */
     int          told = 0;
     sabal_error  why;
     sabal_status st;
 
     for (;;) {
-        const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+        const struct timespec pause = {.tv_nsec = ms * 1000000};
 
         sbl_error_clear(&why);
         st = read_once(file, path, &why);
@@ -302,6 +303,7 @@ sabal_status sbl_scheduler_file_read(sbl_scheduler_file *file, const char *path,
             sbl_log(SABAL_LOG_INFO, "waiting up to %.1f s for a scheduler: %s", (double)(deadline_ns - now) / 1e9,
                     why.message);
         nanosleep(&pause, NULL);
+        ms = 2 * ms < LOOK_AGAIN_MS ? 2 * ms : LOOK_AGAIN_MS;
     }
     if (st && told)
         sbl_error_prefix(&why, "after %.1f s of waiting for a scheduler", (double)(now - began) / 1e9);
