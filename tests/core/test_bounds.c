@@ -195,6 +195,130 @@ Test(bounds, refused_task_does_not_end_its_client)
     }
 }
 
+/* Letters of all kinds at random; each is heard with the allocation armed that is to fail, if it is reached. */
+static int64_t to_fail;
+
+static int heard_so_far(uint32_t peer)
+{
+    sbl_outbox_close(&mouth);
+    sbl_alloc_fail(to_fail, 0);
+    if (mouth.words.size)
+        sbl_scheduler_hear(desk, peer, mouth.words.bytes, mouth.words.size, ++desk_now);
+    sbl_scheduler_send(desk);
+    to_fail -= sbl_alloc_fail(0, 0);
+    sbl_outbox_empty(&mouth);
+    return to_fail > 0;
+}
+
+static void say_task(uint32_t n, uint64_t serial, uint32_t draw)
+{
+    sbl_words     *w     = sbl_outbox_item(&mouth, SBL_LETTER_TASKS);
+    const uint32_t shift = draw % 3 ? 0 : 11; /* now and then on a page of its own */
+
+    sbl_say_group(
+        w, &(sbl_group){
+               .serial = serial << shift, .n = 1, .spec = 1 + draw % 3, .n_inputs = n, .arg_size = draw % 2 ? 4 : 40});
+    for (uint32_t i = 0; i < n; i++)
+        sbl_say_u64(w, 1 + i);
+    memset(sbl_words_add(w, draw % 2 ? 4 : 40), 0, draw % 2 ? 4 : 40);
+}
+
+/* Something about a task that the worker has. */
+static void say_end(uint32_t worker, uint32_t draw)
+{
+    const uint32_t slot = sbl_peer_slot(desk, worker), task = slot ? sbl_peer_at(desk, slot)->sent : 0;
+    sabal_error    err = SABAL_ERROR_INIT;
+
+    if (!task || sbl_task_at(desk, task)->missing)
+        return;
+    sbl_error_set(&err, SABAL_EIO, "x");
+    say_name(draw % 5 == 4   ? SBL_LETTER_GAVE
+             : draw % 5 == 3 ? SBL_LETTER_ENDED
+                             : SBL_LETTER_READY,
+             task, sbl_task_at(desk, task)->attempt);
+    if (draw % 5 == 3) {
+        sbl_say_u32(&mouth.words, 0);
+        sbl_say_failure(&mouth.words, &err);
+    } else if (draw % 5 < 3) {
+        sbl_say_u64(&mouth.words, 1000);
+        sbl_say_u64(&mouth.words, 100);
+        sbl_say_u32(&mouth.words, draw % 2 ? SBL_ELSEWHERE : 100);
+        if (draw % 2 == 0)
+            memset(sbl_words_add(&mouth.words, 100), 5, 100);
+    }
+}
+
+static void say_something(uint32_t c, const uint32_t *workers, uint32_t draw, uint64_t serial)
+{
+    sbl_words *w;
+
+    switch (draw >> 8 & 7) {
+    case 0:
+    case 1:
+        say_task(draw >> 16 & 3, serial, draw >> 20);
+        heard_so_far(c);
+        break;
+    case 2:
+        w = sbl_outbox_item(&mouth, draw & 1 ? SBL_LETTER_CANCEL : SBL_LETTER_RELEASE);
+        sbl_say_u64(w, 4 + draw % 64);
+        sbl_say_u64(w, 3);
+        heard_so_far(c);
+        break;
+    case 3:
+        w = sbl_outbox_item(&mouth, SBL_LETTER_LOOK);
+        sbl_say_u64(w, 1 + draw % 64);
+        sbl_say_u32(w, workers[draw & 1]);
+        heard_so_far(c);
+        break;
+    case 4:
+        for (uint32_t task = 1; task < 4; task++)
+            if (sbl_table_has(&desk->tasks, task))
+                say_name(SBL_LETTER_HAVE, task, sbl_task_at(desk, task)->attempt);
+        heard_so_far(workers[draw & 1]);
+        break;
+    default:
+        say_end(workers[draw & 1], draw >> 12);
+        heard_so_far(workers[draw & 1]);
+    }
+}
+
+Test(bounds, memory_fails_at_any_point)
+{
+    for (int64_t nth = 1, done = 0; !done; nth++) {
+        uint32_t c, workers[2], draw = 1;
+
+        desk_open(NULL);
+        c          = new_client();
+        workers[0] = new_worker(1);
+        workers[1] = new_worker(2);
+        data(c, 1, 1000);
+        data(c, 2, 100);
+        task(c, 3, 1, 0);
+        to_fail = nth;
+        for (uint64_t i = 4; i < 200 && to_fail > 0; i++) {
+            draw = draw * 1664525 + 1013904223;
+            say_something(c, workers, draw ^ draw >> 15, i);
+            if (i % 64 == 63 && to_fail > 0) {
+                sbl_alloc_fail(to_fail, 0);
+                sbl_scheduler_lost(desk, workers[i >> 6 & 1], NULL, desk_now);
+                sbl_scheduler_send(desk);
+                workers[i >> 6 & 1] = sbl_scheduler_worker_came(desk, 1, desk_now);
+                sbl_scheduler_send(desk);
+                to_fail -= sbl_alloc_fail(0, 0);
+            }
+        }
+        done = to_fail > 0;
+        cr_assert(!dropped_peer, "%s", dropped_why);
+        if (!sbl_scheduler_has_failed(desk))
+            desk_settle();
+        if (!sbl_scheduler_has_failed(desk) && nth % 2) /* who could go on, can end */
+            desk_close();
+        else
+            sbl_scheduler_destroy(desk);
+        sbl_words_clear(&mouth.words);
+    }
+}
+
 /* --- time ----------------------------------------------------------------------------------------------------------- */
 
 /* The scheduler itself stood still: what workers said meanwhile is still to be heard. */

@@ -285,6 +285,29 @@ Test(executor, input_that_cant_be_read)
     end();
 }
 
+/* What was to be dropped, and is used, is told of again when it is asked for. */
+Test(executor, copy_that_was_dropped_is_asked_for)
+{
+    sbl_words *w;
+
+    begin();
+    order(1, 7, 42, 0);
+    sbl_executor_fetched(x, asked.fetches[0], value());
+    say(SBL_LETTER_DROP, 7);
+    said();
+    w = sbl_outbox_item(&orders, SBL_LETTER_FETCH);
+    sbl_say_u32(w, 7);
+    sbl_say_u32(w, 1);
+    sbl_say_u64(w, 8);
+    sbl_say_u32(w, 42);
+    cr_assert_eq(hear(), SABAL_OK);
+    cr_assert_str_eq(said(), "52:7");
+    say(SBL_LETTER_STOP, 1);
+    sbl_executor_failed(x, asked.runs[0], &(sabal_error)SABAL_ERROR_INIT);
+    cr_assert(sbl_executor_find(x, 7, 1), "it stays");
+    end();
+}
+
 /* Others that have it go back too, and who comes later gets it from elsewhere, not what can't be read here. */
 Test(executor, input_that_cant_be_read_is_nobodys)
 {

@@ -155,8 +155,12 @@ static void hear_fetch(sbl_executor *x, sbl_reader *r)
     const uint32_t worker = sbl_hear_u32(r);
     sbl_item      *item   = r->failed ? NULL : sbl_item_find(x, task, attempt);
 
-    if (item)
+    if (item) {
         item->is_asked = 1;
+        if (item->is_dropped && item->state == SBL_I_HERE) /* and was only used here since: now it counts again */
+            sbl_executor_say_name(x, SBL_LETTER_HAVE, task, attempt);
+        item->is_dropped = 0;
+    }
     if (r->failed || item)
         return;
     item = sbl_item_make(x, task, attempt, SBL_I_COMING);
