@@ -89,7 +89,7 @@ SABAL_API void sabal_scheduler_options_init(sabal_scheduler_options *options);
  *   file  the scheduler file that it writes: addresses, and the secret by which members prove themselves. Readable for its
  *         owner alone; gone when it ends
  *
- * Errors: SABAL_EINVAL (port), SABAL_ENOENT (no such interface), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC (the file),
+ * Errors: SABAL_EINVAL (port; a file of a scheduler that runs), SABAL_ENOENT (no such interface), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC (the file),
  *         SABAL_ENOMEM, SABAL_EUNSUPPORTED (built without clusters)
  */
 #ifndef __cplusplus
@@ -111,7 +111,7 @@ typedef struct sabal_worker_options {
     const char *tls;          /* carriers of values that may be used, with commas: memfd, tcp, rdma, ucx-shm, ucx-tcp;
                                  NULL: all but the last two                                                   */
     int32_t     encrypt;      /* as of a scheduler                                                            */
-    int64_t     timeout_ns;   /* to wait for the scheduler file, and to join; default 5 s                     */
+    int64_t     timeout_ns;   /* to wait for the scheduler file, then to join; each; default 5 s              */
     int32_t     ready_fd;     /* as of a scheduler: once it has joined                                        */
     int32_t     supervised;   /* 1, the default: it runs in a process of its own, and this one starts it again
                                  when it has ended by a fault; 0: in this process                             */

@@ -338,7 +338,7 @@ static sabal_status open_all(sabal_error *err)
     if (!st)
         st = listen_for_others(&who, err);
     if (!st)
-        st = sbl_membership_join(&sbl_crew.membership, &who, until, err);
+        st = sbl_membership_join(&sbl_crew.membership, &who, sbl_clock_ns() + sbl_crew.options.patience_ns, err);
     return st;
 }
 

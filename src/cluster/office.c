@@ -435,6 +435,23 @@ static sabal_status listen_all(office *o, sabal_error *err)
     return st;
 }
 
+/* Its members would stay where they are, and others never find it again. */
+static sabal_status check_file(const office *o, sabal_error *err)
+{
+    sbl_scheduler_file there;
+    sabal_status       st = SABAL_OK;
+
+    if (sbl_scheduler_file_read(&there, o->options.file, 0, NULL))
+        return SABAL_OK;
+    if (sbl_scheduler_file_is_alive(&there))
+        st = sbl_error_set(err, SABAL_EINVAL,
+                           "the scheduler file %s is of a scheduler that runs, process %d: stop it first, or name "
+                           "another file",
+                           o->options.file, (int)there.pid);
+    sbl_scheduler_file_clear(&there);
+    return st;
+}
+
 static sabal_status open_all(office *o, sabal_error *err)
 {
     const sbl_scheduler_calls calls = {send_letters, drop, introduce, o};
@@ -464,7 +481,9 @@ static sabal_status open_all(office *o, sabal_error *err)
                                   .who            = who_is,
                                   .tell_clients   = tell_clients,
                                   .arg            = o};
-    st       = listen_all(o, err);
+    st       = check_file(o, err);
+    if (!st)
+        st = listen_all(o, err);
     if (!st)
         st = sbl_scheduler_file_write(o->options.file, &o->file, err);
     return st;

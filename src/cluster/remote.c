@@ -264,7 +264,7 @@ static sabal_status open_parts(connection *c, const char *file, sabal_error *err
                               err);
     if (!st)
         st = sbl_meetings_create(&c->remote.meetings, &c->membership, c->plane, err);
-    return st ? st : join(c, until, err);
+    return st ? st : join(c, sbl_clock_ns() + PATIENCE_NS, err); /* whenever the file came */
 }
 
 /* The thread is no more, if there was one: links that are left end in one turn more. */

@@ -218,22 +218,36 @@ static sabal_status read_all(char *text, size_t *n, int fd, const char *path, sa
     return SABAL_OK;
 }
 
+/* Of one of another node, or where processes have other numbers, it can't be told. */
+static int is_of_here(const sbl_scheduler_file *file)
+{
+    sbl_machine here;
+
+    sbl_machine_here(&here);
+    return sbl_machine_same(&here, &file->node) && here.pid_namespace == file->node.pid_namespace;
+}
+
+int sbl_scheduler_file_is_alive(const sbl_scheduler_file *file)
+{
+    const uint64_t start = sbl_process_start_time(file->pid);
+
+    return is_of_here(file) && file->pid != getpid() && start && start == file->pid_start;
+}
+
 /* SABAL_EPEER: left over. */
 static sabal_status check_alive(const sbl_scheduler_file *file, const char *path, sabal_error *err)
 {
-    char        job[SBL_JOB_TEXT];
-    int64_t     restarts = sbl_job_here(job);
-    sbl_machine here;
-    uint64_t    start;
+    char     job[SBL_JOB_TEXT];
+    int64_t  restarts = sbl_job_here(job);
+    uint64_t start;
 
     if (job[0] && !strcmp(job, file->job) && file->restarts < restarts)
         return sbl_error_set(err, SABAL_EPEER,
                              "the scheduler file %s is of an earlier run of job %s (restart %" PRId64
                              "; this is %" PRId64 "): the scheduler of this run has not written its own",
                              path, job, file->restarts, restarts);
-    sbl_machine_here(&here);
-    if (!sbl_machine_same(&here, &file->node) || here.pid_namespace != file->node.pid_namespace)
-        return SABAL_OK; /* of that it can't be told from here */
+    if (!is_of_here(file))
+        return SABAL_OK;
     start = sbl_process_start_time(file->pid);
     if (!start || start != file->pid_start)
         return sbl_error_set(err, SABAL_EPEER,
