@@ -22,6 +22,7 @@ Test(supervisor_ends, a_worker_whose_lifetime_is_over_leaves_and_is_not_started_
     supervised_start(&cluster, "name=n2");
     connect_client();
     sum = job(60);
+    cr_expect(is_gone_within(cluster.process[1], 5000), "it leaves by itself, and is not killed");
     cr_expect_eq(status_of(1), 0);
     expect_sum(sum);
     end_cluster();
