@@ -2,16 +2,15 @@
 #include "cluster/crew.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/here.h"
 #include "base/log.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
@@ -137,8 +136,18 @@ static void gone(void *arg, uint32_t worker)
     sbl_meetings_lost(sbl_crew.meetings, worker);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .object = sbl_crew_take_object};
+static void tell(void *arg, sbl_reader *answer)
+{
+    sbl_remote_told(&sbl_crew.remote, answer);
+}
+
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .object  = sbl_crew_take_object,
+                                           .tell    = tell};
 
 /* --- others come in ----------------------------------------------------------------------------------------------- */
 
@@ -157,14 +166,29 @@ static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
 
 static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
 
+/* A Unix socket is for shared memory: who may not use that is to be reached otherwise, also from this node. */
+static sabal_status needs_socket(int *needs, sabal_error *err)
+{
+    uint32_t           may = 0;
+    const sabal_status st  = sbl_carriers_parse(&may, sbl_crew.options.tls, err);
+
+    if (!st && !sbl_crew.options.tcp &&
+        !(may & ~(SBL_CARRIER_BIT(SBL_CARRIER_TCP) | SBL_CARRIER_BIT(SBL_CARRIER_UCX_TCP))))
+        return sbl_error_set(err, SABAL_EINVAL, "values may go by %s alone, but no interface is listened on",
+                             sbl_crew.options.tls);
+    *needs =
+        !sbl_crew.options.tcp || may & SBL_CARRIER_BIT(SBL_CARRIER_MEMFD) || !(may & SBL_CARRIER_BIT(SBL_CARRIER_TCP));
+    return st;
+}
+
 /* Who holds a ticket: the key is the membership's, which is there when anybody may know of this worker. */
 static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
 {
     char               path[SBL_UNIX_TEXT];
+    int                local   = 1;
     sbl_listen_options options = {.tcp          = sbl_crew.options.tcp,
                                   .interfaces   = sbl_crew.options.interfaces,
                                   .n_interfaces = sbl_crew.options.n_interfaces,
-                                  .path         = path,
                                   .link         = {.calls   = &NOBODY,
                                                    .self    = &sbl_crew.membership.peer_self,
                                                    .key     = sbl_keys_find,
@@ -173,11 +197,14 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
                                   .admitted     = admitted};
     sabal_status       st      = sbl_crew_folder_create(&sbl_crew.folder, sbl_crew.options.local_directory, err);
 
+    if (!st)
+        st = needs_socket(&local, err);
     if (st)
         return st;
     sbl_crew_note_folder(sbl_crew.folder.path);
     snprintf(path, sizeof path, "%s/worker", sbl_crew.folder.path);
-    st = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
+    options.path = local ? path : NULL;
+    st           = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
     if (!st)
         who->n_addresses = sbl_listener_addresses(sbl_crew.listener, who->addresses, SBL_MOST_ADDRESSES);
     return st;
@@ -198,36 +225,15 @@ void sbl_crew_leave(void)
     sbl_membership_leave(&sbl_crew.membership, 200000000);
 }
 
-static void signalled(sbl_evwatch *watch, uint32_t events)
+static void asked_to_end(void *arg)
 {
-    struct signalfd_siginfo what;
-
-    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_crew_leave();
+    sbl_crew_leave();
 }
 
 static void lifetime_is_over(sbl_evtimer *timer)
 {
     sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it leaves");
     sbl_crew_leave();
-}
-
-static sabal_status watch_signals(sabal_error *err)
-{
-    sigset_t set;
-    int      fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (!sbl_crew_keeps_hangups())
-        sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return sbl_error_errno(err, errno, "watching signals");
-    sbl_crew.signals.ready = signalled;
-    return sbl_evloop_watch(sbl_crew.loop, &sbl_crew.signals, fd, EPOLLIN, err);
 }
 
 static sabal_status open_client(sbl_joining *who, sabal_error *err)
@@ -283,8 +289,9 @@ static sabal_status open_all(sabal_error *err)
     sbl_machine_here(&who.machine);
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
+    sbl_here_set("worker '%s'", who.name);
     if (!st)
-        st = watch_signals(err);
+        st = sbl_signals_watch(&sbl_crew.signals, sbl_crew.loop, !sbl_crew_keeps_hangups(), asked_to_end, NULL, err);
     if (!st)
         st = sbl_crew_preload(sbl_crew.options.preload, err);
     if (!st)
@@ -298,6 +305,7 @@ static sabal_status open_all(sabal_error *err)
     until = sbl_clock_ns() + sbl_crew.options.patience_ns;
     st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, until, &CALLS,
                              NULL, err);
+    sbl_crew.membership.self.encrypt = sbl_crew.membership.peer_self.encrypt = sbl_crew.options.encrypt;
     if (!st)
         st = open_plane(err);
     if (!st)

@@ -61,12 +61,15 @@ sabal_status sabal_scheduler_run_with(const char *file, sabal_error *err, const 
     const sabal_scheduler_options o = scheduler_options_of(options);
     const char                   *names[MOST_INTERFACES];
     char                          text[1024] = "";
-    sbl_office_options            office     = {.file    = file,
-                                                .tcp     = !o.interfaces || o.interfaces[0],
-                                                .port    = (uint16_t)o.port,
-                                                .encrypt = o.encrypt,
-                                                .idle_ns = o.idle_timeout_ns,
-                                                .report  = o.ready_fd};
+    sbl_office_options            office     = {.file         = file,
+                                                .tcp          = !o.interfaces || o.interfaces[0],
+                                                .port         = (uint16_t)o.port,
+                                                .encrypt      = o.encrypt,
+                                                .idle_ns      = o.idle_timeout_ns,
+                                                .watchdog_ns  = o.watchdog_ns,
+                                                .record       = o.record,
+                                                .record_limit = o.record_limit,
+                                                .report       = o.ready_fd};
     sabal_status                  st;
 
     if (o.port < 0 || o.port > UINT16_MAX)

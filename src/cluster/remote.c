@@ -166,8 +166,14 @@ static void need(void *arg, const sbl_build_id *id)
     sbl_words_clear(&words);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .drained = drained, .meet = meet, .gone = gone, .need = need};
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .drained = drained,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .tell    = sbl_remote_told,
+                                           .need    = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -287,7 +293,8 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
     c->leave.run = leave;
     pthread_mutex_init(&c->lock, NULL);
     sbl_errands_init(&c->errands);
-    c->remote.errands = &c->errands;
+    c->remote.errands    = &c->errands;
+    c->remote.membership = &c->membership;
     sbl_remote_init(&c->remote, client, &c->lock, &c->out, speak_soon);
     st = open_parts(c, file_of(address, room, sizeof room), err);
     if (!st && sbl_thread_start(&c->thread, run, c))

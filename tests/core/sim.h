@@ -221,7 +221,7 @@ struct sim {
     uint32_t       n_programs, programs_room;
     value         *values;
     uint64_t       n_values, ids;
-    uint32_t       n_losses, n_faults, n_kills, n_unplanned;
+    uint32_t       n_losses, n_faults, n_kills, n_unplanned, n_unknown; /* unknown: by whose fault */
     uint64_t       n_runs, n_letters, n_ended, n_frames;
     int            is_ending, is_over, trace;
     int64_t        ending_at, give_up_at;

@@ -68,6 +68,13 @@ static void on_done(void *arg, uint64_t serial, uint64_t size, const char *told,
         tell_gathered(w, p, f);
 }
 
+/* Some task may have been with as many lost workers as are allowed; what it ended itself counts too, but not what others ended. */
+static int may_be_lost(const sim *w)
+{
+    return sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3 &&
+           w->n_unknown >= (sim_has(w, F_CRASHING | F_POISON) ? 1 : 3);
+}
+
 /* Whether its failure has a cause. */
 static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
 {
@@ -79,9 +86,9 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
         return d->may_lose && (w->n_losses || w->n_unplanned);
     if (err->status == SABAL_EPEER &&
         !strncmp(err->message, "node", 4)) /* of a task that one failed which it had submitted */
-        return (d->may_lose && (w->n_losses || w->n_unplanned)) || (sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3);
+        return (d->may_lose && (w->n_losses || w->n_unplanned)) || (may_be_lost(w));
     if (err->status == SABAL_EPEER && strstr(err->message, "workers ended while"))
-        return sim_has(w, F_FEW_LOSSES) && w->n_unplanned >= 3;
+        return may_be_lost(w);
     return (d->statuses & 1u << err->status) != 0;
 }
 

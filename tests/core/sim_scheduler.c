@@ -72,7 +72,7 @@ static void lose(sim *w, event *e)
     proc          *p    = &w->procs[e->a];
     const sbl_ran  ran  = {p->guilty_task, p->guilty_attempt, 1};
     const sbl_loss loss = {.planned  = (int)e->b,
-                           .is_known = (int)(p->guilty_attempt & 1), /* what ran beside it is not always told */
+                           .is_known = p->guilty_task != 0,
                            .ran      = &ran,
                            .n_ran    = p->guilty_task != 0,
                            .what     = "signal 11 (Segmentation fault)"};
@@ -80,7 +80,8 @@ static void lose(sim *w, event *e)
     if (p->is_lost)
         return;
     p->is_lost = 1;
-    w->n_unplanned += !e->b && p->kind == A_WORKER && !p->guilty_task;
+    w->n_unplanned += !e->b && p->kind == A_WORKER;
+    w->n_unknown += !e->b && p->kind == A_WORKER && !p->guilty_task;
     sim_trace(w, "0: is told that %d is gone%s", (int)e->a, e->b ? ", as planned" : "");
     sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->guilty_task ? &loss : NULL, clock_of(w));
     settle(w);

@@ -1,7 +1,7 @@
 /* A worker: what the executor asks for, on threads that take simulated time. */
 #include "core/sim.h"
 
-enum { MOST_GIVEN = 24 };
+enum { MOST_GIVEN = 48 };
 
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 

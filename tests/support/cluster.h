@@ -27,14 +27,14 @@ typedef struct test_cluster {
     int   n;
 } test_cluster;
 
-/* Starts one, and waits until it says that it is there. What it prints goes to $TEST_CLUSTER_LOG, if that is set. */
-static inline void cluster_start(test_cluster *c, const char *how, const char *threads)
+/* Starts one, and waits until it says that it is there, or has ended: 0. What it prints goes to $TEST_CLUSTER_LOG, if that is set. */
+static inline int cluster_try(test_cluster *c, const char *how, const char *threads)
 {
     posix_spawn_file_actions_t files;
     char                       ready[16];
     char *const                worker[] = {(char *)"sabal-worker", (char *)how, c->file, (char *)threads, ready, NULL};
     char *const                scheduler[] = {(char *)"sabal-worker", (char *)how, c->file, ready, NULL};
-    int                        ends[2];
+    int                        ends[2], got;
     char                       byte;
 
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
@@ -48,8 +48,14 @@ static inline void cluster_start(test_cluster *c, const char *how, const char *t
     posix_spawn_file_actions_destroy(&files);
     close(ends[1]);
     c->n++;
-    cr_assert_eq(read(ends[0], &byte, 1), 1, "a process of the cluster did not start");
+    got = read(ends[0], &byte, 1) == 1;
     close(ends[0]);
+    return got;
+}
+
+static inline void cluster_start(test_cluster *c, const char *how, const char *threads)
+{
+    cr_assert(cluster_try(c, how, threads), "a process of the cluster did not start");
 }
 
 static inline void cluster_open(test_cluster *c, int32_t workers)

@@ -8,16 +8,19 @@ void sbl_break_off(const sbl_saying *y, const char *why)
     sbl_drop_peer(y->s, y->slot, why);
 }
 
-/* That worker does not have it, whatever was thought. */
-void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker)
+/* That worker does not have it, whatever was thought. Its own word is enough; by that of another it may be there, and only out of
+   reach. (What it lacks it may be getting anew: then a letter to drop it would come too late, and hit that.) */
+void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t who_says)
 {
     sbl_words *w;
 
     if (!sbl_copy_is_at(s, task, worker))
         return;
-    w = sbl_letter_to(s, worker, SBL_LETTER_DROP); /* it may be there, and only out of reach */
-    sbl_say_u32(w, task);
-    sbl_say_u32(w, sbl_task_at(s, task)->attempt);
+    if (who_says != worker) {
+        w = sbl_letter_to(s, worker, SBL_LETTER_DROP);
+        sbl_say_u32(w, task);
+        sbl_say_u32(w, sbl_task_at(s, task)->attempt);
+    }
     if (sbl_copy_remove(s, task, worker))
         sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
     sbl_settle(s);
@@ -53,7 +56,7 @@ static void hear_letter(sbl_scheduler *s, uint32_t slot, uint32_t kind, sbl_read
         sbl_break_off(&y, "a letter of a kind that it may not send");
         return;
     }
-    while (!sbl_reader_is_at_end(letter)) {
+    while (!sbl_reader_is_at_end(letter) && !s->no_memory) {
         hear(&y);
         sbl_settle(s);
     }
@@ -68,10 +71,10 @@ void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size
     uint32_t       kind;
 
     s->now_ns = now_ns;
-    if (!slot || sbl_peer_at(s, slot)->is_dropped)
+    if (!slot || sbl_peer_at(s, slot)->is_dropped || s->no_memory)
         return;
     sbl_peer_was_heard(s, slot);
-    while (!sbl_peer_at(s, slot)->is_dropped && (kind = sbl_letter_next(&letter, &frame)))
+    while (!sbl_peer_at(s, slot)->is_dropped && !s->no_memory && (kind = sbl_letter_next(&letter, &frame)))
         hear_letter(s, slot, kind, &letter);
     if (frame.failed)
         sbl_drop_peer(s, slot, "a frame that is cut short");

@@ -14,8 +14,8 @@ typedef struct sbl_saying {
 
 /** Says what can't be meant: it is dropped, and not heard any further. */
 void sbl_break_off(const sbl_saying *y, const char *why);
-/** That worker does not have it, whatever was thought. */
-void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** That worker does not have it, whatever was thought, says that peer. */
+void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t who_says);
 
 void sbl_hear_client_spec(const sbl_saying *y);
 void sbl_hear_tasks(const sbl_saying *y);

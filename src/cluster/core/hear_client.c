@@ -284,7 +284,7 @@ void sbl_hear_look(const sbl_saying *y)
     if (!task || y->r->failed)
         return;
     if (not_at && t->state == SBL_T_DONE)
-        sbl_is_not_at(y->s, sbl_value_task(y->s, task), not_at);
+        sbl_is_not_at(y->s, sbl_value_task(y->s, task), not_at, 0);
     if (t->state == SBL_T_DONE)
         sbl_tell_where(y->s, task);
     else if (t->state == SBL_T_FAILED)

@@ -1,6 +1,7 @@
 /* What workers say: of the tasks that they run, of values, of themselves. What is about another attempt than the one that runs
    is out of date. */
 #include "cluster/core/hear.h"
+#include "cluster/core/place.h"
 
 #include <stdio.h>
 
@@ -70,6 +71,8 @@ void sbl_hear_ready(const sbl_saying *y)
         return;
     }
     y->s->kept = n;
+    y->s->n_ended++;
+    y->p->n_done++;
     sbl_post(y->s, SBL_E_FINISH, task, 0, 0);
 }
 
@@ -87,6 +90,8 @@ void sbl_hear_ended(const sbl_saying *y)
         return;
     if (!err.status)
         sbl_error_set(&err, SABAL_EINTERNAL, "a worker told a failure without saying which");
+    y->s->n_ended++;
+    y->p->n_failed++;
     sbl_sign(y->s, t, &err);
     sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
 }
@@ -123,6 +128,8 @@ void sbl_hear_chain(const sbl_saying *y)
         sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
         return;
     }
+    y->s->n_ended++;
+    y->p->n_done++;
     sbl_edges_end(y->s, task);
     if (!sbl_edge_add(y->s, task, target, &last)) {
         y->s->no_memory = 1;
@@ -142,7 +149,7 @@ void sbl_hear_lack(const sbl_saying *y)
     if (y->r->failed)
         return;
     if (in && holder && in->state == SBL_T_DONE && in->attempt == its)
-        sbl_is_not_at(y->s, input, holder);
+        sbl_is_not_at(y->s, input, holder, y->slot);
     if (task && sbl_task_at(y->s, task)->state == SBL_T_SENT && sbl_task_at(y->s, task)->attempt == attempt)
         sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
 }
@@ -171,6 +178,8 @@ void sbl_hear_gave(const sbl_saying *y)
         y->p->is_asked  = 0;
         y->p->has_given = !y->p->n_moved;
         y->p->n_moved   = 0;
+        sbl_may_fill(y->s, y->slot); /* perhaps it may be asked again, */
+        sbl_feed_one(y->s);          /* and who asked it may have to ask another */
     }
     if (!task)
         return;

@@ -5,7 +5,7 @@
  */
 #include "cluster/core/place.h"
 
-enum { SAMPLES = 2 };
+enum { SAMPLES = 2, MOST_ALIKE = 8 };
 
 /* --- which worker ------------------------------------------------------------------------------------------------- */
 
@@ -84,6 +84,24 @@ static uint32_t choose_worker(sbl_scheduler *s, uint32_t task)
     return best;
 }
 
+/* Of tasks that have but one input, the same for all, some go together where the first goes, unless somebody has nothing to do: they
+   lie together in memory, here and there. */
+static uint32_t choose_for_some(sbl_scheduler *s, uint32_t task)
+{
+    const sbl_stask *t     = sbl_task_at(s, task);
+    const sbl_sedge *edge  = sbl_edge_at(s, t->inputs);
+    const uint32_t   input = edge->next_input ? 0 : edge->input;
+
+    if (!input || input != s->last_input || s->n_hungry || s->n_alike >= MOST_ALIKE ||
+        !sbl_may_have_work(sbl_peer_at(s, s->last_worker))) {
+        s->n_alike     = 0;
+        s->last_worker = choose_worker(s, task);
+        s->last_input  = s->last_worker ? input : 0;
+    }
+    s->n_alike++;
+    return s->last_worker;
+}
+
 /* --- queues ------------------------------------------------------------------------------------------------------- */
 
 static void ring_roots(sbl_scheduler *s, uint32_t client)
@@ -129,11 +147,12 @@ void sbl_place(sbl_scheduler *s, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 
-    t->worker = t->inputs ? choose_worker(s, task) : 0;
+    t->worker = t->inputs ? choose_for_some(s, task) : 0;
     /* What others made ready goes before what has not begun: it ends what is in memory. */
     if (!sbl_squeue_add(s, queue_of(s, t), task, sbl_priority_of(s, t), !t->worker && t->inputs))
         s->no_memory = 1;
     if (t->worker) {
+        sbl_hungry_remove(s, t->worker); /* so that the next one goes to another */
         sbl_may_fill(s, t->worker);
         return;
     }

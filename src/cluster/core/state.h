@@ -155,12 +155,28 @@ typedef struct sbl_peer {
     uint8_t  is_rich;   /* in the list of those who have what others could take */
     uint8_t  is_gone;   /* only its tasks are left, that others need */
     uint8_t  had_own;   /* what it was sent last came from its own queue */
-    uint8_t  was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
+
+    /* as a worker; first what is looked at where it may be one of thousands: it lies together */
+    int32_t    threads, spare;
+    uint32_t   n_sent, n_ahead; /* tasks that it has; of these, those whose inputs it has yet to make */
+    double     mean_ns;         /* of what it ran, smoothed; 0: nothing yet */
+    sbl_squeue ready;
+    uint32_t   sent, held, copies; /* lists */
+    uint32_t   n_moved;            /* tasks that it gave, and others got */
+    uint64_t   n_done, n_failed;   /* tasks that ended there */
+    uint64_t   managed, limit, promised;
+    uint64_t  *met;        /* bits, by slot: workers that it was told of */
+    uint64_t  *specs_told; /* bits */
+    uint32_t   n_met, n_specs_told;
     sbl_outbox out;
-    uint32_t   next_letters, next_fill; /* in lists of slots */
     int64_t    heard_ns;
+    uint32_t   next_letters, next_fill; /* in lists of slots */
+    uint32_t   next_hungry, previous_hungry, next_rich, previous_rich;
+    sbl_ring   frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
+    uint32_t   place;    /* in s->workers */
 
     /* as a client (workers are clients too: of tasks that their tasks submit) */
+    uint32_t    was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
     sbl_serials serials;
     sbl_squeue  roots;
     uint32_t   *specs; /* by its number */
@@ -169,22 +185,6 @@ typedef struct sbl_peer {
     uint32_t    in_roots;
     uint32_t    n_tasks; /* records that name it as their client */
     uint32_t    data;    /* list: what it keeps */
-
-    /* as a worker */
-    int32_t    threads, spare;
-    uint32_t   n_moved;            /* tasks that it gave, and others got */
-    uint32_t   n_sent, n_ahead;    /* tasks that it has; of these, those whose inputs it has yet to make */
-    uint32_t   sent, held, copies; /* lists */
-    sbl_squeue ready;
-    double     mean_ns;  /* of what it ran, smoothed; 0: nothing yet */
-    sbl_ring   frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
-    uint64_t  *met;      /* bits, by slot: workers that it was told of */
-    uint32_t   n_met;
-    uint64_t   managed, limit, promised;
-    uint64_t  *specs_told; /* bits */
-    uint32_t   n_specs_told;
-    uint32_t   next_hungry, previous_hungry, next_rich, previous_rich;
-    uint32_t   place; /* in s->workers */
 } sbl_peer;
 
 typedef struct sbl_sevent {
@@ -209,7 +209,8 @@ struct sbl_scheduler {
     uint64_t              n_roots;        /* ready tasks of all clients */
     sbl_sevent           *events;         /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
-    uint64_t              n_sent;
+    uint64_t              n_sent, n_ended; /* attempts that were sent; that ended with a value or a failure */
+    uint32_t              last_input, last_worker, n_alike; /* of the last task that was placed: place.c */
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */

@@ -27,5 +27,7 @@ sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_er
 sabal_status sbl_folder_create_at(sbl_folder *folder, const char *base, sabal_error *err);
 /** Removes those whose processes are gone. Returns how many. */
 int sbl_folder_sweep(const char *base);
+/** The same wherever sbl_folder_create() makes them. */
+void sbl_folder_sweep_all(void);
 
 #endif

@@ -35,6 +35,11 @@ int sbl_link_is_local(const sbl_link *link)
     return link->is_local;
 }
 
+uint64_t sbl_link_heard(const sbl_link *link)
+{
+    return link->n_reads;
+}
+
 size_t sbl_link_waiting(const sbl_link *link)
 {
     return link->waiting;
