@@ -220,6 +220,22 @@ Test(faults, a_worker_that_stands_still_for_a_second_is_waited_for)
     close_all(client);
 }
 
+/* It hears nobody, and that is its own fault: what was said meanwhile is heard before anybody is taken for dead. */
+Test(faults, a_scheduler_that_stands_still_takes_nobody_for_dead)
+{
+    sabal_client *client = open_cluster(2);
+    job           j      = JOB;
+
+    job_start(&j, client);
+    sleep_ms(50);
+    stop(0);
+    sleep_ms(DETECTED_MS);
+    go_on(0);
+    job_expect(&j);
+    cr_expect_eq(log_count("' is gone: "), 0);
+    close_all(client);
+}
+
 /* --- a disk is full -------------------------------------------------------------------------------------------- */
 
 static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));

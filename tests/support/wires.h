@@ -95,7 +95,7 @@ static inline int wires_add(wires *w)
                i, (int)hub, (int)w->held_by[i], (int)hub, i, i, (int)w->held_by[i], i + 1);
 }
 
-/* So many machines and the switch; this process is on the switch from here on. 0: this machine does not allow that. */
+/* So many machines and the switch, whose address would change with its wires if it were not given; this process is on the switch from here on. 0: this machine does not allow that. */
 static inline int wires_begin(wires *w, int n)
 {
     char path[64];
@@ -103,9 +103,10 @@ static inline int wires_begin(wires *w, int n)
 
     memset(w, 0, sizeof *w);
     if (!wires_hold(w) ||
-        wires_run("exec 2>/dev/null; nsenter -t %d -n sh -c 'ip link add switch type bridge forward_delay 0 && "
-                  "ip addr add 10.77.0.1/24 dev switch && ip link set switch up && ip link set lo up'",
-                  (int)w->held_by[0])) {
+        wires_run(
+            "exec 2>/dev/null; nsenter -t %d -n sh -c 'ip link add switch address 02:00:00:00:77:01 type bridge forward_delay 0 && "
+            "ip addr add 10.77.0.1/24 dev switch && ip link set switch up && ip link set lo up'",
+            (int)w->held_by[0])) {
         wires_end(w);
         return 0;
     }
