@@ -44,7 +44,7 @@ class Files(unittest.TestCase):
         self.start('scheduler')
         while not os.path.exists(self.file):
             time.sleep(0.01)
-        self.workers = [self.start('worker', '-t', '1', '-n', 'n1')]
+        self.workers = [self.start('worker', '-t', '1', '-n', 'n1', '--no-nanny')]
 
     def start(self, *args, before=()):
         """One process of the cluster; it works in the root folder, so relative paths of a program are not its own."""
@@ -57,7 +57,7 @@ class Files(unittest.TestCase):
         return process
 
     def add_worker(self):
-        self.workers.append(self.start('worker', '-t', '1', '-n', 'n2'))
+        self.workers.append(self.start('worker', '-t', '1', '-n', 'n2', '--no-nanny'))
 
     def sabal(self, *args, status=0, where=None):
         done = subprocess.run([SABAL, *args], env=ENVIRONMENT, cwd=where or self.data, capture_output=True, text=True,
@@ -198,7 +198,7 @@ class Files(unittest.TestCase):
         if not can_mount():
             self.skipTest('needs a mount namespace: root, and unshare')
         copies = ' && '.join(f'cp -p {self.folder}/{f} {self.data}/{f}' for f in files) or 'true'
-        self.workers.append(self.start('worker', '-t', '1', '-n', 'far', before=(
+        self.workers.append(self.start('worker', '-t', '1', '-n', 'far', '--no-nanny', before=(
             'unshare', '-m', 'sh', '-c', f'mount -t tmpfs none {self.data} && {copies} && exec "$@"', 'sh')))
         time.sleep(0.5)
 
