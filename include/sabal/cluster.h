@@ -57,6 +57,7 @@ SABAL_API int32_t sabal_worker_main(int argc, char **argv);
  * a program scattered stays with the program until nobody needs it. A task runs again, on another worker, when its worker is
  * lost; one that ends workers (a signal, abort(), exit(), memory that runs out) fails with SABAL_EPEER after the third, and one that
  * ran in ten workers that ended, by whosever fault, after the tenth. A worker that leaves is nobody's fault.
+ * Files are read and written by workers, under the program's absolute paths, so they have to be where all of them see them.
  * Members prove to each other that they know the secret of the scheduler file before anything else is said.
  * `sabal scheduler` and `sabal worker` call these; a
  * program may too, and then is that process until the cluster ends.
