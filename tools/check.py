@@ -35,6 +35,7 @@ TREES = {  # compiler, options of meson
 }
 # Suites whose tests use threads of ours. Kernels have none, and layout, install and examples are not of C.
 THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'net', 'array', 'ml']
+MOSTLY_WAIT = '^cluster/(wires|intruders)$'  # half a minute each: in gcc's tree, elsewhere only with --long
 LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding']  # minutes each: only with --long
 PLANTED = {  # tree: {test: what its report must say}
     'gcc': {'wrong': 'FAIL'},
@@ -147,13 +148,14 @@ def count(test, result):
     result.skipped += [f'{name}: {s.replace("::", "/")}' for s in skipped]
 
 
-def run_tests(tree, suites=(), without=(), setup=None, wrapper=None, env=None, only=()):
-    """Runs tests of a tree with meson and counts them."""
+def run_tests(tree, suites=(), without=(), setup=None, wrapper=None, env=None, only=(), repeat=1):
+    """Runs tests of a tree with meson and counts them, each time they are repeated."""
     result, folder = Result(), os.path.join(OUT, tree)
     command = ['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '4']
     command += [word for s in suites for word in ('--suite', s)] + [word for s in without for word in ('--no-suite', s)]
     command += ['--setup', setup] if setup else []
     command += ['--wrapper', wrapper] if wrapper else []
+    command += ['--repeat', str(repeat)] if repeat > 1 else []
     logs = os.path.join(folder, 'meson-logs', 'testlog*.json')  # meson adds setup and wrapper to the name
     for log in glob.glob(logs):
         os.remove(log)
@@ -204,7 +206,7 @@ def stage_gcc(options):
 def stage_clang(options):
     result = Result('clang, -Werror: build and tests')
     if build('clang', result): # what runs on each engine did so in gcc's tree
-        result.add(run_tests('clang', only=[name for name in names_of_tests('clang') if '@cluster' not in name and
+        result.add(run_tests('clang', only=[name for name in names_of_tests('clang') if not re.search('@cluster|' + MOSTLY_WAIT, name) and
                                             name.split('/')[0] not in ('layout', 'install', 'planted', 'explore', 'sim')]))
     return result
 
@@ -247,6 +249,18 @@ def stage_sim(options):
     return result
 
 
+# Tests of processes of which some die, are cut off or attacked: as right the twentieth time as the first.
+FAULTS = ['cluster/faults', 'cluster/wires', 'cluster/intruders', 'cluster/supervisor', 'cluster/ends']
+
+
+def stage_cluster(options):
+    """With --long: each fault of a cluster twenty times (once it comes in gcc's stage)."""
+    result = Result('each fault of a cluster ' + ('twenty times' if options.long else 'twenty times: only with --long'))
+    if options.long and build('gcc', result):
+        result.add(run_tests('gcc', repeat=20, only=[name for name in names_of_tests('gcc') if name in FAULTS]))
+    return result
+
+
 def stage_install(options):
     result = Result('installed, moved, used from C, C++ and Python')
     if build('gcc', result):
@@ -276,7 +290,7 @@ def stage_asan(options):
         if options.long:
             result.add(run_sanitized('asan', without=['layout', 'install', 'planted']))
         else:
-            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if not re.search('@(rehearse|cluster)', name) and
+            result.add(run_sanitized('asan', only=[name for name in names_of_tests('asan') if not re.search('@(rehearse|cluster)|' + MOSTLY_WAIT, name) and
                                                    name.split('/')[0] not in ('layout', 'install', 'planted')]))
     return result
 
@@ -287,7 +301,7 @@ def stage_tsan(options):
         if options.long: # fuzzers have one thread, and only under ASan do they tell what is a library's own fault
             result.add(run_sanitized('tsan', without=['layout', 'install', 'planted', 'fuzz']))
         else:
-            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search('@(rehearse|cluster)', name) and
+            result.add(run_sanitized('tsan', only=[name for name in names_of_tests('tsan') if not re.search('@(rehearse|cluster)|' + MOSTLY_WAIT, name) and
                                                    name.split('/')[0] in THREADED and name not in LONG_UNDER_TSAN]))
     return result
 
@@ -365,7 +379,7 @@ def stage_fuzz(options):
     return result
 
 
-STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'sim': stage_sim, 'install': stage_install, 'docs': stage_docs,
+STAGES = {'gcc': stage_gcc, 'layout': stage_layout, 'explore': stage_explore, 'sim': stage_sim, 'cluster': stage_cluster, 'install': stage_install, 'docs': stage_docs,
           'clang': stage_clang, 'asan': stage_asan, 'tsan': stage_tsan, 'arm': stage_arm, 'planted': stage_planted,
           'fuzz': stage_fuzz}
 QUICK = ['gcc', 'layout', 'asan']

@@ -86,7 +86,9 @@ SABAL_API void sabal_read_options_init(sabal_read_options *options);
 /**
  * The array in a .npy file (NumPy's format, versions 1 to 3; C or Fortran order; either byte order, converted).
  * The header is read now, the data when it is needed, with pread, chunk by chunk. A relative path is that of now, also
- * if the program changes its folder. A file that has changed by then (size or time) fails the chunk with SABAL_EIO.
+ * if the program changes its folder. A file that has changed by then (size, time or inode) fails the chunk with SABAL_EIO.
+ * On a cluster workers read it under the program's absolute path: one that does not see it fails with SABAL_ENOENT or
+ * SABAL_EACCES, one that sees another with SABAL_EIO, by its name and with what it sees.
  *
  * Errors: SABAL_ENOENT, SABAL_EACCES, SABAL_EIO, SABAL_EFORMAT (what, at which offset), SABAL_EDTYPE (float16,
  *         strings, dates, objects and structures, by name), SABAL_ESHAPE (0-d), SABAL_EINVAL (path is NULL, a folder or
@@ -203,7 +205,10 @@ SABAL_API sabal_status sabal_compute(sabal_ndarray **out, const sabal_array *arr
 
 /**
  * Writes a .npy file (version 1.0, C order), chunks in parallel, under another name in the same folder, renamed to
- * path when it is whole; on failure nothing is left. Errors: the array's, SABAL_EIO, SABAL_ENOSPC, SABAL_EACCES, SABAL_ENOENT
+ * path when it is whole; on failure nothing is left. On a cluster this process makes the file and each worker writes the
+ * chunks that it makes, with the same bytes; the folder has to be one that all workers see.
+ *
+ * Errors: the array's, SABAL_EIO, SABAL_ENOSPC, SABAL_EACCES, SABAL_ENOENT (no such folder; a worker, named, does not see it)
  */
 SABAL_API sabal_status sabal_store_npy(const sabal_array *array, const char *path, sabal_error *err);
 
@@ -220,7 +225,9 @@ SABAL_API void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options);
 
 /**
  * Writes one data set. A new file is made under another name and renamed when whole; in a file that exists the
- * data set must not exist (SABAL_EINVAL), and on failure the file is as it was. Errors: as sabal_store_npy()
+ * data set must not exist (SABAL_EINVAL), and on failure the file is as it was. On a cluster contiguous data is written by the
+ * workers, chunks by this process. Errors: as sabal_store_npy(); SABAL_EIO also if somebody else made or changed the file
+ * meanwhile
  */
 #ifndef __cplusplus
 #define sabal_store_hdf5(array, path, dataset, err, ...)                                                               \

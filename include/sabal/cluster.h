@@ -28,7 +28,9 @@
 #ifndef SABAL_CLUSTER_H
 #define SABAL_CLUSTER_H
 
+#include <sabal/client.h>
 #include <sabal/status.h>
+#include <sabal/task.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,8 +72,15 @@ typedef struct sabal_scheduler_options {
     int32_t     encrypt;         /* 1: all that is said is encrypted; it always is authenticated              */
     int64_t     idle_timeout_ns; /* it ends after so long without a client; 0: never                          */
     int32_t     ready_fd;        /* a byte is written there, and it is closed, once members can join; -1: none */
+    int64_t     watchdog_ns;  /* the log (SABAL_LOG=warn) tells what waits for what when tasks wait, and none has ended
+                                    for so long, and again after each doubling; default 30 s; 0: never        */
+    const char *record;       /* a file to which all is written that it is told, so that its decisions can be replayed;
+                                    NULL: none                                                                */
+    int64_t     record_limit; /* bytes of that file, after which no more is written; default 1 GiB         */
 } sabal_scheduler_options;
-#define SABAL_SCHEDULER_DEFAULTS .struct_size = sizeof(sabal_scheduler_options), .where = SABAL_HERE, .ready_fd = -1
+#define SABAL_SCHEDULER_DEFAULTS                                                                                       \
+    .struct_size = sizeof(sabal_scheduler_options), .where = SABAL_HERE, .ready_fd = -1, .watchdog_ns = 30000000000,   \
+    .record_limit = (int64_t)1 << 30
 SABAL_API void sabal_scheduler_options_init(sabal_scheduler_options *options);
 
 /**
@@ -80,7 +89,7 @@ SABAL_API void sabal_scheduler_options_init(sabal_scheduler_options *options);
  *   file  the scheduler file that it writes: addresses, and the secret by which members prove themselves. Readable for its
  *         owner alone; gone when it ends
  *
- * Errors: SABAL_EINVAL (port), SABAL_ENOENT (no such interface), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC (the file),
+ * Errors: SABAL_EINVAL (port; a file of a scheduler that runs), SABAL_ENOENT (no such interface), SABAL_EACCES, SABAL_EIO, SABAL_ENOSPC (the file),
  *         SABAL_ENOMEM, SABAL_EUNSUPPORTED (built without clusters)
  */
 #ifndef __cplusplus
@@ -102,7 +111,7 @@ typedef struct sabal_worker_options {
     const char *tls;          /* carriers of values that may be used, with commas: memfd, tcp, rdma, ucx-shm, ucx-tcp;
                                  NULL: all but the last two                                                   */
     int32_t     encrypt;      /* as of a scheduler                                                            */
-    int64_t     timeout_ns;   /* to wait for the scheduler file, and to join; default 5 s                     */
+    int64_t     timeout_ns;   /* to wait for the scheduler file, then to join; each; default 5 s              */
     int32_t     ready_fd;     /* as of a scheduler: once it has joined                                        */
     int32_t     supervised;   /* 1, the default: it runs in a process of its own, and this one starts it again
                                  when it has ended by a fault; 0: in this process                             */
@@ -139,7 +148,144 @@ SABAL_API void sabal_worker_options_init(sabal_worker_options *options);
 #endif
 SABAL_API sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sabal_worker_options *options);
 
+/*
+ * What a cluster is and does, as its scheduler sees it: what `sabal status` shows. Who asks does not join: it keeps no scheduler from
+ * its idle timeout.
+ */
+
+/** A cluster at a moment. Filled as far as the struct_size says, which the caller sets. */
+typedef struct sabal_cluster_info {
+    size_t  struct_size;
+    char    version[24];      /* of sabal                                                                        */
+    char    id[33];           /* another for each start of a scheduler; "": this process is all of it            */
+    char    host[65];         /* where the scheduler runs                                                        */
+    char    addresses[1024];  /* where it can be reached, with commas: "tcp 10.0.0.1:4711 (eth0)", "unix /tmp/..." */
+    int32_t pid;              /* of its process                                                                  */
+    int32_t is_here;          /* 1: on this machine, and pid means a process here                                */
+    int64_t age_ns;           /* since it started                                                                */
+    int32_t clients;          /* programs, workers not counted                                                   */
+    int32_t workers, threads; /* threads: of all workers                                                         */
+    int64_t waiting;          /* tasks that wait for inputs                                                      */
+    int64_t ready;            /* that no worker has yet                                                          */
+    int64_t sent;             /* that workers have                                                               */
+    int64_t chained;          /* that have returned another task, and wait for it                                */
+    int64_t done;             /* that have ended with a value which somebody needs                               */
+    int64_t failed;           /* that have failed, and somebody may ask why                                      */
+    int64_t released;         /* whose values may have to be made again                                          */
+    int64_t ended;            /* runs of tasks that have ended since it started                                  */
+    double  per_second;       /* of these, in the last two seconds                                               */
+} sabal_cluster_info;
+
+/** A worker at a moment. */
+typedef struct sabal_worker_info {
+    size_t      struct_size;
+    int64_t     number;       /* never used twice in a cluster                                                   */
+    const char *name, *host;  /* valid during the call                                                           */
+    const char *state;        /* "running"; "suspect": it was silent for too long, and gets nothing; "leaving"   */
+    int32_t     pid, is_here; /* as of a sabal_cluster_info                                                      */
+    int32_t     threads;
+    size_t      memory_used, memory_limit; /* limit 0: none                                                      */
+    int64_t     running, queued; /* tasks that it has to run now, and that wait for it                           */
+    int64_t     done, failed;    /* runs of tasks that have ended there                                          */
+    int64_t     silent_ns;       /* since it was heard last                                                      */
+} sabal_worker_info;
+/** Gets one worker, valid during the call; returns 0 to go on. */
+typedef int32_t sabal_worker_info_fn(void *user, const sabal_worker_info *worker);
+
+/** How to ask. The calls below fill what you don't name with SABAL_CLUSTER_DEFAULTS. */
+typedef struct sabal_cluster_options {
+    size_t      struct_size;
+    const char *where;
+    int64_t     timeout_ns; /* within which the scheduler has to answer; default 4 s */
+} sabal_cluster_options;
+#define SABAL_CLUSTER_DEFAULTS                                                                                         \
+    .struct_size = sizeof(sabal_cluster_options), .where = SABAL_HERE, .timeout_ns = 4000000000
+SABAL_API void sabal_cluster_options_init(sabal_cluster_options *options);
+
+/**
+ * Asks the scheduler of a file what its cluster is and does. Waits for the answer, not for the file.
+ *
+ *   info  filled as far as its struct_size says
+ *   fn    called for each worker, in the order in which they joined, until it returns something else than 0; NULL: for none
+ *
+ * Errors: SABAL_ENOENT (there is no such file), SABAL_EPEER (its scheduler is gone, is of an earlier run of this job, or can't be
+ *         reached), SABAL_EACCES (another user's, open to others, no regular file; the scheduler refuses), SABAL_EFORMAT
+ *         (half-written, malformed), SABAL_EUNSUPPORTED (another version of sabal; built without clusters),
+ *         SABAL_ETIMEDOUT, SABAL_EINVAL (info's struct_size), SABAL_ENOMEM
+ */
+#ifndef __cplusplus
+#define sabal_cluster_info_get(info, fn, user, file, err, ...)                                                         \
+    SABAL_WITH(sabal_cluster_info_get_with, ((info), (fn), (user), (file), (err)), sabal_cluster_options,              \
+               SABAL_CLUSTER_DEFAULTS, __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                                   const char *file, sabal_error *err,
+                                                   const sabal_cluster_options *options);
+
+/**
+ * Tells the scheduler of a file to end, with all workers, whatever they do; programs that use them get SABAL_EPEER. Waits until the
+ * scheduler has said so to all and closes; their processes end soon after. In either case it removes the folders
+ * with sockets that processes of this user, on this machine, have left when they were killed.
+ *
+ * Errors: those of sabal_cluster_info_get()
+ */
+#ifndef __cplusplus
+#define sabal_cluster_stop(file, err, ...)                                                                             \
+    SABAL_WITH(sabal_cluster_stop_with, ((file), (err)), sabal_cluster_options, SABAL_CLUSTER_DEFAULTS, __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err,
+                                               const sabal_cluster_options *options);
+
+/**
+ * The same as sabal_cluster_info_get(), of the cluster that a client uses. Of "rehearse:" each worker process is told, of "local:"
+ * this process as the one worker; of both, what is not known is 0.
+ *
+ * Errors: the client's; SABAL_EPEER (the scheduler is gone), SABAL_ETIMEDOUT (it has not answered in four seconds),
+ *         SABAL_EINVAL (info's struct_size), SABAL_ENOMEM
+ */
+SABAL_API sabal_status sabal_client_cluster_info_get(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                                     sabal_client *client, sabal_error *err);
+
+/**
+ * Waits until a cluster has n workers (client.wait_for_workers() of Dask); no call needs that, as tasks wait for the first one, but
+ * what is handed out first goes to those who are there. On "rehearse:" and "local:" it returns at once: what they have is there
+ * from the beginning, and each process, or each thread of this one, is as good as a worker.
+ *
+ * Errors: SABAL_ETIMEDOUT (the message tells how many there are), SABAL_EINVAL (n below 0; more than this client can ever have),
+ *         SABAL_EPEER (the scheduler is gone), SABAL_ENOMEM; the client's
+ */
+#ifndef __cplusplus
+#define sabal_client_wait_for_workers(client, n, err, ...)                                                             \
+    SABAL_WITH(sabal_client_wait_for_workers_with, ((client), (n), (err)), sabal_wait_options, SABAL_WAIT_DEFAULTS,    \
+               __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n, sabal_error *err,
+                                                          const sabal_wait_options *options);
+
 #ifdef __cplusplus
+} /* extern "C" */
+
+inline sabal_cluster_options sabal_cluster_defaults()
+{
+    sabal_cluster_options o;
+    sabal_cluster_options_init(&o);
+    return o;
+}
+inline sabal_status sabal_cluster_info_get(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                           const char *file, sabal_error *err,
+                                           const sabal_cluster_options &o = sabal_cluster_defaults())
+{
+    return sabal_cluster_info_get_with(info, fn, user, file, err, &o);
+}
+inline sabal_status sabal_cluster_stop(const char *file, sabal_error *err,
+                                       const sabal_cluster_options &o = sabal_cluster_defaults())
+{
+    return sabal_cluster_stop_with(file, err, &o);
+}
+inline sabal_status sabal_client_wait_for_workers(sabal_client *client, int32_t n, sabal_error *err,
+                                                  const sabal_wait_options &o = sabal_wait_defaults())
+{
+    return sabal_client_wait_for_workers_with(client, n, err, &o);
 }
 #endif
 #endif

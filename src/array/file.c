@@ -14,24 +14,12 @@
  * reader stays in the cache while the array lives, and opening it again costs a look-up.
  */
 struct read_params {
-    int64_t  first, n;
-    int64_t  file_size, mtime_ns;     /* when the array was made */
-    uint32_t path_size, dataset_size; /* of the texts behind, with their ending 0; dataset 0: none */
-    char     format[8];
+    int64_t      first, n;
+    uint64_t     parts;
+    sbl_identity identity;                /* when the array was made */
+    uint32_t     path_size, dataset_size; /* of the texts behind, with their ending 0; dataset 0: none */
+    char         format[8];
 };
-
-static sabal_status check_unchanged(const struct read_params *p, const sbl_reader *reader, sabal_error *err)
-{
-    if (reader->file_size != p->file_size)
-        return sbl_error_set(err, SABAL_EIO,
-                             "%s changed since the array was made: it had %" PRId64 " bytes, has %" PRId64,
-                             reader->path, p->file_size, reader->file_size);
-    if (reader->mtime_ns != p->mtime_ns)
-        return sbl_error_set(err, SABAL_EIO,
-                             "%s changed since the array was made: it was written to (its modification time differs)",
-                             reader->path);
-    return SABAL_OK;
-}
 
 static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int32_t n_in, const void *params,
                                size_t size, sabal_task *task, sabal_error *err)
@@ -45,10 +33,7 @@ static sabal_status read_stage(sbl_value **out, const sbl_value *const *in, int3
     void                     *room;
     sabal_status              st;
 
-    st = sbl_reader_open(&reader, p->format, path, dataset, err);
-    if (st)
-        goto done;
-    st = check_unchanged(p, reader, err);
+    st = sbl_reader_open_meant(&reader, p->format, path, dataset, &p->identity, p->parts, err);
     if (st)
         goto done;
     memcpy(shape, reader->shape, sizeof shape);
@@ -75,8 +60,8 @@ static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *prog
     size_t             size         = sizeof(struct read_params) + path_size + dataset_size;
     struct read_params p            = {.first        = sbl_chunks_start(&a->chunks, i),
                                        .n            = sbl_chunks_rows(&a->chunks, i),
-                                       .file_size    = r->file_size,
-                                       .mtime_ns     = r->mtime_ns,
+                                       .parts        = r->parts,
+                                       .identity     = r->identity,
                                        .path_size    = (uint32_t)path_size,
                                        .dataset_size = (uint32_t)dataset_size};
     unsigned char     *params       = sbl_alloc(size);
@@ -84,7 +69,7 @@ static sabal_status read_emit(const sabal_array *a, int64_t i, sbl_program *prog
 
     if (!params)
         return sbl_error_memory(err, size, "the name of a file");
-    strcpy(p.format, r->dataset ? "hdf5" : "npy");
+    strcpy(p.format, r->format);
     memcpy(params, &p, sizeof p);
     memcpy(params + sizeof p, r->path, path_size);
     if (dataset_size)

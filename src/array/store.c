@@ -1,11 +1,16 @@
-/* Arrays into files: chunks are written by the tasks that make them, the file appears when all have ended. */
+/*
+ * Arrays into files: chunks are written by the tasks that make them, the file appears when all have ended. HDF5's chunks are
+ * written by this process, whose tasks may compress them; those of tasks in other processes come here in order.
+ */
 #include <string.h>
 
 #include "array/check.h"
 #include "array/flow.h"
+#include "array/store.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/reader.h"
+#include "io/share.h"
 #include "io/writer.h"
 
 struct write_params {
@@ -72,8 +77,8 @@ static sabal_status write_chunks(const sabal_array *array, sbl_writer *writer, s
     return st;
 }
 
-/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's, and where tasks run
-   in other processes. */
+/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's, and for chunks of a file
+   whose array's are made in other processes. */
 static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, int64_t step, sabal_error *err)
 {
     size_t       row_bytes = (size_t)sbl_array_row_size(array) * sabal_dtype_size(array->dtype);
@@ -125,7 +130,9 @@ static sabal_status write_all(const sabal_array *array, sbl_writer *writer, saba
     int64_t           step = writer->natural_rows;
     sabal_status      st;
 
-    if (!sbl_client_is_here(array->client))
+    if (!sbl_client_is_here(array->client) && sbl_writer_is_flat(writer))
+        st = sbl_store_shared(array, writer, err);
+    else if (!sbl_client_is_here(array->client)) /* the library changes its tables in one process alone: this */
         st = write_recut(array, writer, step ? step : c->step, err);
     else if (step == 0 || c->n <= 1 || (c->first % step == 0 && c->step % step == 0))
         st = write_chunks(array, writer, err);

@@ -2,20 +2,21 @@
 #include "cluster/crew.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/here.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
 #include "graph/local.h"
+#include "sched/pool.h"
 
 struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -38,6 +39,7 @@ static void speak(sbl_evwork *work)
     sabal_error  err = SABAL_ERROR_INIT;
     sabal_status st  = SABAL_OK;
 
+    atomic_store_explicit(&sbl_crew.spoke_ns, sbl_clock_ns(), memory_order_relaxed);
     atomic_store(&sbl_crew.speaks, 0);
     pthread_mutex_lock(&sbl_crew.lock);
     tell_parked();
@@ -55,10 +57,26 @@ static void speak(sbl_evwork *work)
     }
 }
 
+/*
+ * The thread that has something to say says it itself, if the loop sleeps: to wake another would cost more, and it might get no core
+ * while this one goes on to the next task. But who has something to say again and again lets it gather.
+ */
 void sbl_crew_speak(void)
 {
-    if (!atomic_exchange(&sbl_crew.speaks, 1))
+    int64_t now;
+
+    if (atomic_exchange(&sbl_crew.speaks, 1))
+        return;
+    now = sbl_clock_ns();
+    if (now - atomic_load_explicit(&sbl_crew.spoke_ns, memory_order_relaxed) < SBL_APART_NS ||
+        !sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
+        return;
+    }
+    speak(&sbl_crew.speak);
+    if (sbl_crew.membership.link)
+        sbl_link_send_now(sbl_crew.membership.link);
+    sbl_evloop_give_back(sbl_crew.loop);
 }
 
 static void beat(sbl_evtimer *timer)
@@ -107,7 +125,9 @@ static void letters(void *arg, const void *bytes, size_t size)
     sabal_error  err   = SABAL_ERROR_INIT;
     sabal_status st    = SABAL_OK;
     uint32_t     kind;
+    int          has_words;
 
+    sbl_posts_gather();
     while (!st && (kind = sbl_letter_next(&letter, &frame))) {
         const size_t n = (size_t)(frame.at - start);
 
@@ -120,11 +140,16 @@ static void letters(void *arg, const void *bytes, size_t size)
         }
         start = frame.at;
     }
+    sbl_posts_go();
+    pthread_mutex_lock(&sbl_crew.lock);
+    has_words = sbl_executor_outbox(sbl_crew.executor)->words.size != 0;
+    pthread_mutex_unlock(&sbl_crew.lock);
     if (st || frame.failed) {
         sbl_error_set(&err, st ? st : SABAL_EFORMAT, "the scheduler said what makes no sense, or memory is out");
         sbl_membership_break(&sbl_crew.membership, &err);
     }
-    sbl_crew_speak();
+    if (has_words)
+        sbl_crew_speak();
 }
 
 static int meet(void *arg, uint32_t worker, const sbl_joining *who)
@@ -137,8 +162,18 @@ static void gone(void *arg, uint32_t worker)
     sbl_meetings_lost(sbl_crew.meetings, worker);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .meet = meet, .gone = gone, .object = sbl_crew_take_object};
+static void tell(void *arg, sbl_reader *answer)
+{
+    sbl_remote_told(&sbl_crew.remote, answer);
+}
+
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .object  = sbl_crew_take_object,
+                                           .tell    = tell};
 
 /* --- others come in ----------------------------------------------------------------------------------------------- */
 
@@ -157,14 +192,29 @@ static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
 
 static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
 
+/* A Unix socket is for shared memory: who may not use that is to be reached otherwise, also from this node. */
+static sabal_status needs_socket(int *needs, sabal_error *err)
+{
+    uint32_t           may = 0;
+    const sabal_status st  = sbl_carriers_parse(&may, sbl_crew.options.tls, err);
+
+    if (!st && !sbl_crew.options.tcp &&
+        !(may & ~(SBL_CARRIER_BIT(SBL_CARRIER_TCP) | SBL_CARRIER_BIT(SBL_CARRIER_UCX_TCP))))
+        return sbl_error_set(err, SABAL_EINVAL, "values may go by %s alone, but no interface is listened on",
+                             sbl_crew.options.tls);
+    *needs =
+        !sbl_crew.options.tcp || may & SBL_CARRIER_BIT(SBL_CARRIER_MEMFD) || !(may & SBL_CARRIER_BIT(SBL_CARRIER_TCP));
+    return st;
+}
+
 /* Who holds a ticket: the key is the membership's, which is there when anybody may know of this worker. */
 static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
 {
     char               path[SBL_UNIX_TEXT];
+    int                local   = 1;
     sbl_listen_options options = {.tcp          = sbl_crew.options.tcp,
                                   .interfaces   = sbl_crew.options.interfaces,
                                   .n_interfaces = sbl_crew.options.n_interfaces,
-                                  .path         = path,
                                   .link         = {.calls   = &NOBODY,
                                                    .self    = &sbl_crew.membership.peer_self,
                                                    .key     = sbl_keys_find,
@@ -173,11 +223,14 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
                                   .admitted     = admitted};
     sabal_status       st      = sbl_crew_folder_create(&sbl_crew.folder, sbl_crew.options.local_directory, err);
 
+    if (!st)
+        st = needs_socket(&local, err);
     if (st)
         return st;
     sbl_crew_note_folder(sbl_crew.folder.path);
     snprintf(path, sizeof path, "%s/worker", sbl_crew.folder.path);
-    st = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
+    options.path = local ? path : NULL;
+    st           = sbl_listener_open(&sbl_crew.listener, sbl_crew.loop, &options, err);
     if (!st)
         who->n_addresses = sbl_listener_addresses(sbl_crew.listener, who->addresses, SBL_MOST_ADDRESSES);
     return st;
@@ -198,36 +251,15 @@ void sbl_crew_leave(void)
     sbl_membership_leave(&sbl_crew.membership, 200000000);
 }
 
-static void signalled(sbl_evwatch *watch, uint32_t events)
+static void asked_to_end(void *arg)
 {
-    struct signalfd_siginfo what;
-
-    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_crew_leave();
+    sbl_crew_leave();
 }
 
 static void lifetime_is_over(sbl_evtimer *timer)
 {
     sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it leaves");
     sbl_crew_leave();
-}
-
-static sabal_status watch_signals(sabal_error *err)
-{
-    sigset_t set;
-    int      fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (!sbl_crew_keeps_hangups())
-        sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return sbl_error_errno(err, errno, "watching signals");
-    sbl_crew.signals.ready = signalled;
-    return sbl_evloop_watch(sbl_crew.loop, &sbl_crew.signals, fd, EPOLLIN, err);
 }
 
 static sabal_status open_client(sbl_joining *who, sabal_error *err)
@@ -240,6 +272,7 @@ static sabal_status open_client(sbl_joining *who, sabal_error *err)
     sbl_crew.client = sbl_client_open(choose, "local:", err, &options);
     if (err->status)
         return err->status;
+    sbl_pool_rest(sbl_client_pool(sbl_crew.client));
     sabal_client_memory_get(sbl_crew.client, &memory);
     who->threads = sabal_client_threads(sbl_crew.client);
     who->memory  = memory.limit;
@@ -272,7 +305,7 @@ static sabal_status open_all(sabal_error *err)
                                       sbl_crew_fetch,     sbl_crew_stop_fetch, NULL};
     static sbl_joining       who;
     int64_t                  until;
-    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 30000, err);
+    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 0, err);
 
     sbl_crew.speak.run = speak;
     sbl_crew.beat.fire = beat;
@@ -283,8 +316,9 @@ static sabal_status open_all(sabal_error *err)
     sbl_machine_here(&who.machine);
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
+    sbl_here_set("worker '%s'", who.name);
     if (!st)
-        st = watch_signals(err);
+        st = sbl_signals_watch(&sbl_crew.signals, sbl_crew.loop, !sbl_crew_keeps_hangups(), asked_to_end, NULL, err);
     if (!st)
         st = sbl_crew_preload(sbl_crew.options.preload, err);
     if (!st)
@@ -298,12 +332,13 @@ static sabal_status open_all(sabal_error *err)
     until = sbl_clock_ns() + sbl_crew.options.patience_ns;
     st = sbl_membership_open(&sbl_crew.membership, sbl_crew.loop, sbl_crew.options.file, SBL_ROLE_WORKER, until, &CALLS,
                              NULL, err);
+    sbl_crew.membership.self.encrypt = sbl_crew.membership.peer_self.encrypt = sbl_crew.options.encrypt;
     if (!st)
         st = open_plane(err);
     if (!st)
         st = listen_for_others(&who, err);
     if (!st)
-        st = sbl_membership_join(&sbl_crew.membership, &who, until, err);
+        st = sbl_membership_join(&sbl_crew.membership, &who, sbl_clock_ns() + sbl_crew.options.patience_ns, err);
     return st;
 }
 
@@ -317,8 +352,11 @@ sabal_status sbl_crew_run(const sbl_crew_options *options, sabal_error *err)
     st               = open_all(err);
     if (!st && options->lifetime_ns)
         sbl_evtimer_set(sbl_crew.loop, &sbl_crew.end, started + options->lifetime_ns);
-    if (!st)
+    if (!st) {
+        sbl_thread_is_brief();
+        sbl_rest_after_wakes();
         sbl_evloop_run(sbl_crew.loop);
+    }
     sbl_folder_remove(&sbl_crew.folder);
     if (has_made)
         rmdir(options->local_directory);

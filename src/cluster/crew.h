@@ -13,6 +13,7 @@
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/remote.h"
+#include "cluster/signals.h"
 
 typedef struct sbl_crew_options {
     const char        *file; /* the scheduler file */
@@ -73,7 +74,8 @@ extern struct sbl_crew {
     int64_t          beat_ns;
     sbl_evwork       speak; /* what the executor has to say goes out */
     _Atomic int      speaks;
-    sbl_evwatch      signals;
+    _Atomic int64_t  spoke_ns; /* the last time */
+    sbl_signals      signals;
     sabal_error      why; /* it is over */
     int              is_over;
     int              leaves; /* by itself: it need not be started again */

@@ -101,6 +101,7 @@ void sbl_crew_submits(void)
 {
     sbl_remote_init(&sbl_crew.remote, sbl_crew.client, &sbl_crew.lock, sbl_executor_outbox(sbl_crew.executor), speak);
     sbl_errands_init(&sbl_crew.errands);
+    sbl_crew.remote.membership = &sbl_crew.membership;
     sbl_crew.remote.errands    = &sbl_crew.errands;
     sbl_crew.remote.find       = find;
     sbl_crew.client->elsewhere = &sbl_crew.remote;

@@ -100,13 +100,18 @@ static int is_loaded(const sbl_build_id *id)
     return sbl_object_path(id, path, sizeof path);
 }
 
-/* The loader keeps it mapped, and so its memory; the descriptor and the name may go. */
+/* The loader tells objects apart by their names first, and takes one that it has for the new one. So the descriptor stays open,
+   and no other copy ever has its number. */
 static void *open_copy(int fd)
 {
-    char name[64];
+    char  name[64];
+    void *loaded;
 
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    loaded = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!loaded)
+        close(fd);
+    return loaded;
 }
 
 static int write_all(int fd, const char *bytes, size_t size)
@@ -161,7 +166,6 @@ static void *load_copy(const sbl_elf *elf)
         if (fd < 0)
             continue;
         loaded = open_copy(fd);
-        close(fd);
     }
     return loaded;
 }

@@ -1,28 +1,61 @@
 /* The link to the scheduler: connecting, joining, and frames to whom they are for. */
 #include "cluster/membership.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
+
+/* A scheduler that stands still keeps its connections. It is asked for a sign of life when nothing has come for a while; the limit is
+   that of one that has very much to do at once. What counts is how often it was asked, not the time: this process may have stood still
+   itself. */
+#define ASK_AGAIN_NS ((int64_t)5000000000)
+enum { MOST_UNANSWERED = 6 };
 
 static void over(sbl_membership *m, const sabal_error *why)
 {
+    sbl_evtimer_clear(m->loop, &m->alive);
     m->link   = NULL;
     m->number = 0;
     m->calls->over(m->arg, why);
+}
+
+static void look_alive(sbl_evtimer *timer)
+{
+    sbl_membership *m     = (sbl_membership *)(void *)((char *)timer - offsetof(sbl_membership, alive));
+    const uint64_t  heard = sbl_link_heard(m->link);
+    sbl_words       words = {0};
+
+    m->unanswered = heard == m->heard ? m->unanswered + 1 : 0;
+    m->heard      = heard;
+    if (m->unanswered > MOST_UNANSWERED) {
+        sbl_error_set(&m->why, SABAL_EPEER, "the scheduler has not said a word for %d s, though it was asked %d times",
+                      (int)(ASK_AGAIN_NS / 1000000000) * MOST_UNANSWERED, MOST_UNANSWERED);
+        sbl_link_close(m->link, 0);
+        return;
+    }
+    if (m->unanswered) {
+        sbl_say_u32(&words, SBL_ASK_ALIVE);
+        sbl_talk(m->link, SBL_TALK_ASK, &words, NULL);
+        sbl_words_clear(&words);
+    }
+    sbl_evtimer_set(m->loop, timer, sbl_clock_ns() + ASK_AGAIN_NS);
 }
 
 static void hear_joined(sbl_membership *m, sbl_reader *r)
 {
     const uint32_t number  = sbl_hear_u32(r);
     const uint64_t beat_ns = sbl_hear_u64(r);
+    const uint32_t encrypt = sbl_hear_u32(r);
 
     if (r->failed || !number)
         return;
     m->number    = number;
     m->keys.self = number;
+    m->peer_self.encrypt |= encrypt != 0;
     m->calls->joined(m->arg, number, (int64_t)beat_ns);
 }
 
@@ -125,7 +158,9 @@ static void connected(void *arg, sbl_link *link, const sabal_error *why)
         over(m, why);
         return;
     }
-    m->link = link;
+    m->link       = link;
+    m->alive.fire = look_alive;
+    sbl_evtimer_set(m->loop, &m->alive, sbl_clock_ns() + ASK_AGAIN_NS);
     sbl_say_joining(&words, &m->who);
     if (sbl_talk(link, SBL_TALK_JOIN, &words, &m->why))
         sbl_link_close(link, 0);

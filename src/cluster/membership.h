@@ -33,12 +33,16 @@ typedef struct sbl_membership {
     sbl_scheduler_file          file;
     sbl_joining                 who;
     sbl_keys                    keys;
-    sbl_hello_self              self, peer_self; /* towards the scheduler; towards other members */
-    sbl_connector              *connector;
-    sbl_link                   *link; /* NULL: none, or it is over */
-    uint32_t                    number;
-    int                         is_stopped; /* the scheduler has said that the cluster ends */
-    sabal_error                 why;
+    sbl_hello_self self, peer_self; /* towards the scheduler; towards other members, which are encrypted to if
+                                       the scheduler wants that of all */
+    sbl_connector *connector;
+    sbl_link      *link; /* NULL: none, or it is over */
+    uint32_t       number;
+    int            is_stopped; /* the scheduler has said that the cluster ends */
+    sbl_evtimer    alive;      /* whether the scheduler is */
+    uint64_t       heard;      /* as of sbl_link_heard(), when that was looked at */
+    int32_t        unanswered; /* looks since anything came */
+    sabal_error    why;
 } sbl_membership;
 
 /** Reads the file, waiting for it until the deadline. Errors: those of sbl_scheduler_file_read(). */

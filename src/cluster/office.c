@@ -4,23 +4,23 @@
  */
 #include "cluster/office.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "cluster/core/scheduler.h"
+#include "base/thread.h"
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/office_code.h"
 #include "cluster/office_losses.h"
+#include "cluster/office_status.h"
+#include "cluster/record.h"
+#include "cluster/signals.h"
 #include "cluster/talk.h"
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -30,9 +30,9 @@ typedef struct member {
     struct member *next, **place; /* in the list of all */
     struct office *office;
     sbl_link      *link;
-    uint32_t       number; /* 0: it has not said who it is */
-    int            leaves; /* it said that it would */
-    int            is_dropped;
+    uint32_t       number;                     /* 0: it has not said who it is */
+    int            leaves;                     /* it said that it would */
+    int            is_dropped, counts_workers; /* counts_workers: it is told how many there are */
     sbl_joining    who;
     char           why[512]; /* it was dropped */
     sbl_blame     *blame;    /* its supervisor has told before the connection ended; NULL: not */
@@ -40,7 +40,8 @@ typedef struct member {
 
 typedef struct office {
     sbl_evloop        *loop;
-    sbl_scheduler     *core;
+    sbl_scheduler     *core; /* what changes it goes through record.h */
+    sbl_record        *record;
     sbl_listener      *listener;
     sbl_office_options options;
     sbl_scheduler_file file;
@@ -51,11 +52,11 @@ typedef struct office {
     member            *first;
     sbl_office_losses *losses;
     member            *members[MOST_MEMBERS]; /* by the slot of their numbers */
+    sbl_office_watch   watch;
+    uint32_t           workers_told;
     sbl_evtimer        tick;
     sbl_evwork         speak; /* at the end of a turn */
-    sbl_evwatch        signals;
-    sigset_t           former; /* signals that were blocked */
-    int                signal_fd;
+    sbl_signals        signals;
     int64_t            lonely_since; /* there is no client since then */
     int32_t            n_clients;
 } office;
@@ -115,11 +116,32 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static uint32_t count_workers(const office *o)
+{
+    sbl_scheduler_counts counts;
+
+    sbl_scheduler_count(o->core, &counts);
+    return counts.workers;
+}
+
+static void tell_workers(office *o)
+{
+    const uint32_t n = count_workers(o);
+
+    if (n == o->workers_told)
+        return;
+    o->workers_told = n;
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && o->members[i]->counts_workers && !o->members[i]->is_dropped)
+            sbl_office_say_workers(o->members[i]->link, n);
+}
+
 static void speak(sbl_evwork *work)
 {
     office *o = (office *)((char *)work - offsetof(office, speak));
 
-    sbl_scheduler_send(o->core);
+    tell_workers(o);
+    sbl_record_send(o->record, o->core);
     if (sbl_scheduler_has_failed(o->core)) {
         sbl_log(SABAL_LOG_ERROR, "the scheduler has no memory: it ends");
         sbl_evloop_stop(o->loop);
@@ -138,8 +160,8 @@ static void welcome(office *o, member *m, sbl_reader *r)
         end_member(m, "it joined with words that make no sense");
         return;
     }
-    m->number = m->who.threads ? sbl_scheduler_worker_came(o->core, m->who.threads, sbl_clock_ns())
-                               : sbl_scheduler_client_came(o->core, sbl_clock_ns());
+    m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, sbl_clock_ns())
+                               : sbl_record_client_came(o->record, o->core, sbl_clock_ns());
     if (!m->number) {
         end_member(m, "the scheduler has no memory for one more");
         return;
@@ -152,24 +174,42 @@ static void welcome(office *o, member *m, sbl_reader *r)
     }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SECOND_NS / 4);
-    sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL);
+    sbl_say_u32(&words, (uint32_t)o->options.encrypt);
+    if (sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL))
+        end_member(m, "the scheduler has no memory for one more");
     sbl_words_clear(&words);
     sbl_log(SABAL_LOG_INFO, "%s %u '%s' joined: %s, %d threads", m->who.threads ? "worker" : "client", m->number,
             m->who.name, sbl_link_name(m->link), (int)m->who.threads);
     speak_later(o);
 }
 
+/* By members, and by guests: who only asks counts for nothing. */
 static void answer_question(office *o, member *m, sbl_reader *r)
 {
-    const uint32_t       what  = sbl_hear_u32(r);
-    sbl_words            words = {0};
-    sbl_scheduler_counts counts;
+    const uint32_t what = sbl_hear_u32(r);
 
-    sbl_say_u32(&words, what);
-    sbl_scheduler_count(o->core, &counts);
-    sbl_say(&words, &counts, sizeof counts);
-    sbl_talk(m->link, SBL_TALK_TELL, &words, NULL);
-    sbl_words_clear(&words);
+    if (what == SBL_ASK_WORKERS && m->number) {
+        m->counts_workers = 1;
+        sbl_office_say_workers(m->link, count_workers(o));
+    } else if (!sbl_office_answer(m->link, what, &o->watch)) {
+        end_member(m, "it asked what nobody answers");
+    }
+}
+
+static const sbl_joining *who_is(void *arg, uint32_t number)
+{
+    const member *m = member_of(arg, number);
+
+    return m ? &m->who : NULL;
+}
+
+static void tell_clients(void *arg, const sbl_words *words)
+{
+    office *o = arg;
+
+    for (int32_t i = 0; i < MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->is_dropped && sbl_scheduler_ready_of(o->core, o->members[i]->number))
+            sbl_talk(o->members[i]->link, SBL_TALK_TELL, words, NULL);
 }
 
 /* The connection of one that has ended, ends by itself: what it said before is heard. */
@@ -183,7 +223,7 @@ static void take_blame(office *o, member *teller, sbl_reader *r)
     m = blame && !r->failed ? member_of(o, blame->worker) : NULL;
     if (m && m->who.supervised && !m->blame) {
         m->blame = blame;
-        sbl_scheduler_suspect(o->core, m->number);
+        sbl_record_suspect(o->record, o->core, m->number, sbl_clock_ns());
         if (!blame->has_ended)
             end_member(m, blame->what);
         blame = NULL;
@@ -206,7 +246,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         take_blame(o, m, &r);
         return;
     }
-    if (!m->number && frame->type != SBL_TALK_JOIN) {
+    if (!m->number && frame->type != SBL_TALK_JOIN && frame->type != SBL_TALK_ASK && frame->type != SBL_TALK_STOP) {
         end_member(m, "it did not say who it is");
         return;
     }
@@ -218,7 +258,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
             welcome(o, m, &r);
         break;
     case SBL_TALK_LETTERS:
-        sbl_scheduler_hear(o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
+        sbl_record_hear(o->record, o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
         speak_later(o);
         break;
     case SBL_TALK_NEED:
@@ -261,7 +301,7 @@ static void lose_worker(void *arg, uint32_t worker, const char *name, const char
     sbl_log(SABAL_LOG_WARN, "worker %u '%s' is gone: %s%s%s", worker, name, loss.what,
             blame && blame->more[0] ? "; " : "", blame ? blame->more : "");
     tell_gone(o, worker);
-    sbl_scheduler_lost(o->core, worker, &loss, sbl_clock_ns());
+    sbl_record_lost(o->record, o->core, worker, &loss, sbl_clock_ns());
     speak_later(o);
 }
 
@@ -271,9 +311,9 @@ static void worker_ended(office *o, const member *m, const char *why)
     if (m->leaves) {
         sbl_log(SABAL_LOG_INFO, "worker %u '%s' has left", m->number, m->who.name);
         tell_gone(o, m->number);
-        sbl_scheduler_lost(o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
+        sbl_record_lost(o->record, o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
     } else if (m->who.supervised && !m->is_dropped && !m->blame) {
-        sbl_scheduler_suspect(o->core, m->number);
+        sbl_record_suspect(o->record, o->core, m->number, sbl_clock_ns());
         sbl_office_losses_add(o->losses, m->number, m->who.name, why);
     } else {
         lose_worker(o, m->number, m->who.name, why, m->blame);
@@ -283,7 +323,7 @@ static void worker_ended(office *o, const member *m, const char *why)
 static void client_ended(office *o, const member *m, const char *why)
 {
     sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "client %u '%s' is gone: %s", m->number, m->who.name, why);
-    sbl_scheduler_lost(o->core, m->number, NULL, sbl_clock_ns());
+    sbl_record_lost(o->record, o->core, m->number, NULL, sbl_clock_ns());
     if (--o->n_clients == 0)
         o->lonely_since = sbl_clock_ns();
 }
@@ -347,7 +387,8 @@ static void tick(sbl_evtimer *timer)
     office       *o   = (office *)((char *)timer - offsetof(office, tick));
     const int64_t now = sbl_clock_ns();
 
-    sbl_scheduler_tick(o->core, now);
+    sbl_record_tick(o->record, o->core, now);
+    sbl_office_watch_tick(&o->watch, now);
     speak_later(o);
     if (o->options.idle_ns && !o->n_clients && now - o->lonely_since > o->options.idle_ns) {
         sbl_log(SABAL_LOG_INFO, "no client for %.0f s: the scheduler ends", (double)o->options.idle_ns / 1e9);
@@ -357,44 +398,9 @@ static void tick(sbl_evtimer *timer)
     sbl_evtimer_set(o->loop, timer, now + SECOND_NS / 4);
 }
 
-static void signalled(sbl_evwatch *watch, uint32_t events)
+static void asked_to_end(void *arg)
 {
-    office                 *o = (office *)((char *)watch - offsetof(office, signals));
-    struct signalfd_siginfo what;
-
-    if (read(watch->fd, &what, sizeof what) == (ssize_t)sizeof what)
-        sbl_evloop_stop(o->loop);
-}
-
-static sabal_status watch_signals(office *o, sabal_error *err)
-{
-    sigset_t set;
-    int      fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, &o->former);
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return sbl_error_errno(err, errno, "watching signals");
-    o->signals.ready = signalled;
-    o->signal_fd     = fd;
-    return sbl_evloop_watch(o->loop, &o->signals, fd, EPOLLIN, err);
-}
-
-/* Those that came after the first have no more to say. */
-static void unwatch_signals(office *o)
-{
-    struct signalfd_siginfo what;
-
-    if (o->signal_fd < 0)
-        return;
-    sbl_evloop_unwatch(o->loop, &o->signals);
-    while (read(o->signal_fd, &what, sizeof what) > 0)
-        continue;
-    close(o->signal_fd);
+    sbl_evloop_stop(((office *)arg)->loop);
 }
 
 /* --- its beginning and end ---------------------------------------------------------------------------------------- */
@@ -429,24 +435,55 @@ static sabal_status listen_all(office *o, sabal_error *err)
     return st;
 }
 
+/* Its members would stay where they are, and others never find it again. */
+static sabal_status check_file(const office *o, sabal_error *err)
+{
+    sbl_scheduler_file there;
+    sabal_status       st = SABAL_OK;
+
+    if (sbl_scheduler_file_read(&there, o->options.file, 0, NULL))
+        return SABAL_OK;
+    if (sbl_scheduler_file_is_alive(&there))
+        st = sbl_error_set(err, SABAL_EINVAL,
+                           "the scheduler file %s is of a scheduler that runs, process %d: stop it first, or name "
+                           "another file",
+                           o->options.file, (int)there.pid);
+    sbl_scheduler_file_clear(&there);
+    return st;
+}
+
 static sabal_status open_all(office *o, sabal_error *err)
 {
     const sbl_scheduler_calls calls = {send_letters, drop, introduce, o};
-    sabal_status              st    = sbl_evloop_create(&o->loop, 30000, err);
+    sabal_status              st    = sbl_evloop_create(&o->loop, 0, err);
 
     if (!st)
-        st = watch_signals(o, err);
+        st = sbl_signals_watch(&o->signals, o->loop, 1, asked_to_end, o, err);
     if (!st)
         st = sbl_scheduler_file_init(&o->file, err);
     if (st)
         return st;
     o->keys.secret = o->file.secret;
-    o->core        = sbl_scheduler_create(&calls, NULL);
-    o->code        = sbl_office_code_create();
-    o->losses      = sbl_office_losses_create(o->loop, SECOND_NS, lose_worker, o);
+    if (o->options.record)
+        st = sbl_record_create(&o->record, o->options.record, o->options.record_limit, err);
+    if (st)
+        return st;
+    o->core   = sbl_record_scheduler(o->record, &calls);
+    o->code   = sbl_office_code_create();
+    o->losses = sbl_office_losses_create(o->loop, SECOND_NS, lose_worker, o);
     if (!o->core || !o->code || !o->losses)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
-    st = listen_all(o, err);
+    o->watch = (sbl_office_watch){.core           = o->core,
+                                  .file           = &o->file,
+                                  .path           = o->options.file,
+                                  .started_ns     = sbl_clock_ns(),
+                                  .quiet_limit_ns = o->options.watchdog_ns,
+                                  .who            = who_is,
+                                  .tell_clients   = tell_clients,
+                                  .arg            = o};
+    st       = check_file(o, err);
+    if (!st)
+        st = listen_all(o, err);
     if (!st)
         st = sbl_scheduler_file_write(o->options.file, &o->file, err);
     return st;
@@ -457,10 +494,8 @@ static void say_farewell(office *o)
 {
     const int64_t until = sbl_clock_ns() + SECOND_NS / 2;
 
-    for (member *m = o->first; m; m = m->next) {
-        sbl_talk(m->link, SBL_TALK_STOP, NULL, NULL);
-        sbl_link_close(m->link, SECOND_NS / 4);
-    }
+    for (member *m = o->first; m; m = m->next)
+        sbl_office_say_over(m->link);
     while (o->first && sbl_clock_ns() < until)
         sbl_evloop_turn(o->loop, sbl_clock_ns() + SECOND_NS / 100);
     for (member *m = o->first; m; m = m->next)
@@ -476,8 +511,8 @@ static void close_all(office *o)
     if (o->core && o->loop)
         say_farewell(o);
     sbl_evtimer_clear(o->loop, &o->tick);
-    unwatch_signals(o);
     sbl_folder_remove(&o->folder);
+    sbl_record_close(o->record);
     sbl_scheduler_destroy(o->core);
     sbl_office_code_destroy(o->code);
     sbl_office_losses_destroy(o->losses);
@@ -492,12 +527,11 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
 
     if (!o)
         return sbl_error_memory(err, sizeof *o, "the scheduler");
-    o->options   = *options;
-    o->signal_fd = -1;
-    o->speak.run = speak;
-    o->tick.fire = tick;
-    pthread_sigmask(SIG_SETMASK, NULL, &o->former);
-    st = open_all(o, err);
+    o->options    = *options;
+    o->signals.fd = -1;
+    o->speak.run  = speak;
+    o->tick.fire  = tick;
+    st            = open_all(o, err);
     if (options->report >= 0) {
         if (!st && write(options->report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the scheduler is there: %m");
@@ -506,11 +540,12 @@ sabal_status sbl_office_run(const sbl_office_options *options, sabal_error *err)
     if (!st) {
         o->lonely_since = sbl_clock_ns();
         sbl_evtimer_set(o->loop, &o->tick, o->lonely_since);
+        sbl_thread_is_brief();
         sbl_evloop_run(o->loop);
     }
     close_all(o);
+    sbl_signals_end(&o->signals); /* the last, as one more would end the process */
     sbl_evloop_destroy(o->loop);
-    pthread_sigmask(SIG_SETMASK, &o->former, NULL);
     sbl_free(o);
     return st;
 }

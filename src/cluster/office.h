@@ -11,7 +11,10 @@ typedef struct sbl_office_options {
     int                tcp; /* 0: the Unix socket alone, for this node */
     uint16_t           port;
     int                encrypt;
-    int64_t            idle_ns; /* it ends after so long without a client; 0: never */
+    int64_t            idle_ns;      /* it ends after so long without a client; 0: never */
+    int64_t            watchdog_ns;  /* it logs what waits for what when nothing has ended for so long; 0: never */
+    const char        *record;       /* a file in which all is written that the core is told; NULL: none */
+    int64_t            record_limit; /* bytes of that */
     int report; /* where to write, once members can come in: a descriptor that is closed then; -1: nowhere */
 } sbl_office_options;
 

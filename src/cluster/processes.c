@@ -61,12 +61,15 @@ sabal_status sabal_scheduler_run_with(const char *file, sabal_error *err, const 
     const sabal_scheduler_options o = scheduler_options_of(options);
     const char                   *names[MOST_INTERFACES];
     char                          text[1024] = "";
-    sbl_office_options            office     = {.file    = file,
-                                                .tcp     = !o.interfaces || o.interfaces[0],
-                                                .port    = (uint16_t)o.port,
-                                                .encrypt = o.encrypt,
-                                                .idle_ns = o.idle_timeout_ns,
-                                                .report  = o.ready_fd};
+    sbl_office_options            office     = {.file         = file,
+                                                .tcp          = !o.interfaces || o.interfaces[0],
+                                                .port         = (uint16_t)o.port,
+                                                .encrypt      = o.encrypt,
+                                                .idle_ns      = o.idle_timeout_ns,
+                                                .watchdog_ns  = o.watchdog_ns,
+                                                .record       = o.record,
+                                                .record_limit = o.record_limit,
+                                                .report       = o.ready_fd};
     sabal_status                  st;
 
     if (o.port < 0 || o.port > UINT16_MAX)
@@ -99,6 +102,7 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
                                              .lifetime_ns     = o.lifetime_ns,
                                              .local_directory = o.local_directory,
                                              .preload         = o.preload};
+    sabal_error                own = SABAL_ERROR_INIT; /* as the caller's may be NULL, or tell of something else */
     sabal_status               st;
 
     if (o.lifetime_ns < 0)
@@ -114,9 +118,11 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
         crew.n_interfaces = split(names, text);
         crew.interfaces   = names;
     }
-    st = sbl_crew_run(&crew, err);
-    if (st)
-        sbl_error_where(err, o.where);
+    st = sbl_crew_run(&crew, &own);
+    if (st) {
+        sbl_error_where(&own, o.where);
+        sbl_error_pass(err, &own);
+    }
     return st;
 }
 #else

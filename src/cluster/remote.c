@@ -18,8 +18,10 @@
 #include "cluster/object_words.h"
 #include "graph/held.h"
 #include "graph/local.h"
+#include "sched/pool.h"
 
 #define PATIENCE_NS ((int64_t)5000000000)
+#define RELEASES_NS ((int64_t)2000000) /* what is let go of may wait so long, to be told with others */
 
 /* A client's connection to its cluster. */
 typedef struct connection {
@@ -32,7 +34,11 @@ typedef struct connection {
     sbl_errands     errands;
     sbl_evwork      speak;
     _Atomic int     speaks;
-    sbl_words       going; /* letters on their way out, of which `gone` bytes are sent */
+    _Atomic int64_t spoke_ns;  /* the last time */
+    sbl_evwork      release;   /* something was let go of, which may be told later */
+    sbl_evtimer     releasing; /* then                                             */
+    _Atomic int     releases;  /* 1: one of both is under way                      */
+    sbl_words       going;     /* letters on their way out, of which `gone` bytes are sent */
     size_t          gone;
     sbl_evwork      leave; /* from sabal_close() */
     pthread_mutex_t lock;  /* the remote's, and of what follows */
@@ -79,6 +85,7 @@ static void speak(sbl_evwork *work)
     sabal_error  err = SABAL_ERROR_INIT;
     sabal_status st;
 
+    atomic_store_explicit(&c->spoke_ns, sbl_clock_ns(), memory_order_relaxed);
     atomic_store(&c->speaks, 0);
     st = say_some(c, &err);
     if (st) {
@@ -87,12 +94,47 @@ static void speak(sbl_evwork *work)
     }
 }
 
+/* As in a worker (crew.c): a single task is sent by who submits it, many are gathered. */
 static void speak_soon(sbl_remote *r)
 {
     connection *c = (connection *)r;
+    int64_t     now;
 
-    if (!atomic_exchange(&c->speaks, 1))
+    if (atomic_exchange(&c->speaks, 1))
+        return;
+    now = sbl_clock_ns();
+    if (now - atomic_load_explicit(&c->spoke_ns, memory_order_relaxed) < SBL_APART_NS || !sbl_evloop_borrow(c->loop)) {
         sbl_evloop_post(c->loop, &c->speak);
+        return;
+    }
+    speak(&c->speak);
+    if (c->membership.link)
+        sbl_link_send_now(c->membership.link);
+    sbl_evloop_give_back(c->loop);
+}
+
+/* The first of them begins to wait: all that are let go of meanwhile are told together. */
+static void tell_released(sbl_evtimer *timer)
+{
+    connection *c = (connection *)(void *)((char *)timer - offsetof(connection, releasing));
+
+    atomic_store(&c->releases, 0);
+    speak_soon(&c->remote);
+}
+
+static void wait_with_releases(sbl_evwork *work)
+{
+    connection *c = (connection *)(void *)((char *)work - offsetof(connection, release));
+
+    sbl_evtimer_set(c->loop, &c->releasing, sbl_clock_ns() + RELEASES_NS);
+}
+
+static void speak_late(sbl_remote *r)
+{
+    connection *c = (connection *)r;
+
+    if (!atomic_exchange(&c->releases, 1))
+        sbl_evloop_post(c->loop, &c->release);
 }
 
 /* --- hearing ------------------------------------------------------------------------------------------------------ */
@@ -166,13 +208,21 @@ static void need(void *arg, const sbl_build_id *id)
     sbl_words_clear(&words);
 }
 
-static const sbl_membership_calls CALLS = {
-    .joined = joined, .over = over, .letters = letters, .drained = drained, .meet = meet, .gone = gone, .need = need};
+static const sbl_membership_calls CALLS = {.joined  = joined,
+                                           .over    = over,
+                                           .letters = letters,
+                                           .drained = drained,
+                                           .meet    = meet,
+                                           .gone    = gone,
+                                           .tell    = sbl_remote_told,
+                                           .need    = need};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static void *run(void *arg)
 {
+    sbl_thread_is_brief();
+    sbl_rest_after_wakes();
     sbl_evloop_run(((connection *)arg)->loop);
     return NULL;
 }
@@ -203,7 +253,7 @@ static sabal_status join(connection *c, int64_t until, sabal_error *err)
 static sabal_status open_parts(connection *c, const char *file, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + PATIENCE_NS;
-    sabal_status  st    = sbl_evloop_create(&c->loop, 30000, err);
+    sabal_status  st    = sbl_evloop_create(&c->loop, 0, err);
 
     if (!st)
         st = sbl_membership_open(&c->membership, c->loop, file, SBL_ROLE_CLIENT, until, &CALLS, c, err);
@@ -214,7 +264,7 @@ static sabal_status open_parts(connection *c, const char *file, sabal_error *err
                               err);
     if (!st)
         st = sbl_meetings_create(&c->remote.meetings, &c->membership, c->plane, err);
-    return st ? st : join(c, until, err);
+    return st ? st : join(c, sbl_clock_ns() + PATIENCE_NS, err); /* whenever the file came */
 }
 
 /* The thread is no more, if there was one: links that are left end in one turn more. */
@@ -283,13 +333,17 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
 
     if (!c)
         return sbl_error_memory(err, sizeof *c, "a cluster's client");
-    c->speak.run = speak;
-    c->leave.run = leave;
+    c->speak.run      = speak;
+    c->release.run    = wait_with_releases;
+    c->releasing.fire = tell_released;
+    c->leave.run      = leave;
     pthread_mutex_init(&c->lock, NULL);
     sbl_errands_init(&c->errands);
-    c->remote.errands = &c->errands;
+    c->remote.errands    = &c->errands;
+    c->remote.membership = &c->membership;
     sbl_remote_init(&c->remote, client, &c->lock, &c->out, speak_soon);
-    st = open_parts(c, file_of(address, room, sizeof room), err);
+    c->remote.speak_late = speak_late;
+    st                   = open_parts(c, file_of(address, room, sizeof room), err);
     if (!st && sbl_thread_start(&c->thread, run, c))
         st = sbl_error_set(err, SABAL_ENOMEM, "the thread of a cluster's client could not be started");
     if (st) {

@@ -37,12 +37,14 @@ struct sbl_remote_kind;
 
 /* What a process has submitted, and has heard of it: a client; or a worker, whose tasks submit tasks. */
 typedef struct sbl_remote {
-    sabal_client *client;
-    sbl_meetings *meetings;
-    sbl_errands  *errands;
-    uint32_t      number; /* its own, once it has joined */
+    sabal_client   *client;
+    sbl_membership *membership;
+    sbl_meetings   *meetings;
+    sbl_errands    *errands;
+    uint32_t        number; /* its own, once it has joined */
     /* What the submitter has to say is sent soon. */
     void (*speak)(struct sbl_remote *r);
+    void (*speak_late)(struct sbl_remote *r); /* the same of what is not urgent */
     /* A value that this worker has: its future here, retained; NULL: it has not. With the lock held. NULL: a client. */
     sabal_future *(*find)(uint32_t task, uint32_t attempt);
     pthread_mutex_t        *lock; /* of all below, and of the submitter's outbox */
@@ -56,9 +58,17 @@ typedef struct sbl_remote {
     struct sbl_remote_kind *kinds; /* of tasks: a hash table */
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
+    struct {
+        sbl_evwork work; /* they are asked */
+        int        is_posted, asks_status, asks_workers;
+        sbl_words  status; /* the last answer, and how many there were */
+        uint64_t   answers;
+        uint32_t   n_workers;
+        int        counts_workers; /* n_workers is told whenever it has changed */
+    } questions;                   /* of the cluster: remote_workers.c */
 } sbl_remote;
 
-/** Zeroed before; `meetings` and `errands` are set by the caller. */
+/** Zeroed before; `membership`, `meetings` and `errands` are set by the caller. */
 void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
                      void (*speak)(sbl_remote *r));
 void sbl_remote_clear(sbl_remote *r);
@@ -69,6 +79,10 @@ static inline sbl_remote *sbl_remote_of(const sabal_client *client)
 {
     return client->elsewhere;
 }
+
+/* remote_workers.c: in the loop's thread. */
+void sbl_remote_ask(sbl_evwork *work);
+void sbl_remote_told(void *arg, sbl_reader *answer);
 
 /* remote_submit.c */
 void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n);

@@ -144,7 +144,7 @@ void sbl_remote_forget(sabal_future *f)
     if (!r->is_over && (f->site->fn || sbl_remote_data_released(r, f)))
         sbl_submit_release(&r->submitter, f->serial, 1);
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    r->speak_late(r);
 }
 
 void sbl_remote_stop(sabal_client *client)
@@ -165,6 +165,9 @@ void sbl_remote_stop(sabal_client *client)
             break;
         sbl_remote_fail(f, sbl_failure_of_interrupt(f));
     }
+    pthread_mutex_lock(r->lock);
+    pthread_cond_broadcast(&r->changed); /* who waits for workers, waits no more */
+    pthread_mutex_unlock(r->lock);
     r->speak(r);
 }
 
@@ -173,12 +176,14 @@ void sbl_remote_stop(sabal_client *client)
 void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
                      void (*speak)(sbl_remote *r))
 {
-    r->client          = client;
-    r->lock            = lock;
-    r->speak           = speak;
-    r->submitter.out   = out;
-    r->submitter.calls = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
-                                               sbl_remote_push, sbl_remote_forget_data, r};
+    r->client             = client;
+    r->lock               = lock;
+    r->speak              = speak;
+    r->speak_late         = speak;
+    r->questions.work.run = sbl_remote_ask;
+    r->submitter.out      = out;
+    r->submitter.calls    = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,
+                                                  sbl_remote_push, sbl_remote_forget_data, r};
     sbl_cond_init(&r->changed);
 }
 
@@ -187,5 +192,6 @@ void sbl_remote_clear(sbl_remote *r)
     sbl_remote_data_clear(r);
     sbl_remote_kinds_clear(r);
     sbl_futures_clear(&r->pending);
+    sbl_words_clear(&r->questions.status);
     pthread_cond_destroy(&r->changed);
 }

@@ -96,7 +96,7 @@ const uint8_t *sbl_keys_find(void *arg, uint64_t ticket)
 
     if (!ticket)
         return sbl_secret_borrow(keys->secret);
-    if (keys->self && (uint32_t)ticket != keys->self && (uint32_t)(ticket >> 32) != keys->self)
+    if (!keys->self || ((uint32_t)ticket != keys->self && (uint32_t)(ticket >> 32) != keys->self))
         return NULL;
     sbl_keys_clear(keys);
     if (sbl_secret_derive(&keys->derived, keys->secret, "sabal ticket", &ticket, sizeof ticket, NULL))

@@ -14,7 +14,7 @@
 
 enum {
     SBL_TALK_JOIN    = 1, /* to the scheduler, first of all: see sbl_joining                              */
-    SBL_TALK_JOINED  = 2, /* its answer: number u32, beat u64 (ns between two)                            */
+    SBL_TALK_JOINED  = 2, /* its answer: number u32, beat u64 (ns between two), encrypt u32               */
     SBL_TALK_LETTERS = 3,
     SBL_TALK_MEET    = 4,  /* from the scheduler: a worker that can be reached: number u32, then as sbl_joining */
     SBL_TALK_NEED    = 5,  /* build-id: code that is lacking                                               */
@@ -28,9 +28,16 @@ enum {
     SBL_TALK_KINDS
 };
 
-/* What is asked. */
-enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2 };
+/*
+ * What is asked, by members and by who is none; and what is told unasked:
+ *   STATUS  answered with a cluster (status_words.h)
+ *   WORKERS of members alone: the number of workers u32 is told, now and whenever it has changed
+ *   ALIVE   answered with nothing more
+ *   LONELY  to a client whose tasks wait: there has been no worker for so many nanoseconds, u64
+ */
+enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4 };
 
+#define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)
 #define SBL_WELL_WAITING ((size_t)64 << 20)

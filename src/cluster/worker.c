@@ -18,6 +18,7 @@
 #include <sabal/version.h>
 
 #include "base/error.h"
+#include "base/here.h"
 #include "cluster/crash.h"
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/crew_watched.h"
@@ -152,6 +153,7 @@ static int32_t serve(int fd, int fault, int32_t threads)
     /* This thread reads, and has nothing to read until that one has answered. */
     if (threads == 1)
         sbl_rest_after_wakes();
+    sbl_here_set("worker process %d", (int)getpid());
     sbl_channel_init(&sbl_this_worker.channel);
     sbl_channel_open(&sbl_this_worker.channel, move_up(fd));
     st = open_all(fault, threads, &err);

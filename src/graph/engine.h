@@ -71,5 +71,8 @@ sabal_status sbl_task_find_code(void **address, sabal_task *task, const sbl_code
 sabal_status sbl_task_return_value(sabal_task *task, sbl_value *value);
 /** Fails the task with this record. Returns its status. */
 sabal_status sbl_task_pass(sabal_task *task, const sabal_error *err);
+/** Between the two the calling thread waits for a disk or another machine, and others compute in its place. */
+void sbl_task_lend_place(void);
+void sbl_task_take_place(void);
 
 #endif

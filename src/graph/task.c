@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sabal/pool.h>
+
 #include "base/error.h"
 #include "graph/client.h"
 #include "graph/held.h"
@@ -195,4 +197,14 @@ sabal_status sbl_task_pass(sabal_task *task, const sabal_error *err)
     sbl_error_where(&task->error, err->where[0] ? err->where : NULL);
     task->failed = 1;
     return err->status;
+}
+
+void sbl_task_lend_place(void)
+{
+    sabal_blocking_begin();
+}
+
+void sbl_task_take_place(void)
+{
+    sabal_blocking_end();
 }

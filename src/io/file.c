@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/grow.h"
 
-enum { SHOWN_PATH = 200 }; /* characters of a path in a message: the end tells more */
+enum { SHOWN_PATH = 200 }; /* characters of a path in a message */
 
 /* The folder of a path, "." if it names none; cut to size. */
 static void folder_of(char *folder, size_t size, const char *path)
@@ -177,15 +177,22 @@ sabal_status sbl_file_reserve(int fd, int64_t size, sabal_error *err)
     return SABAL_OK;
 }
 
+const char *sbl_file_shown(const char **dots, const char *path)
+{
+    const size_t length = strlen(path);
+
+    *dots = length > SHOWN_PATH ? "..." : "";
+    return length > SHOWN_PATH ? path + length - SHOWN_PATH : path;
+}
+
 sabal_status sbl_file_pass(sabal_error *err, sabal_error *failure, const char *path, const char *dataset)
 {
-    size_t      length = strlen(path);
-    const char *cut    = length > SHOWN_PATH ? path + length - SHOWN_PATH : path;
+    const char *dots, *shown = sbl_file_shown(&dots, path);
 
     if (dataset)
-        sbl_error_prefix(failure, "%s%s:%.100s", cut == path ? "" : "...", cut, dataset);
+        sbl_error_prefix(failure, "%s%s:%.100s", dots, shown, dataset);
     else
-        sbl_error_prefix(failure, "%s%s", cut == path ? "" : "...", cut);
+        sbl_error_prefix(failure, "%s%s", dots, shown);
     sbl_error_pass(err, failure);
     return failure->status;
 }

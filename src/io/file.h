@@ -17,6 +17,8 @@ sabal_status sbl_file_write_at(int fd, const void *data, size_t n, int64_t offse
 sabal_status sbl_file_reserve(int fd, int64_t size, sabal_error *err);
 /** The message for a path that can't be opened or made, from errno: no such folder, no permission, ... */
 sabal_status sbl_file_failed(sabal_error *err, int error_number, const char *path, int to_write);
+/** The end of a path, which tells more than its beginning, for a message; *dots "..." if it was cut. */
+const char *sbl_file_shown(const char **dots, const char *path);
 /** Puts "path: " or "path:dataset: " (cut to their ends if long) before the failure, and passes it on to err. */
 sabal_status sbl_file_pass(sabal_error *err, sabal_error *failure, const char *path, const char *dataset);
 

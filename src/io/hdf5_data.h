@@ -43,6 +43,10 @@ typedef struct sbl_h5_data {
 sabal_status sbl_h5_data_read(sbl_h5_data *data, hid_t dataset, sabal_error *err);
 /** SABAL_OK if it can be read; else why not, by name. */
 sabal_status sbl_h5_data_check(const sbl_h5_data *data, sabal_error *err);
+/** One number for the other files that a data set lies in: which of them are there, their sizes and times. 0: there are none.
+    main_file: what was opened, main_about: that file, about: the one in which the data set was found. */
+uint64_t sbl_h5_parts(hid_t dataset, const sbl_h5_data *data, const char *main_file, const struct stat *main_about,
+                      const struct stat *about);
 /** "chunks of (100, 2), shuffle, gzip(4)" */
 void sbl_h5_layout_text(char *text, size_t size, const sbl_h5_data *data);
 

@@ -374,6 +374,7 @@ static sabal_status describe(hdf5_reader *r, hid_t dataset, sabal_error *err)
     if (r->fd < 0 || fstat(r->fd, &s))
         return sbl_error_errno(err, errno, "a descriptor of the file can't be had");
     r->file_size    = s.st_size;
+    r->common.parts = sbl_h5_parts(dataset, &data, r->path, &r->about, &s);
     r->common.dtype = data.type.dtype;
     r->common.ndim = r->grid.ndim = data.ndim;
     r->grid.form                  = data.type.form;

@@ -143,7 +143,7 @@ static hid_t creation_list(const hdf5_writer *w)
 {
     hid_t   dcpl = H5Pcreate(H5P_DATASET_CREATE);
     hsize_t chunk[SABAL_MAX_NDIM];
-    int     bad = dcpl < 0;
+    int     bad = dcpl < 0 || H5Pset_obj_track_times(dcpl, 0) < 0; /* the same data gives the same file */
 
     for (int32_t k = 0; k < w->grid.ndim; k++)
         chunk[k] = (hsize_t)w->grid.chunk[k];
@@ -364,6 +364,11 @@ static sabal_status finish(sbl_writer *common, sabal_error *err)
         st = sbl_error_set(&failure, SABAL_EIO, "a part of it could not be written");
         goto done;
     }
+    if (w->partial.fd < 0 && w->common.flat.told < w->grid.shape[0]) { /* others have written it */
+        st = sbl_error_set(&failure, SABAL_EINVAL, "only %" PRId64 " of %" PRId64 " rows were written",
+                           w->common.flat.told, w->grid.shape[0]);
+        goto done;
+    }
     if (w->file >= 0) {
         sbl_h5_enter();
         st = close_file(w, 0, &failure);
@@ -371,10 +376,14 @@ static sabal_status finish(sbl_writer *common, sabal_error *err)
         if (st)
             goto done;
     }
-    st = sbl_h5_target_check(&w->before, &w->partial, &failure);
+    st = sbl_partial_settle(&w->partial, &failure);
     if (st)
         goto done;
-    st = sbl_partial_finish(&w->partial, &failure);
+    st = sbl_h5_target_check(&w->before, &w->partial, &failure); /* last, as what others do after it is lost */
+    if (st)
+        goto done;
+    w->partial.is_new = !w->before.st_ino;
+    st                = sbl_partial_finish(&w->partial, &failure);
 done:
     if (st)
         sbl_file_pass(err, &failure, w->path, w->dataset);
@@ -404,6 +413,7 @@ static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *sha
     st = begin(w, err);
     if (st || w->chunked)
         return st;
+    w->common.flat = (sbl_flat){&w->partial, w->path, w->offset, w->row_bytes, w->grid.shape[0], 0};
     return sbl_file_reserve(w->partial.fd, w->offset + w->row_bytes * w->grid.shape[0], err);
 }
 

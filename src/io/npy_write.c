@@ -55,7 +55,7 @@ static sabal_status finish(sbl_writer *writer, sabal_error *err)
 {
     npy_writer  *w       = (npy_writer *)(void *)writer;
     sabal_error  failure = SABAL_ERROR_INIT;
-    int64_t      written = atomic_load_explicit(&w->written, memory_order_relaxed);
+    int64_t      written = w->base.flat.told + atomic_load_explicit(&w->written, memory_order_relaxed);
     sabal_status st;
 
     if (written < w->n_rows) /* rows written twice, by a task that was retried, are no harm */
@@ -92,6 +92,7 @@ static sabal_status begin(npy_writer *w, sabal_dtype dtype, int32_t ndim, const 
     st = sbl_file_reserve(w->partial.fd, total, err);
     if (st)
         return st;
+    w->base.flat = (sbl_flat){&w->partial, w->path, w->data_at, w->row_bytes, w->n_rows, 0};
     return sbl_file_write_at(w->partial.fd, header, (size_t)w->data_at, 0, err);
 }
 

@@ -199,7 +199,22 @@ done:
     return st;
 }
 
-static sabal_status bring_to_disk(sbl_partial *p, sabal_error *err)
+sabal_status sbl_partial_close(sbl_partial *p, sabal_error *err)
+{
+    const int failed = p->fd >= 0 && close(p->fd) ? errno : 0;
+
+    p->fd = -1;
+    if (failed && failed != EINTR)
+        return sbl_error_errno(err, failed, "its data could not be written to the end");
+    return SABAL_OK;
+}
+
+static sabal_status removed(const sbl_partial *p, sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_ENOENT, "the partial file %.200s was removed by somebody", p->temporary);
+}
+
+sabal_status sbl_partial_settle(sbl_partial *p, sabal_error *err)
 {
     int64_t      wanted = 1;
     sabal_status st;
@@ -214,26 +229,37 @@ static sabal_status bring_to_disk(sbl_partial *p, sabal_error *err)
         failed = fd < 0 ? errno : fsync(fd) && errno != EINVAL && errno != EROFS ? errno : 0;
         if (fd >= 0 && fd != p->fd)
             close(fd);
+        if (fd < 0 && failed == ENOENT)
+            return removed(p, err);
         if (failed)
             return sbl_error_errno(err, failed, "its data could not be brought to the disk");
     }
-    if (p->fd < 0)
-        return SABAL_OK;
-    failed = close(p->fd) ? errno : 0;
-    p->fd  = -1;
-    if (failed && failed != EINTR)
-        return sbl_error_errno(err, failed, "its data could not be written to the end");
-    return SABAL_OK;
+    st         = sbl_partial_close(p, err);
+    p->settled = !st;
+    return st;
+}
+
+/* Where the file system can look and rename at once, nothing comes between. */
+static int give_name(const sbl_partial *p)
+{
+    if (p->is_new && !renameat2(AT_FDCWD, p->temporary, AT_FDCWD, p->target, RENAME_NOREPLACE))
+        return 0;
+    if (p->is_new && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return errno;
+    return rename(p->temporary, p->target) ? errno : 0;
 }
 
 sabal_status sbl_partial_finish(sbl_partial *partial, sabal_error *err)
 {
-    sabal_status st = bring_to_disk(partial, err);
+    sabal_status st     = partial->settled ? SABAL_OK : sbl_partial_settle(partial, err);
+    const int    failed = st ? 0 : give_name(partial);
 
-    if (!st && rename(partial->temporary, partial->target))
-        st = errno == ENOENT ? sbl_error_set(err, SABAL_ENOENT, "the partial file %.200s was removed by somebody",
-                                             partial->temporary)
-                             : sbl_error_errno(err, errno, "%.200s can't be renamed to it", partial->temporary);
+    if (failed == ENOENT)
+        st = removed(partial, err);
+    else if (failed == EEXIST)
+        st = sbl_error_set(err, SABAL_EIO, "the file was made by somebody else meanwhile, and is left so: store again");
+    else if (failed)
+        st = sbl_error_errno(err, failed, "%.200s can't be renamed to it", partial->temporary);
     if (st)
         sbl_partial_abort(partial);
     else

@@ -16,6 +16,8 @@ typedef struct sbl_partial {
     char *temporary; /* absolute name of the partial file                                         */
     char *target;    /* absolute name of what it will be; symbolic links followed                 */
     int   slot;      /* in the table                                                              */
+    int   settled;   /* sbl_partial_settle() was called                                           */
+    int   is_new;    /* set by its user: what has got the target's name meanwhile is not replaced */
 } sbl_partial;
 
 /**
@@ -24,7 +26,11 @@ typedef struct sbl_partial {
  * SABAL_EUNSUPPORTED (too many at once), SABAL_EIO, SABAL_ENOSPC, SABAL_ENOMEM
  */
 sabal_status sbl_partial_create(sbl_partial *partial, const char *path, sabal_error *err);
-/** fsync, close, rename; on failure as sbl_partial_abort(). */
+/** Closes it for now: others write it, by name. SABAL_EIO, SABAL_ENOSPC: what was written so far could not be kept. */
+sabal_status sbl_partial_close(sbl_partial *partial, sabal_error *err);
+/** fsync, close: all that can take long is done. */
+sabal_status sbl_partial_settle(sbl_partial *partial, sabal_error *err);
+/** The same, and rename; on failure as sbl_partial_abort(). SABAL_EIO if somebody made the target of one that is_new. */
 sabal_status sbl_partial_finish(sbl_partial *partial, sabal_error *err);
 /** Closes and unlinks. A zeroed partial, and one that was ended, is left alone. */
 void sbl_partial_abort(sbl_partial *partial);

@@ -1,10 +1,13 @@
-/* "FILE.h5:DATASET": where the file ends and the data set begins. */
+/* Paths as people write them: absolute ones made of them; "FILE.h5:DATASET": where the file ends and the data set begins. */
 #include "io/reader.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -85,5 +88,20 @@ sabal_status sbl_path_split(char **path, char **dataset, const char **format, co
     *path    = p;
     *dataset = d;
     *format  = found;
+    return SABAL_OK;
+}
+
+sabal_status sbl_path_absolute(char **absolute, const char *path, sabal_error *err)
+{
+    char   here[PATH_MAX] = "";
+    size_t size;
+
+    if (path[0] != '/' && !getcwd(here, sizeof here))
+        return sbl_error_errno(err, errno, "the folder that this program is in can't be told");
+    size      = strlen(here) + 1 + strlen(path) + 1;
+    *absolute = sbl_alloc(size);
+    if (!*absolute)
+        return sbl_error_memory(err, size, "a path");
+    snprintf(*absolute, size, "%s%s%s", here, here[0] && here[1] ? "/" : "", path);
     return SABAL_OK;
 }

@@ -1,38 +1,35 @@
 /*
  * The cache: readers that are held, in a list. Opening looks there first, by the names and by what the file system
- * says of the file, so that a file that was written anew is opened anew.
+ * says of the file, so that a file that was written anew is opened anew. In a worker nobody holds a reader but the task
+ * that reads, so some that were used lately stay: to open an HDF5 file costs as much as to read a chunk of it.
  */
 #include "io/reader.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/here.h"
+#include "base/thread.h"
 #include "io/file.h"
+
+enum { KEPT = 8 };                    /* readers that a worker keeps though nobody holds them */
+#define KEPT_NS ((int64_t)5000000000) /* for how long: what was deleted takes room on the disk while it is open */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sbl_reader     *cache;
-
-static void identify(sbl_reader *r, const struct stat *about)
-{
-    r->file_size = about->st_size;
-    r->mtime_ns  = (int64_t)about->st_mtim.tv_sec * 1000000000 + about->st_mtim.tv_nsec;
-    r->device    = about->st_dev;
-    r->inode     = about->st_ino;
-}
+static int             closer_runs;
 
 static int same(const sbl_reader *a, const sbl_reader *b)
 {
-    return a->file_size == b->file_size && a->mtime_ns == b->mtime_ns && a->device == b->device &&
-           a->inode == b->inode && !strcmp(a->path, b->path) && !a->dataset == !b->dataset &&
-           (!a->dataset || !strcmp(a->dataset, b->dataset));
+    return sbl_identity_same(&a->identity, &b->identity) && !strcmp(a->path, b->path) && !a->dataset == !b->dataset &&
+           (!a->dataset || !strcmp(a->dataset, b->dataset)) && !strcmp(a->format, b->format);
 }
 
 /* With the lock held: the one like wanted, with a reference more; NULL if there is none. */
@@ -53,22 +50,95 @@ static void destroy(sbl_reader *r)
     r->class->close(r);
 }
 
-static sabal_status make(sbl_reader **reader, const sbl_reader *wanted, const char *format, sabal_error *err)
+/* --- readers that nobody holds, in a worker ------------------------------------------------------------------------- */
+
+/* With the lock held: the one that has been unused for longest, and how many there are. */
+static sbl_reader *oldest_unused(int *n)
+{
+    sbl_reader *oldest = NULL;
+
+    *n = 0;
+    for (sbl_reader *r = cache; r; r = r->next)
+        if (!atomic_load_explicit(&r->refs, memory_order_relaxed)) {
+            *n += 1;
+            oldest = oldest && oldest->unused_since <= r->unused_since ? oldest : r;
+        }
+    return oldest;
+}
+
+static void take_out(sbl_reader *reader)
+{
+    sbl_reader **link;
+
+    for (link = &cache; *link != reader; link = &(*link)->next)
+        ;
+    *link = reader->next;
+}
+
+/* Closes them one by one, as their time comes; ends with the last. */
+static void *close_unused(void *arg)
+{
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        int         n;
+        sbl_reader *r    = oldest_unused(&n);
+        int64_t     wait = r ? r->unused_since + KEPT_NS - sbl_clock_ns() : 0;
+
+        if (!r)
+            break;
+        if (wait <= 0)
+            take_out(r);
+        pthread_mutex_unlock(&lock);
+        if (wait <= 0)
+            destroy(r);
+        else
+            nanosleep(&(struct timespec){wait / 1000000000, wait % 1000000000}, NULL);
+        pthread_mutex_lock(&lock);
+    }
+    closer_runs = 0;
+    pthread_mutex_unlock(&lock);
+    return arg;
+}
+
+/* With the lock held: 1 if the reader, of which nobody has a reference, is kept. *full: another that goes for it. */
+static int keep(sbl_reader *reader, sbl_reader **full)
+{
+    pthread_t thread;
+    int       n;
+
+    if (!sbl_here())
+        return 0;
+    if (!closer_runs && !sbl_thread_start(&thread, close_unused, NULL)) {
+        pthread_detach(thread);
+        closer_runs = 1;
+    }
+    if (!closer_runs)
+        return 0;
+    reader->unused_since = sbl_clock_ns();
+    *full                = oldest_unused(&n);
+    if (n > KEPT)
+        take_out(*full);
+    else
+        *full = NULL;
+    return 1;
+}
+
+/* --- opening -------------------------------------------------------------------------------------------------------- */
+
+static sabal_status make(sbl_reader **reader, const sbl_reader *wanted, sabal_error *err)
 {
     sbl_reader  *r = NULL;
     sabal_status st;
 
-    st = strcmp(format, "npy") ? sbl_hdf5_open(&r, wanted->path, wanted->dataset, err)
-                               : sbl_npy_open(&r, wanted->path, err);
+    st = strcmp(wanted->format, "npy") ? sbl_hdf5_open(&r, wanted->path, wanted->dataset, err)
+                                       : sbl_npy_open(&r, wanted->path, err);
     if (st)
         return st;
     assert(r->ndim >= 1);
-    r->path      = sbl_strdup(wanted->path);
-    r->dataset   = wanted->dataset ? sbl_strdup(wanted->dataset) : NULL;
-    r->file_size = wanted->file_size;
-    r->mtime_ns  = wanted->mtime_ns;
-    r->device    = wanted->device;
-    r->inode     = wanted->inode;
+    r->format   = strcmp(wanted->format, "npy") ? "hdf5" : "npy";
+    r->path     = sbl_strdup(wanted->path);
+    r->dataset  = wanted->dataset ? sbl_strdup(wanted->dataset) : NULL;
+    r->identity = wanted->identity;
     atomic_store_explicit(&r->refs, 1, memory_order_relaxed);
     if (!r->path || !r->dataset != !wanted->dataset) {
         st = sbl_error_memory(err, strlen(wanted->path) + 1, "a path");
@@ -79,47 +149,45 @@ static sabal_status make(sbl_reader **reader, const sbl_reader *wanted, const ch
     return SABAL_OK;
 }
 
-static sabal_status open_reader(sbl_reader **reader, const sbl_reader *wanted, const char *format, sabal_error *err)
+static sbl_reader *find_open(const sbl_reader *wanted)
 {
-    sbl_reader  *r, *other;
-    sabal_status st;
+    sbl_reader *r;
 
     pthread_mutex_lock(&lock);
     r = find(wanted);
     pthread_mutex_unlock(&lock);
-    if (r) {
-        *reader = r;
-        return SABAL_OK;
-    }
-    st = make(&r, wanted, format, err);
-    if (st)
-        return st;
+    return r;
+}
+
+/* Into the cache; what is there already, made by another thread meanwhile, takes its place. */
+static sbl_reader *add(sbl_reader *made)
+{
+    sbl_reader *other;
+
     pthread_mutex_lock(&lock);
-    other = find(wanted); /* made by another thread meanwhile */
+    other = find(made);
     if (!other) {
-        r->next = cache;
-        cache   = r;
+        made->next = cache;
+        cache      = made;
     }
     pthread_mutex_unlock(&lock);
     if (other)
-        destroy(r);
-    *reader = other ? other : r;
-    return SABAL_OK;
+        destroy(made);
+    return other ? other : made;
 }
 
-/* A copy of path, to be freed, that means the same in every folder. Links are kept: they may lead elsewhere later. */
-static sabal_status make_absolute(char **absolute, const char *path, sabal_error *err)
+static sabal_status open_reader(sbl_reader **reader, const sbl_reader *wanted, sabal_error *err)
 {
-    char   here[PATH_MAX] = "";
-    size_t size;
+    sbl_reader  *r  = find_open(wanted);
+    sabal_status st = SABAL_OK;
 
-    if (path[0] != '/' && !getcwd(here, sizeof here))
-        return sbl_error_errno(err, errno, "the folder that this program is in can't be told");
-    size      = strlen(here) + 1 + strlen(path) + 1;
-    *absolute = sbl_alloc(size);
-    if (!*absolute)
-        return sbl_error_memory(err, size, "a path");
-    snprintf(*absolute, size, "%s%s%s", here, here[0] && here[1] ? "/" : "", path);
+    if (!r) {
+        st = make(&r, wanted, err);
+        if (st)
+            return st;
+        r = add(r);
+    }
+    *reader = r;
     return SABAL_OK;
 }
 
@@ -147,11 +215,12 @@ sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char
     else if (strcmp(format, "npy") && strcmp(format, "hdf5"))
         st = sbl_error_set(&failure, SABAL_EINVAL, "there is no format '%.40s': npy and hdf5 are known", format);
     else
-        st = make_absolute(&wanted.path, path, &failure);
+        st = sbl_path_absolute(&wanted.path, path, &failure);
     if (!st) {
-        identify(&wanted, &about);
+        sbl_identify(&wanted.identity, &about);
+        wanted.format  = format;
         wanted.dataset = (char *)dataset;
-        st             = open_reader(reader, &wanted, format, &failure);
+        st             = open_reader(reader, &wanted, &failure);
     }
     if (st)
         sbl_file_pass(err, &failure, path, dataset);
@@ -159,6 +228,46 @@ sabal_status sbl_reader_open(sbl_reader **reader, const char *format, const char
     sbl_free(path_part);
     sbl_free(dataset_part);
     return st;
+}
+
+/* What goes wrong in a worker may be that machine's trouble alone. */
+static sabal_status pass(sabal_error *err, sabal_error *failure, const char *path, const char *dataset)
+{
+    if (sbl_here())
+        sbl_error_prefix(failure, "%s", sbl_here());
+    return sbl_file_pass(err, failure, path, dataset);
+}
+
+sabal_status sbl_reader_open_meant(sbl_reader **reader, const char *format, const char *path, const char *dataset,
+                                   const sbl_identity *meant, uint64_t parts, sabal_error *err)
+{
+    sabal_error  failure = SABAL_ERROR_INIT;
+    sbl_reader  *r, wanted = {.format = format, .path = (char *)path, .dataset = (char *)dataset};
+    sabal_status st = sbl_identity_find(&wanted.identity, path, meant, err);
+
+    if (st)
+        return st;
+    r = find_open(&wanted);
+    if (!r) {
+        st = make(&r, &wanted, &failure);
+        if (st)
+            return pass(err, &failure, path, dataset);
+        st = sbl_identity_find(&wanted.identity, path, meant, err); /* it may have been replaced before it was opened */
+        if (st) {
+            destroy(r);
+            return st;
+        }
+        r = add(r);
+    }
+    if (r->parts != parts) {
+        sbl_reader_release(r);
+        sbl_error_set(&failure, SABAL_EIO,
+                      "the other files that it is made of, or links to, are not those that the program sees: put them "
+                      "where all workers see them, beside it or under absolute names");
+        return pass(err, &failure, path, dataset);
+    }
+    *reader = r;
+    return SABAL_OK;
 }
 
 sabal_status sbl_reader_rows(sbl_reader *reader, int64_t first, int64_t n, void *out, sabal_error *err)
@@ -172,7 +281,7 @@ sabal_status sbl_reader_rows(sbl_reader *reader, int64_t first, int64_t n, void 
                            first, reader->shape[0]);
     else if (n)
         st = reader->class->read_rows(reader, first, n, out, &failure);
-    return st ? sbl_file_pass(err, &failure, reader->path, reader->dataset) : SABAL_OK;
+    return st ? pass(err, &failure, reader->path, reader->dataset) : SABAL_OK;
 }
 
 sbl_reader *sbl_reader_retain(sbl_reader *reader)
@@ -184,20 +293,19 @@ sbl_reader *sbl_reader_retain(sbl_reader *reader)
 
 void sbl_reader_release(sbl_reader *reader)
 {
-    sbl_reader **link;
-    int32_t      before;
+    sbl_reader *gone = NULL;
+    int32_t     before;
 
     if (!reader)
         return;
     pthread_mutex_lock(&lock); /* find() must not give out what is about to end */
     before = atomic_fetch_sub_explicit(&reader->refs, 1, memory_order_acq_rel);
     assert(before > 0);
-    if (before == 1) {
-        for (link = &cache; *link != reader; link = &(*link)->next)
-            ;
-        *link = reader->next;
+    if (before == 1 && !keep(reader, &gone)) {
+        take_out(reader);
+        gone = reader;
     }
     pthread_mutex_unlock(&lock);
-    if (before == 1)
-        destroy(reader);
+    if (gone)
+        destroy(gone);
 }

@@ -17,9 +17,18 @@ typedef struct sbl_writer_class {
     void (*abort)(sbl_writer *writer);                            /* frees it */
 } sbl_writer_class;
 
+/* A file whose rows lie one behind the other: other processes can write some (io/share.h). */
+typedef struct sbl_flat {
+    struct sbl_partial *partial; /* NULL: it is no such file                                       */
+    const char         *path;    /* as the user named it                                           */
+    int64_t             data_at, row_bytes, n_rows;
+    int64_t             told; /* rows that others have written, by sbl_writer_told() */
+} sbl_flat;
+
 struct sbl_writer {
     const sbl_writer_class *class;
-    int64_t natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
+    int64_t  natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
+    sbl_flat flat;
 };
 
 typedef struct sbl_writer_options {
@@ -35,6 +44,11 @@ sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *
 static inline sabal_status sbl_writer_rows(sbl_writer *w, int64_t first, int64_t n, const void *data, sabal_error *err)
 {
     return w->class->write_rows(w, first, n, data, err);
+}
+/** Another process has written n rows of a flat file. By one thread. */
+static inline void sbl_writer_told(sbl_writer *w, int64_t n)
+{
+    w->flat.told += n;
 }
 static inline sabal_status sbl_writer_finish(sbl_writer *w, sabal_error *err)
 {

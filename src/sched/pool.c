@@ -166,6 +166,11 @@ void sbl_pool_leave_all(void)
     sbl_regions_after_fork();
 }
 
+void sbl_pool_rest(sbl_pool *pool)
+{
+    atomic_store_explicit(&pool->rests, pool->threads == 1, memory_order_relaxed);
+}
+
 int32_t sbl_pool_threads(const sbl_pool *pool)
 {
     return pool->threads;
@@ -180,6 +185,12 @@ int32_t sbl_pool_places(const sbl_pool *pool)
 {
     return pool->max_threads;
 }
+
+/* Of the calling thread: who is woken when it has handed in all. */
+static __thread struct gathering {
+    int       is_on;
+    sbl_pool *pool; /* NULL: nothing was handed in yet */
+} gathering;
 
 void sbl_pool_post(sbl_pool *pool, sbl_work *work)
 {
@@ -199,5 +210,22 @@ void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n)
         sbl_home_post(pool, queue, first, n, order);
     else
         sbl_queue_push(queue, first, n, order);
-    sbl_wake(pool, 0);
+    if (gathering.is_on && (!gathering.pool || gathering.pool == pool))
+        gathering.pool = pool;
+    else
+        sbl_wake(pool, 0);
+}
+
+void sbl_posts_gather(void)
+{
+    gathering.is_on = 1;
+}
+
+void sbl_posts_go(void)
+{
+    sbl_pool *pool = gathering.pool;
+
+    gathering = (struct gathering){0};
+    if (pool)
+        sbl_wake(pool, 0);
 }

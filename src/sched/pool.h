@@ -50,6 +50,13 @@ int32_t sbl_usable_cores(void);
 void sbl_pool_post(sbl_pool *pool, sbl_work *work);
 /** n at once, linked through next: one wake-up chain instead of n. */
 void sbl_pool_post_batch(sbl_pool *pool, sbl_work *first, int64_t n);
+/** From now on the calling thread wakes nobody for what it hands in to a pool, until sbl_posts_go(): as one that holds a lock which they
+    would need at once. Not nested; it must not wait meanwhile. */
+void sbl_posts_gather(void);
+void sbl_posts_go(void);
+/** A pool of one thread does not look for work for a while before it sleeps: what comes, comes from other processes, which may need
+    its core to send it. Of a pool with more threads nothing changes: they have work for each other. */
+void sbl_pool_rest(sbl_pool *pool);
 /** The calling thread sleeps again as soon as it has handed in something, as one that reads what others send: whoever it
     wakes may have its core. Otherwise it would be woken on another, where something else may run. */
 void sbl_rest_after_wakes(void);

@@ -133,6 +133,8 @@ static int search(sbl_slot *self)
 {
     int64_t ends = 0;
 
+    if (atomic_load_explicit(&self->pool->rests, memory_order_relaxed))
+        return 0;
     for (int round = 0;; round++) {
         count_as_searching(self, round);
         if (find_and_run(self) || watch_victim(self))

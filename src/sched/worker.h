@@ -126,6 +126,7 @@ struct sbl_pool {
     _Atomic uint64_t    *roomy;               /* a bit for each that naps in a wait, and has room on its stack */
     size_t               room;                /* of a thread's stack that waits may use */
     int32_t              openmp;              /* threads that a region inside of its tasks may have */
+    _Atomic int32_t      rests;               /* its thread sleeps as soon as it has nothing to do */
     _Atomic(sbl_slot *) *slots;               /* max_slots; NULL until needed */
 };
 

@@ -47,8 +47,8 @@ class Code(unittest.TestCase):
                         f'-L{BUILD}/src', '-lsabal', f'-Wl,-rpath,{BUILD}/src'], check=True)
         return out
 
-    def program(self, *flags):
-        return self.compile(os.path.join(HERE, 'lacking.c'), 'lacking', *flags)
+    def program(self, *flags, name='lacking'):
+        return self.compile(os.path.join(HERE, 'lacking.c'), name, *flags)
 
     def plugin(self):
         source = os.path.join(self.folder, 'plugin.c')
@@ -67,6 +67,12 @@ class Code(unittest.TestCase):
             self.assertIn('SABAL_EUNSUPPORTED', line)
             self.assertIn('not position-independent', line)
         self.assertEqual(self.run_it(self.program(), self.file), ['SABAL_OK 9 '] * 3)
+
+    def test_programs_that_come_one_after_the_other_are_each_themselves(self):
+        self.begin_worker()
+        for i in range(4):
+            program = self.program(f'-DUNLIKE_THE_OTHERS={i}', f'-Wl,--build-id=0x{i + 1:040x}', name=f'lacking-{i}')
+            self.assertEqual(self.run_it(program, self.file), ['SABAL_OK 9 '] * 3)
 
     def test_what_nobody_has_any_more_fails(self):
         program = self.begin(self.program(), self.file, self.plugin())

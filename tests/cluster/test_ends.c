@@ -92,3 +92,20 @@ Test(ends, a_client_that_closes_while_it_connects_leaves_nothing)
     pthread_join(killer, NULL);
     sabal_close(client);
 }
+
+Test(ends, a_scheduler_does_not_take_the_file_of_another_that_runs)
+{
+    sabal_error own = SABAL_ERROR_INIT;
+
+    cluster_open(&cluster, 0);
+    cr_expect_eq(sabal_scheduler_run(cluster.file, &own, .idle_timeout_ns = 1, .interfaces = ""), SABAL_EINVAL);
+    cr_expect(strstr(own.message, "is of a scheduler that runs") != NULL, "%s", own.message);
+    sabal_close(sabal_open(cluster.file, &own, .threads = 1));
+    kill(cluster.process[0], SIGKILL);
+    waitpid(cluster.process[0], NULL, 0);
+    own = (sabal_error)SABAL_ERROR_INIT;
+    cr_expect_eq(sabal_scheduler_run(cluster.file, &own, .idle_timeout_ns = 1, .interfaces = ""), SABAL_OK, "%s",
+                 own.message);
+    cluster.n = 0;
+    rmdir(cluster.folder);
+}

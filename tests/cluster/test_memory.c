@@ -152,3 +152,78 @@ Test(cluster_memory, a_client_without_memory_says_so)
     cr_expect_eq(work(cluster.file, &err), SABAL_OK, "%s", err.message);
     cr_expect_leq(count_fds(), fds + 1);
 }
+
+static void no_memory_for(int64_t nth, pid_t *process, int is_worker)
+{
+    int  ends[2];
+    char byte;
+
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    *process = fork();
+    if (!*process) {
+        sabal_error              err    = SABAL_ERROR_INIT;
+        const sbl_office_options office = {.file = cluster.file, .report = ends[1]};
+
+        close(ends[0]);
+        sbl_alloc_fail(nth, 0);
+        if (is_worker)
+            sabal_worker_run(cluster.file, &err, .threads = 1, .interfaces = "", .ready_fd = ends[1]);
+        else
+            sbl_office_run(&office, &err);
+        _exit(err.status ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
+    close(ends[1]);
+    (void)!read(ends[0], &byte, 1); /* or it has ended */
+    close(ends[0]);
+}
+
+/* Ended as told, perhaps when it was about to end by itself; not by a signal of its own making. */
+static void end_process(pid_t process, int64_t n)
+{
+    int status;
+
+    kill(process, SIGTERM);
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
+        continue;
+    cr_expect(WIFEXITED(status) || WTERMSIG(status) == SIGTERM, "allocation %lld: signal %d", (long long)n, WTERMSIG(status));
+}
+
+Test(cluster_memory, a_scheduler_without_memory_does_not_hang)
+{
+    for (int64_t n = 1; n < 400; n += 3) {
+        sabal_error err;
+        pid_t       scheduler;
+
+        make_folder(&cluster);
+        no_memory_for(n, &scheduler, 0);
+        if (!access(cluster.file, F_OK)) {
+            cluster_try(&cluster, "--join", "1"); /* one of the two may be turned away, or lost */
+            cluster_try(&cluster, "--join", "1");
+            work(cluster.file, &err);
+            cr_expect(!err.status || err.message[0]);
+        }
+        end_process(scheduler, n);
+        for (int i = 0; i < cluster.n; i++)
+            waitpid(cluster.process[i], NULL, 0);
+        cluster.n = 0;
+        unlink(cluster.file);
+        rmdir(cluster.folder);
+    }
+}
+
+Test(cluster_memory, a_worker_without_memory_is_done_without)
+{
+    for (int64_t n = 1; n < 1000; n += 40) {
+        sabal_error err;
+        pid_t       worker;
+
+        cluster_open(&cluster, 0);
+        no_memory_for(n, &worker, 1);
+        cluster_start(&cluster, "--join", "1");
+        work(cluster.file, &err);
+        cr_expect(!err.status || (err.status == SABAL_ENOMEM && err.message[0]), "allocation %lld: %s %s", (long long)n,
+                  sabal_status_name(err.status), err.message);
+        end_process(worker, n);
+        cluster_close(&cluster);
+    }
+}

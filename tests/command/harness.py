@@ -21,7 +21,7 @@ PARSER.add_argument('--make-odd')
 PARSER.add_argument('--only', help='run the tests whose name holds this')
 OPTIONS = PARSER.parse_args()
 SABAL = os.path.abspath(OPTIONS.sabal)
-COMMANDS = ['kmeans', 'info', 'make-blobs', 'scheduler', 'worker', 'config', 'version']
+COMMANDS = ['kmeans', 'info', 'make-blobs', 'scheduler', 'worker', 'cluster', 'status', 'config', 'version']
 HANGS = 240  # seconds after which a command is held to hang
 
 

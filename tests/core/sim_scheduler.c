@@ -72,7 +72,7 @@ static void lose(sim *w, event *e)
     proc          *p    = &w->procs[e->a];
     const sbl_ran  ran  = {p->guilty_task, p->guilty_attempt, 1};
     const sbl_loss loss = {.planned  = (int)e->b,
-                           .is_known = (int)(p->guilty_attempt & 1), /* what ran beside it is not always told */
+                           .is_known = p->guilty_task != 0,
                            .ran      = &ran,
                            .n_ran    = p->guilty_task != 0,
                            .what     = "signal 11 (Segmentation fault)"};

@@ -343,8 +343,48 @@ Test(folder, what_dead_processes_left_is_swept_and_what_lives_is_not)
     cr_assert(sbl_folder_create_in(&g, base, NULL) == SABAL_OK);
     cr_expect_eq(n_entries(base), 2);
     cr_expect(access(f.path, F_OK) == 0 && access(g.path, F_OK) == 0);
+    leave_one();
+    cr_expect_eq(n_entries(base), 3);
     sbl_folder_remove(&f);
+    cr_expect_eq(n_entries(base), 1);
+    cr_expect(access(g.path, F_OK) == 0);
     sbl_folder_remove(&g);
+    cr_expect_eq(n_entries(base), 0);
+    rmdir(base);
+}
+
+/* Each sweeps while others make theirs: the one that lives has its lock, and what is put into it stays. */
+Test(folder, many_that_are_made_at_once_leave_each_other_alone)
+{
+    enum { MAKERS = 6, ROUNDS = 200 };
+    pid_t makers[MAKERS];
+
+    make_base();
+    for (int i = 0; i < MAKERS; i++) {
+        makers[i] = fork();
+        for (int round = 0; makers[i] == 0 && round < ROUNDS; round++) {
+            sbl_folder f;
+            char       inside[128];
+            int        fd;
+
+            if (sbl_folder_create_in(&f, base, NULL))
+                _exit(1);
+            snprintf(inside, sizeof inside, "%s/socket", f.path);
+            fd = open(inside, O_CREAT | O_WRONLY, 0600);
+            if (fd < 0 || access(inside, F_OK))
+                _exit(2);
+            close(fd);
+            sbl_folder_remove(&f);
+        }
+        if (makers[i] == 0)
+            _exit(0);
+    }
+    for (int i = 0; i < MAKERS; i++) {
+        int status;
+
+        waitpid(makers[i], &status, 0);
+        cr_expect_eq(status, 0, "maker %d: %x", i, (unsigned)status);
+    }
     cr_expect_eq(n_entries(base), 0);
     rmdir(base);
 }

@@ -1,7 +1,9 @@
 /* The event loop: order of timers, descriptors that vanish in their own turn, no lost wake-up, sleep when idle. */
 #include "support/test.h"
 
+#include <sched.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +228,123 @@ Test(loop, one_post_at_a_time_always_wakes_it, .timeout = 60)
     cr_assert(sbl_thread_start(&thread, ping_often, NULL) == 0);
     sbl_evloop_run(loop);
     pthread_join(thread, NULL);
+}
+
+/* --- in its place ---------------------------------------------------------------------------------------------------- */
+
+static int inside, n_together, n_borrowed; /* in the loop's callbacks and in its place: by one thread at a time */
+static int n_borrowers;
+
+struct task_of_one {
+    sbl_evtimer timer;
+    sbl_evwork  work;
+    _Atomic int done;
+};
+
+static void run_alone(_Atomic int *done)
+{
+    n_together += inside++ != 0;
+    inside--;
+    atomic_store(done, 1);
+}
+
+static void fired_alone(sbl_evtimer *timer)
+{
+    run_alone(&((struct task_of_one *)timer)->done);
+}
+
+static void posted_alone(sbl_evwork *work)
+{
+    run_alone(&((struct task_of_one *)(void *)((char *)work - offsetof(struct task_of_one, work)))->done);
+}
+
+static void end_of_borrowing(sbl_evwork *work)
+{
+    if (--n_borrowers == 0)
+        sbl_evloop_stop(loop);
+}
+
+static void *borrow_often(void *arg)
+{
+    sbl_evwork *end = arg;
+
+    for (int i = 0; i < 300; i++) {
+        struct task_of_one t = {.timer.fire = fired_alone, .work.run = posted_alone};
+
+        if (sbl_evloop_borrow(loop)) {
+            n_together += inside++ != 0;
+            n_borrowed++;
+            sbl_evtimer_set(loop, &t.timer, 0); /* for which the loop has to be woken */
+            inside--;
+            sbl_evloop_give_back(loop);
+        } else {
+            sbl_evloop_post(loop, &t.work);
+        }
+        while (!atomic_load(&t.done)) /* for ever, if it was not woken */
+            sched_yield();
+        for (int64_t until = sbl_clock_ns() + i % 100 * 1000; sbl_clock_ns() < until;)
+            ;
+    }
+    sbl_evloop_post(loop, end);
+    return NULL;
+}
+
+Test(loop, who_is_in_its_place_is_alone_and_what_he_leaves_to_it_is_done, .timeout = 60)
+{
+    pthread_t  threads[3];
+    sbl_evwork ends[3];
+
+    n_together = n_borrowed = inside = 0;
+    n_borrowers                      = 3;
+    cr_expect_not(sbl_evloop_borrow(loop), "it does not run");
+    for (int i = 0; i < 3; i++) {
+        ends[i] = (sbl_evwork){.run = end_of_borrowing};
+        cr_assert(sbl_thread_start(&threads[i], borrow_often, &ends[i]) == 0);
+    }
+    sbl_evloop_run(loop);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    cr_expect_eq(n_together, 0);
+    cr_expect_gt(n_borrowed, 0);
+    cr_expect_not(sbl_evloop_borrow(loop), "it does not run any more");
+}
+
+static void is_not_to_be_called(sbl_evwatch *watch, uint32_t events)
+{
+    n_together++;
+}
+
+/* The loop has been told of the descriptor already, and waits for its turn. */
+static void *unwatch_in_its_place(void *arg)
+{
+    sbl_evwatch *watch = arg;
+    int          pipes[2];
+
+    cr_assert(pipe(pipes) == 0);
+    while (!sbl_evloop_borrow(loop))
+        usleep(1000);
+    cr_assert(sbl_evloop_watch(loop, watch, pipes[0], EPOLLIN, NULL) == SABAL_OK);
+    cr_assert(write(pipes[1], "x", 1) == 1);
+    usleep(20000);
+    sbl_evloop_unwatch(loop, watch);
+    sbl_evloop_give_back(loop);
+    usleep(20000);
+    sbl_evloop_stop(loop);
+    close(pipes[0]);
+    close(pipes[1]);
+    return NULL;
+}
+
+Test(loop, what_was_unwatched_in_its_place_is_not_called, .timeout = 60)
+{
+    sbl_evwatch watch = {.ready = is_not_to_be_called};
+    pthread_t   thread;
+
+    n_together = 0;
+    cr_assert(sbl_thread_start(&thread, unwatch_in_its_place, &watch) == 0);
+    sbl_evloop_run(loop);
+    pthread_join(thread, NULL);
+    cr_expect_eq(n_together, 0);
 }
 
 static sbl_evwork works[4];

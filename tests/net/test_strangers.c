@@ -200,7 +200,8 @@ Test(strangers, beyond_the_most_that_may_be_pending_it_pauses_and_goes_on)
     cr_expect_eq(sbl_listener_counts(listener).pending, 4);
     join(dial()); /* which waits for its turn behind them */
     TURN_UNTIL(n_admitted == 1);
-    cr_expect(sbl_listener_counts(listener).late == 20 && sbl_listener_counts(listener).most_pending == 4);
+    TURN_UNTIL(sbl_listener_counts(listener).late == 20); /* the last of them may outlast it */
+    cr_expect_eq(sbl_listener_counts(listener).most_pending, 4);
     cr_expect_geq(sbl_listener_counts(listener).pauses, 5);
     for (int i = 0; i < 20; i++)
         close(fds[i]);

@@ -375,6 +375,33 @@ Test(pool, who_rests_after_a_wake_leaves_the_sleeper_all_cores)
     sbl_pool_destroy(rest.pool);
 }
 
+/* Also of a pool whose thread sleeps at once. */
+Test(pool, what_is_gathered_wakes_nobody_before_it_goes)
+{
+    for (int rests = 0; rests < 2; rests++) {
+        _Atomic int64_t count = 0;
+        sbl_pool       *pool  = pool_of(1);
+
+        int slept_on = 0;
+
+        if (rests)
+            sbl_pool_rest(pool);
+        for (int i = 0; i < 20; i++) {
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL); /* it sleeps by then, most likely */
+            sbl_posts_gather();
+            sbl_pool_post(pool, &counted_new(&count)->work);
+            sbl_pool_post(pool, &counted_new(&count)->work);
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+            slept_on += count == 2 * i;
+            sbl_posts_go();
+            while (count < 2 * i + 2) /* for ever, if it was not woken */
+                sched_yield();
+        }
+        cr_expect_geq(slept_on, 5);
+        sbl_pool_destroy(pool);
+    }
+}
+
 Test(pool, is_made_and_ended_many_times)
 {
     for (int i = 0; i < 200; i++) {

@@ -152,4 +152,132 @@ static inline int files_in(const char *path, const char *prefix)
     return n;
 }
 
+/* --- one cluster a test -------------------------------------------------------------------------------------------- */
+
+static sabal_error   err = SABAL_ERROR_INIT;
+static test_cluster  cluster;
+static sabal_client *client;
+static char          local[128]; /* where workers keep what they have on disk */
+
+enum { WORDS = 20000, N = 40 };
+
+static inline void open_cluster(void)
+{
+    err = (sabal_error)SABAL_ERROR_INIT; /* of the test before, where one process runs all */
+    cluster_open(&cluster, 0);
+    snprintf(local, sizeof local, "%s/local", cluster.folder);
+    mkdir(local, 0700);
+}
+
+/* All ends, and nothing is left: no process, socket, spilled value, shared memory, file. */
+static inline void end_cluster(void)
+{
+    char  folder[sizeof cluster.folder];
+    pid_t workers[MOST_PROCESSES];
+    int   n = cluster.n;
+
+    sabal_close(client);
+    client = NULL;
+    strcpy(folder, cluster.folder);
+    for (int i = 1; i < n; i++) {
+        workers[i] = worker_of(cluster.process[i]);
+        if (workers[i])
+            kill(workers[i], SIGCONT);
+    }
+    cluster_close(&cluster);
+    for (int i = 1; i < n; i++)
+        cr_expect(!workers[i] || is_gone_within(workers[i], 1000), "a worker is left");
+    cr_expect_eq(files_in(local, ""), 0, "files are left in %s", local);
+    cr_expect_eq(files_in("/dev/shm", "sabal"), 0, "shared memory is left");
+    rmdir(local);
+    rmdir(folder);
+    cr_expect(access(folder, F_OK) != 0, "files are left in %s", folder);
+}
+
+/* Of a test that failed. */
+static inline void close_cluster(void)
+{
+    if (cluster.n)
+        end_cluster();
+}
+
+static inline void connect_client(void)
+{
+    client = sabal_open(cluster.file, &err, .threads = 1);
+    cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
+}
+
+/* --- a job beside ------------------------------------------------------------------------------------------------- */
+
+typedef struct part {
+    int64_t number;
+    long    ms;
+} part;
+
+static inline sabal_status make(sabal_task *t)
+{
+    const part *p     = sabal_task_arg(t);
+    double     *words = sabal_task_return_room(t, WORDS * sizeof(double));
+
+    for (int64_t i = 0; words && i < WORDS; i++)
+        words[i] = (double)((p->number * 7919 + i) % 1009);
+    sleep_ms(p->ms);
+    return words ? SABAL_OK : SABAL_ENOMEM;
+}
+
+static inline sabal_status add_up(sabal_task *t)
+{
+    double *words = sabal_task_return_room(t, WORDS * sizeof(double));
+
+    for (int64_t i = 0; words && i < WORDS; i++) {
+        words[i] = 0;
+        for (int32_t k = 0; k < sabal_task_n_inputs(t); k++)
+            words[i] += ((const double *)sabal_task_input(t, k))[i];
+    }
+    return words ? SABAL_OK : SABAL_ENOMEM;
+}
+
+/* N chunks of 160 KB, ms each, then their sum: chunks lie with workers, and are made again. */
+static inline sabal_future *job(long ms)
+{
+    sabal_future *chunks[N];
+    part          parts[N];
+
+    for (int64_t i = 0; i < N; i++)
+        parts[i] = (part){i, ms};
+    sabal_map(chunks, client, make, parts, sizeof *parts, N);
+    return sabal_submit(client, add_up, NULL, 0, .inputs = list_of(chunks, N));
+}
+
+static inline void expect_sum(sabal_future *f)
+{
+    double *got = malloc(WORDS * sizeof *got);
+
+    cr_assert_eq(sabal_future_get(got, WORDS * sizeof *got, f, &err), SABAL_OK, "%s", err.message);
+    for (int64_t i = 0; i < WORDS; i++) {
+        double sum = 0;
+
+        for (int64_t c = 0; c < N; c++)
+            sum += (double)((c * 7919 + i) % 1009);
+        cr_assert_eq(got[i], sum, "word %lld", (long long)i);
+    }
+    free(got);
+}
+
+static inline void take_long(void)
+{
+    sleep_ms(4000);
+}
+
+/* Workers that are as tests want them. */
+static __attribute__((constructor(101), used)) void be_odd(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--crew") != 0)
+        return;
+    if (getenv("TEST_CRASHES_AT_START"))
+        raise(SIGKILL);
+    if (getenv("TEST_ENDS_SLOWLY"))
+        atexit(take_long);
+}
+
 #endif

@@ -364,7 +364,7 @@ int cli_parse(const cli_command *command, const cli_option *options, const char 
         if (st != CLI_GO_ON)
             return st;
     }
-    if (command->operand && !*operand)
+    if (command->operand && command->operand[0] != '[' && !*operand)
         return cli_usage(command, "no %s given", command->operand);
     return CLI_GO_ON;
 }

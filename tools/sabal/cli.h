@@ -49,7 +49,7 @@ typedef struct cli_option {
 
 typedef struct cli_command {
     const char *name;
-    const char *operand; /* "FILE[:DATASET]"; NULL if it takes none */
+    const char *operand; /* "FILE[:DATASET]"; "[FILE]" if it may be left away; NULL if it takes none */
     const char *usage;   /* what follows the name in the help's first line */
     const char *summary; /* one line, for the list of commands             */
     const char *text;    /* a paragraph or two, lines cut by hand          */
@@ -57,7 +57,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command kmeans_command, info_command, make_blobs_command, config_command, scheduler_command,
-    worker_command, version_command;
+    worker_command, cluster_command, status_command, version_command;
 
 /** Reads argv[1..]; *operand stays NULL if there was none. CLI_GO_ON, or the status to exit with. */
 int cli_parse(const cli_command *command, const cli_option *options, const char **operand, int argc, char **argv);

@@ -55,17 +55,23 @@ static const char *interfaces_of(const char *text)
 static int run_scheduler(const cli_command *command, int argc, char **argv)
 {
     const char      *file = NULL, *interfaces = NULL, *operand;
-    int64_t          port      = 0;
-    int              encrypt   = 0;
-    double           idle      = 0;
-    const cli_option options[] = {
-        CLI_FILE(&file),
-        CLI_INTERFACES(&interfaces),
-        {"port", 'p', "N", CLI_INT, &port, 0, 65535, "port of each interface (default: one that is free)"},
-        {"encrypt", 0, NULL, CLI_FLAG, &encrypt, 0, 0, "encrypt what is said; it always is authenticated"},
-        {"idle-timeout", 0, "SECONDS", CLI_REAL, &idle, 0, 0, "end after so long without a client (default: never)"},
-        CLI_HELP_OPTION,
-        CLI_END,
+    int64_t          port    = 0;
+    int              encrypt = 0;
+    double           idle = 0, watchdog = 30;
+    int64_t          record_limit = 1 << 30;
+    const char      *record       = NULL;
+    const cli_option options[]    = {
+           CLI_FILE(&file),
+           CLI_INTERFACES(&interfaces),
+           {"port", 'p', "N", CLI_INT, &port, 0, 65535, "port of each interface (default: one that is free)"},
+           {"encrypt", 0, NULL, CLI_FLAG, &encrypt, 0, 0, "encrypt what is said; it always is authenticated"},
+           {"idle-timeout", 0, "SECONDS", CLI_REAL, &idle, 0, 0, "end after so long without a client (default: never)"},
+           {"watchdog", 0, "SECONDS", CLI_REAL, &watchdog, 0, 0,
+            "log what waits for what when no task has ended for so\nlong; 0: never (default: 30)"},
+           {"record", 0, "FILE", CLI_TEXT, &record, 0, 0, "write all that the scheduler is told, to be replayed"},
+           {"record-limit", 0, "BYTES", CLI_BYTES, &record_limit, 0, 0, "bytes of that file at most (default: 1G)"},
+           CLI_HELP_OPTION,
+           CLI_END,
     };
     sabal_error err = SABAL_ERROR_INIT;
     int         st  = cli_parse(command, options, &operand, argc, argv);
@@ -76,7 +82,8 @@ static int run_scheduler(const cli_command *command, int argc, char **argv)
         return st;
     log_warnings();
     if (sabal_scheduler_run(file, &err, .interfaces = interfaces_of(interfaces), .port = (int32_t)port,
-                            .encrypt = encrypt, .idle_timeout_ns = (int64_t)(idle * 1e9)))
+                            .encrypt = encrypt, .idle_timeout_ns = (int64_t)(idle * 1e9),
+                            .watchdog_ns = (int64_t)(watchdog * 1e9), .record = record, .record_limit = record_limit))
         return cli_fail("%s", err.message);
     return CLI_OK;
 }

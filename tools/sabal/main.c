@@ -11,8 +11,9 @@
 #include "output.h"
 #include "progress.h"
 
-static const cli_command *const COMMANDS[] = {&kmeans_command, &info_command,   &make_blobs_command, &scheduler_command,
-                                              &worker_command, &config_command, &version_command};
+static const cli_command *const COMMANDS[] = {&kmeans_command,    &info_command,   &make_blobs_command,
+                                              &scheduler_command, &worker_command, &cluster_command,
+                                              &status_command,    &config_command, &version_command};
 #define N_COMMANDS (sizeof COMMANDS / sizeof *COMMANDS)
 
 /* --- version ----------------------------------------------------------------------------------------------- */

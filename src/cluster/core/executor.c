@@ -96,8 +96,8 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
         }
     }
     arg       = sbl_hear(r, order.arg_size);
-    item->arg = sbl_alloc(order.arg_size);
-    if (!item->arg)
+    item->arg = arg ? sbl_alloc(order.arg_size) : NULL; /* not more than came */
+    if (arg && !item->arg)
         x->no_memory = 1;
     if (r->failed || is_lacking) {
         x->no_memory = 0;

@@ -56,7 +56,7 @@ static void hear_letter(sbl_scheduler *s, uint32_t slot, uint32_t kind, sbl_read
         sbl_break_off(&y, "a letter of a kind that it may not send");
         return;
     }
-    while (!sbl_reader_is_at_end(letter)) {
+    while (!sbl_reader_is_at_end(letter) && !s->no_memory) {
         hear(&y);
         sbl_settle(s);
     }
@@ -71,10 +71,10 @@ void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size
     uint32_t       kind;
 
     s->now_ns = now_ns;
-    if (!slot || sbl_peer_at(s, slot)->is_dropped)
+    if (!slot || sbl_peer_at(s, slot)->is_dropped || s->no_memory)
         return;
     sbl_peer_was_heard(s, slot);
-    while (!sbl_peer_at(s, slot)->is_dropped && (kind = sbl_letter_next(&letter, &frame)))
+    while (!sbl_peer_at(s, slot)->is_dropped && !s->no_memory && (kind = sbl_letter_next(&letter, &frame)))
         hear_letter(s, slot, kind, &letter);
     if (frame.failed)
         sbl_drop_peer(s, slot, "a frame that is cut short");

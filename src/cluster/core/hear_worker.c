@@ -71,6 +71,8 @@ void sbl_hear_ready(const sbl_saying *y)
         return;
     }
     y->s->kept = n;
+    y->s->n_ended++;
+    y->p->n_done++;
     sbl_post(y->s, SBL_E_FINISH, task, 0, 0);
 }
 
@@ -88,6 +90,8 @@ void sbl_hear_ended(const sbl_saying *y)
         return;
     if (!err.status)
         sbl_error_set(&err, SABAL_EINTERNAL, "a worker told a failure without saying which");
+    y->s->n_ended++;
+    y->p->n_failed++;
     sbl_sign(y->s, t, &err);
     sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
 }
@@ -124,6 +128,8 @@ void sbl_hear_chain(const sbl_saying *y)
         sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
         return;
     }
+    y->s->n_ended++;
+    y->p->n_done++;
     sbl_edges_end(y->s, task);
     if (!sbl_edge_add(y->s, task, target, &last)) {
         y->s->no_memory = 1;

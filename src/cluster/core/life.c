@@ -453,7 +453,7 @@ static int is_about_something(const sbl_scheduler *s, const sbl_sevent *e)
 
 void sbl_settle(sbl_scheduler *s)
 {
-    while (s->n_events) {
+    while (s->n_events && !s->no_memory) {
         const sbl_sevent e = s->events[s->first_event];
         sbl_stask       *t = sbl_task_at(s, e.task);
 

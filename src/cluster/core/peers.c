@@ -18,7 +18,7 @@ static uint32_t peer_came(sbl_scheduler *s, int64_t now_ns)
     s->now_ns = now_ns;
     if (slot > MOST_PEERS)
         sbl_table_give(&s->peers, slot);
-    if (!slot || slot > MOST_PEERS)
+    if (!slot || slot > MOST_PEERS || s->no_memory)
         return 0;
     p = sbl_peer_at(s, slot);
     memset(p, 0, sizeof *p);
@@ -265,7 +265,7 @@ void sbl_scheduler_lost(sbl_scheduler *s, uint32_t number, const sbl_loss *loss,
     sbl_peer      *p    = slot ? sbl_peer_at(s, slot) : NULL;
 
     s->now_ns = now_ns;
-    if (!slot)
+    if (!slot || s->no_memory)
         return;
     p->is_dropped = 1; /* it is given nothing from here on */
     if (p->is_worker)
@@ -322,7 +322,7 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
 {
     s->now_ns = now_ns;
     forgive(s, now_ns);
-    for (uint32_t i = 0; i < s->n_workers; i++) {
+    for (uint32_t i = 0; i < s->n_workers && !s->no_memory; i++) {
         const uint32_t slot   = s->workers[i];
         sbl_peer      *w      = sbl_peer_at(s, slot);
         const int64_t  silent = now_ns - w->heard_ns;

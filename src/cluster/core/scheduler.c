@@ -66,8 +66,9 @@ int sbl_scheduler_has_failed(const sbl_scheduler *s)
 
 void sbl_scheduler_send(sbl_scheduler *s)
 {
-    sbl_fill_workers(s);
-    while (s->first_letters) {
+    if (!s->no_memory)
+        sbl_fill_workers(s);
+    while (s->first_letters && !s->no_memory) {
         sbl_peer *p = sbl_peer_at(s, s->first_letters);
 
         s->first_letters = p->next_letters;
@@ -93,7 +94,8 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
                                      .hungry   = s->n_hungry,
-                                     .sent     = s->n_sent};
+                                     .sent     = s->n_sent,
+                                     .ended    = s->n_ended};
     for (int i = 0; i < SBL_T_STATES; i++)
         counts->by_state[i] = s->n_in_state[i];
 }

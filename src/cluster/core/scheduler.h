@@ -60,7 +60,7 @@ void sbl_scheduler_suspect(sbl_scheduler *s, uint32_t peer);
 void sbl_scheduler_hear(sbl_scheduler *s, uint32_t peer, const void *bytes, size_t size, int64_t now_ns);
 /** Time passes: every quarter of suspect_ns or so. */
 void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns);
-/** 1: memory could not be had where no task could be told; its process ends. */
+/** 1: memory could not be had where no task could be told; its process ends. It does nothing from here on. */
 int sbl_scheduler_has_failed(const sbl_scheduler *s);
 /** Gives workers what there is to do, and hands out what there is to be said. After each of the above, or some of them. */
 void sbl_scheduler_send(sbl_scheduler *s);
@@ -70,7 +70,7 @@ typedef struct sbl_scheduler_counts {
     uint32_t tasks, edges, copies, failures, specs; /* records in use */
     uint32_t clients, workers, hungry;
     uint64_t by_state[7];
-    uint64_t sent; /* attempts so far */
+    uint64_t sent, ended; /* attempts so far */
 } sbl_scheduler_counts;
 void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts);
 

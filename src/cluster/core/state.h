@@ -163,6 +163,7 @@ typedef struct sbl_peer {
     sbl_squeue ready;
     uint32_t   sent, held, copies; /* lists */
     uint32_t   n_moved;            /* tasks that it gave, and others got */
+    uint64_t   n_done, n_failed;   /* tasks that ended there */
     uint64_t   managed, limit, promised;
     uint64_t  *met;        /* bits, by slot: workers that it was told of */
     uint64_t  *specs_told; /* bits */
@@ -208,8 +209,8 @@ struct sbl_scheduler {
     uint64_t              n_roots;        /* ready tasks of all clients */
     sbl_sevent           *events;         /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
-    uint32_t              last_input, last_worker, n_alike;   /* of the last task that was placed: place.c */
-    uint64_t              n_sent;
+    uint64_t              n_sent, n_ended; /* attempts that were sent; that ended with a value or a failure */
+    uint32_t              last_input, last_worker, n_alike; /* of the last task that was placed: place.c */
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */

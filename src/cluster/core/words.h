@@ -48,9 +48,9 @@ static inline char *sbl_words_add(sbl_words *w, size_t size)
 
 static inline void sbl_say(sbl_words *w, const void *bytes, size_t size)
 {
-    char *at = sbl_words_add(w, size);
+    char *at = size ? sbl_words_add(w, size) : NULL;
 
-    if (at && size)
+    if (at)
         memcpy(at, bytes, size);
 }
 

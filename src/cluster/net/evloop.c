@@ -3,10 +3,14 @@
  *
  * Posted work is a stack that others push to and the loop takes whole. Before it sleeps the loop says so, then looks at the
  * stack once more; who pushes looks whether it sleeps. So one of them sees the other, and who doesn't sleep needs no wake-up.
+ *
+ * While it sleeps another thread may be in its place: `turn` is held by the loop's thread but when it sleeps. What that thread was told
+ * of meanwhile may be about a descriptor that is not watched any more: then it asks once more.
  */
 #include "cluster/net/evloop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -22,6 +26,10 @@ enum { MOST_EVENTS = 64, ROOM_BYTES = 256 << 10 };
 struct sbl_evloop {
     int                   epoll, wake_fd;
     int64_t               spin_ns, now, fresh_until;
+    pthread_mutex_t       turn;
+    int                   runs;         /* it sleeps without the turn, so that others may have it */
+    int64_t               sleeps_until; /* unless it is woken                                     */
+    int                   unwatched;    /* a descriptor was, since it went to sleep               */
     _Atomic(sbl_evwork *) posted;
     _Atomic int           asleep, stopped;
     sbl_evtimer          *timers; /* the one that is due first, and below it the rest */
@@ -62,7 +70,8 @@ void sbl_evloop_unwatch(sbl_evloop *loop, sbl_evwatch *watch)
     if (watch->fd < 0)
         return;
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    watch->fd = -1;
+    watch->fd       = -1;
+    loop->unwatched = 1;
     for (int i = 0; i < loop->n_events; i++)
         if (loop->events[i].data.ptr == watch)
             loop->events[i].data.ptr = NULL;
@@ -299,18 +308,48 @@ static int ask(sbl_evloop *loop, int timeout_ms)
     return n > 0 ? n : 0; /* EINTR: the next turn asks again */
 }
 
+static int64_t next_timer(const sbl_evloop *loop, int64_t deadline_ns)
+{
+    return loop->timers && loop->timers->at < deadline_ns ? loop->timers->at : deadline_ns;
+}
+
 static int sleep_until(sbl_evloop *loop, int64_t deadline_ns)
 {
-    int64_t at = loop->timers && loop->timers->at < deadline_ns ? loop->timers->at : deadline_ns;
-    int     n;
+    int n, ms;
 
     if (!arm_pollers(loop))
         return ask(loop, 0);
+    loop->sleeps_until = next_timer(loop, deadline_ns);
+    loop->unwatched    = 0;
     /* sequentially consistent, both: see the head of this file */
     atomic_store(&loop->asleep, 1);
-    n = ask(loop, atomic_load(&loop->posted) || atomic_load(&loop->stopped) ? 0 : ms_until(at, sbl_clock_ns()));
+    ms = atomic_load(&loop->posted) || atomic_load(&loop->stopped) ? 0 : ms_until(loop->sleeps_until, sbl_clock_ns());
+    if (loop->runs)
+        pthread_mutex_unlock(&loop->turn);
+    n = ask(loop, ms);
+    if (loop->runs)
+        pthread_mutex_lock(&loop->turn);
     atomic_store_explicit(&loop->asleep, 0, memory_order_relaxed);
-    return n;
+    return loop->unwatched ? ask(loop, 0) : n;
+}
+
+int sbl_evloop_borrow(sbl_evloop *loop)
+{
+    if (!atomic_load_explicit(&loop->asleep, memory_order_relaxed) || pthread_mutex_trylock(&loop->turn))
+        return 0;
+    if (loop->runs)
+        return 1;
+    pthread_mutex_unlock(&loop->turn);
+    return 0;
+}
+
+void sbl_evloop_give_back(sbl_evloop *loop)
+{
+    const int must_wake = loop->later || next_timer(loop, INT64_MAX) < loop->sleeps_until;
+
+    pthread_mutex_unlock(&loop->turn);
+    if (must_wake)
+        wake(loop);
 }
 
 static int dispatch(sbl_evloop *loop)
@@ -348,9 +387,13 @@ void sbl_evloop_turn(sbl_evloop *loop, int64_t deadline_ns)
 
 void sbl_evloop_run(sbl_evloop *loop)
 {
+    pthread_mutex_lock(&loop->turn);
+    loop->runs = 1;
     /* acquire: what was written before sbl_evloop_stop() is seen after this returned */
     while (!atomic_exchange_explicit(&loop->stopped, 0, memory_order_acquire))
         sbl_evloop_turn(loop, INT64_MAX);
+    loop->runs = 0;
+    pthread_mutex_unlock(&loop->turn);
 }
 
 void sbl_evloop_stop(sbl_evloop *loop)
@@ -385,6 +428,7 @@ sabal_status sbl_evloop_create(sbl_evloop **out, int64_t spin_ns, sabal_error *e
 
     if (!loop)
         return sbl_error_memory(err, sizeof *loop, "an event loop");
+    pthread_mutex_init(&loop->turn, NULL);
     loop->spin_ns    = spin_ns;
     loop->now        = sbl_clock_ns();
     loop->wake.ready = woken;
@@ -412,6 +456,7 @@ void sbl_evloop_destroy(sbl_evloop *loop)
         close(loop->wake_fd);
     if (loop->epoll >= 0)
         close(loop->epoll);
+    pthread_mutex_destroy(&loop->turn);
     sbl_free(loop->room);
     sbl_free(loop);
 }

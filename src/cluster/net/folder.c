@@ -99,14 +99,15 @@ static int can_be_trusted(const char *base, int of_user)
     return !of_user && (st.st_uid == 0 || st.st_uid == geteuid()) && st.st_mode & S_ISVTX;
 }
 
+/* It gets its name when it is held: else who sweeps in that moment would take it for one that was left. */
 static sabal_status lock_it(sbl_folder *folder, int fd, sabal_error *err)
 {
     int is_young;
 
     if (!is_ours(fd, &is_young))
         return sbl_error_set(err, SABAL_EACCES, "the folder %s was made, and is not this user's alone", folder->path);
-    folder->lock = openat(fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (folder->lock < 0 || flock(folder->lock, LOCK_EX | LOCK_NB))
+    folder->lock = openat(fd, "new-lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (folder->lock < 0 || flock(folder->lock, LOCK_EX | LOCK_NB) || renameat(fd, "new-lock", fd, "lock"))
         return sbl_error_errno(err, errno, "the lock of the folder %s", folder->path);
     return SABAL_OK;
 }
@@ -187,11 +188,23 @@ sabal_status sbl_folder_create(sbl_folder *folder, sabal_error *err)
     return sbl_folder_create_in(folder, "/tmp", err);
 }
 
+void sbl_folder_sweep_all(void)
+{
+    const char *of_user = getenv("XDG_RUNTIME_DIR");
+
+    if (of_user && can_be_trusted(of_user, 1))
+        sbl_folder_sweep(of_user);
+    if (can_be_trusted("/tmp", 0))
+        sbl_folder_sweep("/tmp");
+}
+
+/* Processes that were killed may have left theirs beside it: with the last of a cluster all go. */
 void sbl_folder_remove(sbl_folder *folder)
 {
-    int fd;
+    char *name = strrchr(folder->path, '/');
+    int   fd;
 
-    if (!folder->path[0])
+    if (!name)
         return;
     fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0) {
@@ -201,6 +214,8 @@ void sbl_folder_remove(sbl_folder *folder)
     rmdir(folder->path);
     if (folder->lock >= 0)
         close(folder->lock);
+    *name = 0;
+    sbl_folder_sweep(folder->path);
     folder->path[0] = 0;
     folder->lock    = -1;
 }

@@ -1,6 +1,7 @@
 /*
  * A folder of a process's own for its sockets: 0700, with a name that nobody can guess, gone with the process. What one left
- * that could not remove its own is removed by the next: a lock, which ends with its process however that ended, tells.
+ * that could not remove its own is removed by the next that begins or ends: a lock, which ends with its process however that
+ * ended, tells.
  */
 #ifndef SBL_CLUSTER_NET_FOLDER_H
 #define SBL_CLUSTER_NET_FOLDER_H
@@ -17,7 +18,7 @@ typedef struct sbl_folder {
 /** Under $XDG_RUNTIME_DIR if that is this user's alone, else under /tmp. Sweeps there first. Errors: those of the system,
     SABAL_EACCES (neither can be trusted). */
 sabal_status sbl_folder_create(sbl_folder *folder, sabal_error *err);
-/** With what lies in it. A zeroed one is allowed. In a child made by fork: it is the parent's. */
+/** With what lies in it, and sweeps beside it. A zeroed one is allowed. In a child made by fork: it is the parent's. */
 void sbl_folder_remove(sbl_folder *folder);
 /** As sbl_folder_create(), under a folder that is named. */
 sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_error *err);
@@ -26,5 +27,7 @@ sabal_status sbl_folder_create_in(sbl_folder *folder, const char *base, sabal_er
 sabal_status sbl_folder_create_at(sbl_folder *folder, const char *base, sabal_error *err);
 /** Removes those whose processes are gone. Returns how many. */
 int sbl_folder_sweep(const char *base);
+/** The same wherever sbl_folder_create() makes them. */
+void sbl_folder_sweep_all(void);
 
 #endif

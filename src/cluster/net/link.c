@@ -35,6 +35,11 @@ int sbl_link_is_local(const sbl_link *link)
     return link->is_local;
 }
 
+uint64_t sbl_link_heard(const sbl_link *link)
+{
+    return link->n_reads;
+}
+
 size_t sbl_link_waiting(const sbl_link *link)
 {
     return link->waiting;
@@ -327,6 +332,14 @@ static void ready(sbl_evwatch *watch, uint32_t events)
 static void flush(sbl_evwork *work)
 {
     sbl_link_flush((sbl_link *)((char *)work - offsetof(sbl_link, flush)));
+}
+
+void sbl_link_send_now(sbl_link *link)
+{
+    if (link->state == SBL_LINK_OVER || !link->waiting)
+        return;
+    sbl_evloop_not_later(&link->flush);
+    sbl_link_flush(link);
 }
 
 /* --- its beginning -------------------------------------------------------------------------------------------------- */

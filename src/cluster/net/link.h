@@ -84,6 +84,8 @@ const char *sbl_link_name(const sbl_link *link);
 int sbl_link_is_local(const sbl_link *link);
 /** Bytes that wait to be sent. */
 size_t sbl_link_waiting(const sbl_link *link);
+/** A number that is another one when anything has come since. */
+uint64_t sbl_link_heard(const sbl_link *link);
 /** 1: nothing is read until 0; what was read before still comes. The peer then is held back by its own queue. */
 void sbl_link_pause(sbl_link *link, int pause);
 
@@ -96,6 +98,8 @@ void sbl_link_pause(sbl_link *link, int pause);
  */
 sabal_status sbl_link_send(sbl_link *link, const sbl_session_head *what, const void *payload, const int *fds,
                            sabal_error *err);
+/** Sends what waits at once, as far as the system takes it. */
+void sbl_link_send_now(sbl_link *link);
 /**
  * The same of a large payload that is not copied: it stays as it is until release(arg) is called, once, if this succeeds,
  * possibly before it returns (an encrypted link makes its own copy).

@@ -224,6 +224,7 @@ void sbl_link_read_frames(sbl_link *link)
 
         if (!n)
             return;
+        link->n_reads++;
         link->part_n += in_part;
         if (link->part_n ? link->part_n == link->part_needs && !take_part(link, room, n - in_part)
                          : !take_all(link, room, n))

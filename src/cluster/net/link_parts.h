@@ -49,6 +49,7 @@ struct sbl_link {
     /* to be sent */
     sbl_piece *first, *last;
     size_t     waiting;
+    uint64_t   n_reads; /* that brought anything */
     /* of a frame that has not come whole; what came so far and how much is needed to go on */
     uint8_t *part;
     size_t   part_room, part_n, part_needs;

@@ -226,8 +226,9 @@ static sabal_status take_small(sbl_pull *p, const sbl_announce *a, sabal_error *
     const uint8_t *at = a->data;
 
     for (int32_t i = 1; i <= p->landing.n && !st; i++) {
-        if (p->landing.pieces[i].size)
-            memcpy((void *)(uintptr_t)p->landing.pieces[i].data, at, p->landing.pieces[i].size);
+        if (!p->landing.pieces[i].size)
+            continue;
+        memcpy((void *)(uintptr_t)p->landing.pieces[i].data, at, p->landing.pieces[i].size);
         at += p->landing.pieces[i].size;
     }
     return st;

@@ -218,22 +218,36 @@ static sabal_status read_all(char *text, size_t *n, int fd, const char *path, sa
     return SABAL_OK;
 }
 
+/* Of one of another node, or where processes have other numbers, it can't be told. */
+static int is_of_here(const sbl_scheduler_file *file)
+{
+    sbl_machine here;
+
+    sbl_machine_here(&here);
+    return sbl_machine_same(&here, &file->node) && here.pid_namespace == file->node.pid_namespace;
+}
+
+int sbl_scheduler_file_is_alive(const sbl_scheduler_file *file)
+{
+    const uint64_t start = sbl_process_start_time(file->pid);
+
+    return is_of_here(file) && file->pid != getpid() && start && start == file->pid_start;
+}
+
 /* SABAL_EPEER: left over. */
 static sabal_status check_alive(const sbl_scheduler_file *file, const char *path, sabal_error *err)
 {
-    char        job[SBL_JOB_TEXT];
-    int64_t     restarts = sbl_job_here(job);
-    sbl_machine here;
-    uint64_t    start;
+    char     job[SBL_JOB_TEXT];
+    int64_t  restarts = sbl_job_here(job);
+    uint64_t start;
 
     if (job[0] && !strcmp(job, file->job) && file->restarts < restarts)
         return sbl_error_set(err, SABAL_EPEER,
                              "the scheduler file %s is of an earlier run of job %s (restart %" PRId64
                              "; this is %" PRId64 "): the scheduler of this run has not written its own",
                              path, job, file->restarts, restarts);
-    sbl_machine_here(&here);
-    if (!sbl_machine_same(&here, &file->node) || here.pid_namespace != file->node.pid_namespace)
-        return SABAL_OK; /* of that it can't be told from here */
+    if (!is_of_here(file))
+        return SABAL_OK;
     start = sbl_process_start_time(file->pid);
     if (!start || start != file->pid_start)
         return sbl_error_set(err, SABAL_EPEER,
@@ -284,12 +298,13 @@ static sabal_status read_once(sbl_scheduler_file *file, const char *path, sabal_
 sabal_status sbl_scheduler_file_read(sbl_scheduler_file *file, const char *path, int64_t deadline_ns, sabal_error *err)
 {
     int64_t      began = sbl_clock_ns(), now = began;
+    long         ms   = 1; /* the scheduler may have been started at the same time */
     int          told = 0;
     sabal_error  why;
     sabal_status st;
 
     for (;;) {
-        const struct timespec pause = {.tv_nsec = LOOK_AGAIN_MS * 1000000L};
+        const struct timespec pause = {.tv_nsec = ms * 1000000};
 
         sbl_error_clear(&why);
         st = read_once(file, path, &why);
@@ -302,6 +317,7 @@ sabal_status sbl_scheduler_file_read(sbl_scheduler_file *file, const char *path,
             sbl_log(SABAL_LOG_INFO, "waiting up to %.1f s for a scheduler: %s", (double)(deadline_ns - now) / 1e9,
                     why.message);
         nanosleep(&pause, NULL);
+        ms = 2 * ms < LOOK_AGAIN_MS ? 2 * ms : LOOK_AGAIN_MS;
     }
     if (st && told)
         sbl_error_prefix(&why, "after %.1f s of waiting for a scheduler", (double)(now - began) / 1e9);

@@ -56,6 +56,9 @@ void sbl_scheduler_file_remove(const char *path, const uint8_t cluster[SBL_CLUST
  */
 sabal_status sbl_scheduler_file_read(sbl_scheduler_file *file, const char *path, int64_t deadline_ns, sabal_error *err);
 
+/** 1: its scheduler is another process of this node, which runs. 0: it is not, or it can't be told from here. */
+int sbl_scheduler_file_is_alive(const sbl_scheduler_file *file);
+
 /** Of its bytes alone, which are changed: the digits of the secret are wiped. Errors: SABAL_EFORMAT, SABAL_EUNSUPPORTED,
     SABAL_ENOMEM. */
 sabal_status sbl_scheduler_file_parse(sbl_scheduler_file *file, char *text, size_t n, sabal_error *err);

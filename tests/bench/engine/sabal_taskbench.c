@@ -172,6 +172,7 @@ static const driver drivers[] = {
     {"local:", 1000, 16, 1e5, run_jobs},
     {"local:", 1000, 256, 1e5, run_futures},
     {"rehearse:", 50, 4096, 1e7, run_futures},
+    {NULL, 50, 1024, 1e7, run_futures}, /* a cluster's, of SABAL_SCHEDULER_FILE */
 };
 
 /* The best of some runs, all of which must be right. */
@@ -253,6 +254,11 @@ static uint64_t with_rehearse(long n, long arg)
     return run(3, n, arg);
 }
 
+static uint64_t with_cluster(long n, long arg)
+{
+    return run(4, n, arg);
+}
+
 static int is_right(uint64_t right, long n, long arg)
 {
     return right == 1;
@@ -263,6 +269,7 @@ static const kernel kernels[] = {
     {"metg-jobs", NULL, is_right},
     {"metg-futures", NULL, is_right},
     {"metg-rehearse", NULL, is_right},
+    {"metg-cluster", NULL, is_right},
     {NULL, NULL, NULL},
 };
 
@@ -271,6 +278,7 @@ static const workload workloads[] = {
     {"metg-jobs", with_jobs},
     {"metg-futures", with_futures},
     {"metg-rehearse", with_rehearse},
+    {"metg-cluster", with_cluster},
     {NULL, NULL},
 };
 

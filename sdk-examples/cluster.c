@@ -1,0 +1,34 @@
+/* Who does the work: waits for workers, and lists them. The same on this node ("local:"), rehearsed, and on a cluster. */
+#include <sabal/sabal.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* [list] */
+static int32_t show(void *user, const sabal_worker_info *worker)
+{
+    printf("%s on %s: process %d, %d threads, %lld tasks so far\n", worker->name, worker->host, (int)worker->pid,
+           (int)worker->threads, (long long)worker->done);
+    return 0; /* go on */
+}
+/* [list] */
+
+int main(void)
+{
+    /* [program] */
+    sabal_error   err    = SABAL_ERROR_INIT;
+    sabal_client *client = sabal_open(NULL, &err);
+
+    /* Tasks wait for the first worker anyway; what is handed out first goes to those who are there. */
+    if (sabal_client_wait_for_workers(client, 1, &err, .timeout_ns = 60000000000) == SABAL_OK) {
+        sabal_cluster_info info = {.struct_size = sizeof info};
+
+        sabal_client_cluster_info_get(&info, show, NULL, client, &err);
+        printf("%d workers, %d threads\n", (int)info.workers, (int)info.threads);
+    }
+    sabal_close(client);
+    /* [program] */
+    if (err.status)
+        fprintf(stderr, "cluster: %s\n", err.message);
+    return err.status ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,161 @@
+/* What a client asks about its cluster: how many workers there are, and what they do. */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "cluster/remote.h"
+#include "cluster/status_words.h"
+#include "cluster/workers.h"
+
+#define ANSWER_NS ((int64_t)4000000000)
+
+/* --- the loop's thread -------------------------------------------------------------------------------------------- */
+
+static void ask(sbl_remote *r, uint32_t what)
+{
+    sbl_words words = {0};
+
+    sbl_say_u32(&words, what);
+    if (r->membership->link)
+        sbl_talk(r->membership->link, SBL_TALK_ASK, &words, NULL);
+    sbl_words_clear(&words);
+}
+
+void sbl_remote_ask(sbl_evwork *work)
+{
+    sbl_remote *r = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, questions.work));
+    int         status, workers;
+
+    pthread_mutex_lock(r->lock);
+    status                 = r->questions.asks_status;
+    workers                = r->questions.asks_workers;
+    r->questions.is_posted = r->questions.asks_status = r->questions.asks_workers = 0;
+    pthread_mutex_unlock(r->lock);
+    if (status)
+        ask(r, SBL_ASK_STATUS);
+    if (workers)
+        ask(r, SBL_ASK_WORKERS);
+}
+
+static void keep_status(sbl_remote *r, sbl_reader *answer)
+{
+    sbl_words words = {0};
+
+    sbl_say(&words, answer->at, (size_t)(answer->end - answer->at));
+    pthread_mutex_lock(r->lock);
+    sbl_words_clear(&r->questions.status);
+    r->questions.status = words;
+    r->questions.answers++;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(r->lock);
+}
+
+void sbl_remote_told(void *arg, sbl_reader *answer)
+{
+    sbl_remote    *r    = arg;
+    const uint32_t what = sbl_hear_u32(answer);
+
+    switch (what) {
+    case SBL_ASK_STATUS:
+        keep_status(r, answer);
+        break;
+    case SBL_ASK_WORKERS:
+        pthread_mutex_lock(r->lock);
+        r->questions.n_workers      = sbl_hear_u32(answer);
+        r->questions.counts_workers = 1;
+        pthread_cond_broadcast(&r->changed);
+        pthread_mutex_unlock(r->lock);
+        break;
+    case SBL_TELL_LONELY:
+        sbl_log(SABAL_LOG_WARN, "tasks wait, and for %.0f s there has been no worker: start 'sabal worker'",
+                (double)sbl_hear_u64(answer) / 1e9);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- the caller's thread ------------------------------------------------------------------------------------------ */
+
+/* With the lock held. Nothing more will be told: why. */
+static int is_over(sabal_status *st, const sbl_remote *r, sabal_error *err)
+{
+    if (r->is_over)
+        *st = sbl_error_pass(err, &r->why);
+    else if (sbl_client_is_closing(r->client))
+        *st = sbl_error_set(err, SABAL_ECLOSED, "the client was closed meanwhile");
+    else
+        return 0;
+    return 1;
+}
+
+/* With the lock held. */
+static void post(sbl_remote *r)
+{
+    if (r->questions.is_posted)
+        return;
+    r->questions.is_posted = 1;
+    sbl_evloop_post(r->membership->loop, &r->questions.work);
+}
+
+sabal_status sbl_remote_wait_for_workers(sbl_remote *r, uint32_t n, int64_t until, sabal_error *err)
+{
+    sabal_status st   = SABAL_OK;
+    int          late = 0;
+
+    pthread_mutex_lock(r->lock);
+    if (!r->questions.counts_workers) {
+        r->questions.asks_workers = 1;
+        post(r);
+    }
+    while (!is_over(&st, r, err) && !(r->questions.counts_workers && r->questions.n_workers >= n) && !late)
+        late = !sbl_cond_wait(&r->changed, r->lock, until);
+    if (!st && !(r->questions.counts_workers && r->questions.n_workers >= n))
+        st = sbl_error_set(err, SABAL_ETIMEDOUT, "%u workers were waited for, and there are %u", n,
+                           r->questions.n_workers);
+    pthread_mutex_unlock(r->lock);
+    return st;
+}
+
+/* Words of a status that was asked for after the call began: they are the caller's. */
+static sabal_status bring_status(sbl_words *words, sbl_remote *r, sabal_error *err)
+{
+    const int64_t until = sbl_clock_ns() + ANSWER_NS;
+    sabal_status  st    = SABAL_OK;
+    uint64_t      before;
+    int           late = 0;
+
+    pthread_mutex_lock(r->lock);
+    before                   = r->questions.answers;
+    r->questions.asks_status = 1;
+    post(r);
+    while (!is_over(&st, r, err) && r->questions.answers == before && !late)
+        late = !sbl_cond_wait(&r->changed, r->lock, until);
+    if (!st && r->questions.answers != before && !r->questions.status.failed)
+        sbl_say(words, r->questions.status.bytes, r->questions.status.size);
+    else if (!st && late)
+        st = sbl_error_set(err, SABAL_ETIMEDOUT, "the scheduler has not answered for %.0f s", (double)ANSWER_NS / 1e9);
+    if (!st && (words->failed || r->questions.status.failed))
+        st = sbl_error_memory(err, r->questions.status.size, "what the scheduler tells");
+    pthread_mutex_unlock(r->lock);
+    return st;
+}
+
+sabal_status sbl_remote_cluster_info(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sbl_remote *r,
+                                     sabal_error *err)
+{
+    sbl_words    words = {0};
+    sabal_status st    = bring_status(&words, r, err);
+    sbl_reader   reader;
+
+    if (!st) {
+        reader = (sbl_reader){.at = words.bytes, .end = words.bytes + words.size};
+        st     = sbl_hear_cluster(info, fn, user, &reader, err);
+    }
+    sbl_words_clear(&words);
+    return st;
+}

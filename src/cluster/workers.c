@@ -1,0 +1,255 @@
+/* The public calls that ask about a cluster: of a scheduler file, or of a client, whatever engine it has. */
+#include "cluster/workers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/struct.h"
+#include "cluster/hub.h"
+#include "cluster/rehearse.h"
+#include "graph/client.h"
+#include "graph/submit.h"
+#ifdef SBL_HAS_CLUSTER
+#include "cluster/ask.h"
+#include "cluster/net/folder.h"
+#include "cluster/remote.h"
+#include "cluster/status_words.h"
+#endif
+
+/* Options of an older program are shorter: what it doesn't know has its default. */
+static sabal_cluster_options options_of(const sabal_cluster_options *options)
+{
+    sabal_cluster_options o = {SABAL_CLUSTER_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
+void sabal_cluster_options_init(sabal_cluster_options *options)
+{
+    *options = options_of(NULL);
+}
+
+/* --- of a scheduler file ------------------------------------------------------------------------------------------ */
+
+#ifdef SBL_HAS_CLUSTER
+typedef struct sbl_question {
+    sabal_cluster_info   *info;
+    sabal_worker_info_fn *fn;
+    void                 *user;
+    sabal_status          st;
+    sabal_error           err;
+} question;
+
+static void heard(void *arg, sbl_reader *answer)
+{
+    question *q = arg;
+
+    q->st = sbl_hear_cluster(q->info, q->fn, q->user, answer, &q->err);
+}
+
+sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                         const char *file, sabal_error *err, const sabal_cluster_options *options)
+{
+    const sabal_cluster_options o   = options_of(options);
+    question                    q   = {.info = info, .fn = fn, .user = user, .err = SABAL_ERROR_INIT};
+    sabal_error                 own = SABAL_ERROR_INIT;
+    sabal_status                st  = sbl_ask(file, SBL_ASK_STATUS, o.timeout_ns, heard, &q, &own);
+
+    if (!st && q.st)
+        st = sbl_error_pass(&own, &q.err);
+    if (!st)
+        return SABAL_OK;
+    sbl_error_where(&own, o.where);
+    return sbl_error_pass(err, &own);
+}
+
+sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const sabal_cluster_options *options)
+{
+    const sabal_cluster_options o   = options_of(options);
+    sabal_error                 own = SABAL_ERROR_INIT;
+
+    sbl_ask(file, 0, o.timeout_ns, NULL, NULL, &own);
+    sbl_folder_sweep_all();
+    if (!own.status)
+        return SABAL_OK;
+    sbl_error_where(&own, o.where);
+    return sbl_error_pass(err, &own);
+}
+#else
+static sabal_status no_clusters(sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_EUNSUPPORTED,
+                         "this build has no clusters: they need libsodium when sabal is built");
+}
+
+sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                         const char *file, sabal_error *err, const sabal_cluster_options *options)
+{
+    return no_clusters(err);
+}
+
+sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const sabal_cluster_options *options)
+{
+    return no_clusters(err);
+}
+#endif
+
+/* --- of a client -------------------------------------------------------------------------------------------------- */
+
+/* Between sbl_client_enter() and _exit() what is behind a client stays. */
+static sabal_status closed(sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_ECLOSED, "the client is closed");
+}
+
+static int is_rehearsed(const sabal_client *client)
+{
+    return client->engine == &sbl_engine_rehearse;
+}
+
+#ifdef SBL_HAS_CLUSTER
+static int is_remote(const sabal_client *client)
+{
+    return client->engine == &sbl_engine_remote;
+}
+#endif
+
+/* The figures of this process, as if it were a cluster. */
+static void describe_here(sabal_cluster_info *info, const sabal_client *client, int32_t workers)
+{
+    sabal_client_stats stats = {.struct_size = sizeof stats};
+
+    sabal_client_stats_get(client, &stats);
+    *info = (sabal_cluster_info){.struct_size = sizeof *info,
+                                 .pid         = (int32_t)getpid(),
+                                 .is_here     = 1,
+                                 .clients     = 1,
+                                 .workers     = workers,
+                                 .threads     = sabal_client_threads(client),
+                                 .waiting     = stats.pending,
+                                 .done        = stats.values,
+                                 .ended       = stats.finished + stats.failed};
+    snprintf(info->version, sizeof info->version, "%s", sabal_version());
+    gethostname(info->host, sizeof info->host - 1);
+}
+
+static sabal_worker_info process_here(const sabal_cluster_info *info, int32_t number, int32_t pid, int32_t threads)
+{
+    return (sabal_worker_info){.struct_size = sizeof(sabal_worker_info),
+                               .number      = number,
+                               .name        = info->host,
+                               .host        = info->host,
+                               .state       = "running",
+                               .pid         = pid,
+                               .is_here     = 1,
+                               .threads     = threads};
+}
+
+static void tell_rehearsed(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, sbl_hub *hub)
+{
+    for (int32_t i = 0; i < hub->n_workers; i++) {
+        sabal_worker_info worker = process_here(info, i + 1, (int32_t)hub->workers[i].pid, hub->threads);
+
+        pthread_mutex_lock(&hub->lock);
+        worker.running = hub->workers[i].n_calls;
+        pthread_mutex_unlock(&hub->lock);
+        if (fn(user, &worker))
+            return;
+    }
+}
+
+static void tell_local(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, const sabal_client *client)
+{
+    sabal_client_memory memory = {.struct_size = sizeof memory};
+    sabal_client_stats  stats  = {.struct_size = sizeof stats};
+    sabal_worker_info   worker = process_here(info, 1, info->pid, info->threads);
+
+    sabal_client_memory_get(client, &memory);
+    sabal_client_stats_get(client, &stats);
+    worker.memory_used  = memory.managed;
+    worker.memory_limit = memory.limit;
+    worker.queued       = stats.pending;
+    worker.done         = stats.finished;
+    worker.failed       = stats.failed;
+    fn(user, &worker);
+}
+
+static sabal_status info_here(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sabal_client *client,
+                              sabal_error *err)
+{
+    sbl_hub           *hub = is_rehearsed(client) ? client->elsewhere : NULL;
+    sabal_cluster_info found;
+
+    describe_here(&found, client, hub ? hub->n_workers : 1);
+    if (sbl_struct_give(info, &found, sizeof found))
+        return sbl_error_set(err, SABAL_EINVAL, "struct_size of the sabal_cluster_info is not set");
+    if (fn && hub)
+        tell_rehearsed(fn, user, &found, hub);
+    else if (fn)
+        tell_local(fn, user, &found, client);
+    return SABAL_OK;
+}
+
+sabal_status sabal_client_cluster_info_get(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
+                                           sabal_client *client, sabal_error *err)
+{
+    sabal_status st = sbl_client_check(client, err);
+
+    if (st)
+        return st;
+    if (!sbl_client_enter(client, 0))
+        return closed(err);
+#ifdef SBL_HAS_CLUSTER
+    if (is_remote(client))
+        st = sbl_remote_cluster_info(info, fn, user, sbl_remote_of(client), err);
+    else
+#endif
+        st = info_here(info, fn, user, client, err);
+    sbl_client_exit(client);
+    return st;
+}
+
+static sabal_status wait_for(sabal_client *client, int32_t n, int64_t timeout_ns, sabal_error *err)
+{
+    const sbl_hub *hub     = is_rehearsed(client) ? client->elsewhere : NULL;
+    const int32_t  threads = sabal_client_threads(client);
+
+    if (n < 0)
+        return sbl_error_set(err, SABAL_EINVAL, "%d workers to be waited for: expected 0 or more", (int)n);
+#ifdef SBL_HAS_CLUSTER
+    if (is_remote(client))
+        return sbl_remote_wait_for_workers(sbl_remote_of(client), (uint32_t)n,
+                                           timeout_ns < 0 ? INT64_MAX : sbl_clock_ns() + timeout_ns, err);
+#endif
+    if (n > threads)
+        return sbl_error_set(
+            err, SABAL_EINVAL,
+            "%d workers to be waited for: this client has %d %s with %d threads in all, and gets no more", (int)n,
+            hub ? (int)hub->n_workers : 1, hub ? "worker processes" : "process", (int)threads);
+    return SABAL_OK;
+}
+
+sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n, sabal_error *err,
+                                                const sabal_wait_options *options)
+{
+    const sabal_wait_options o   = sbl_wait_options_of(options);
+    sabal_error              own = SABAL_ERROR_INIT;
+    sabal_status             st  = sbl_client_check(client, &own);
+
+    if (!st && sbl_client_enter(client, 0)) {
+        st = wait_for(client, n, o.timeout_ns, &own);
+        sbl_client_exit(client);
+    } else if (!st) {
+        st = closed(&own);
+    }
+    if (!st)
+        return SABAL_OK;
+    sbl_error_where(&own, o.where);
+    return sbl_error_pass(err, &own);
+}
