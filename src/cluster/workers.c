@@ -114,9 +114,10 @@ static int is_rehearsed(const sabal_client *client)
 }
 
 #ifdef SBL_HAS_CLUSTER
+/* A client of a cluster, or that of a task in a worker. */
 static int is_remote(const sabal_client *client)
 {
-    return client->engine == &sbl_engine_remote;
+    return client->elsewhere && !is_rehearsed(client);
 }
 #endif
 

@@ -21,7 +21,7 @@
 /* Of all budgets of the process: what buffers are in use beyond these is the program's, or not yet anybody's. */
 static _Atomic int64_t all_in_memory;
 
-sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, sabal_error *err)
+sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, int is_needed, sabal_error *err)
 {
     sbl_budget  *b;
     sabal_status st = SABAL_OK;
@@ -29,6 +29,8 @@ sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t 
     *budget = NULL;
     if (limit == 0)
         st = sbl_config_limit(&limit, "memory_limit", sbl_limits_memory(NULL, 0), err);
+    if (!st && limit < 0 && is_needed)
+        limit = SBL_NO_LIMIT;
     if (st || limit < 0)
         return st;
     b = sbl_alloc_aligned(_Alignof(sbl_budget), sizeof *b);
@@ -161,7 +163,7 @@ sabal_status sabal_client_memory_get(const sabal_client *client, sabal_client_me
 
     if (budget) {
         sbl_budget_sum_small(budget);
-        m.limit   = (size_t)budget->limit;
+        m.limit   = budget->limit == SBL_NO_LIMIT ? 0 : (size_t)budget->limit;
         m.managed = (size_t)managed(budget);
         m.spilled = (size_t)atomic_load_explicit(&budget->away, memory_order_relaxed);
         m.peak    = (size_t)atomic_load_explicit(&budget->peak, memory_order_relaxed);

@@ -87,9 +87,10 @@ struct sbl_budget {
     sabal_error     disk_failure;     /* the last */
 };
 
-/** limit in bytes; 0: what the settings say, else what this process may use; negative: none, and *budget is NULL.
-    Errors: SABAL_EINVAL (a setting), SABAL_ENOMEM. */
-sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, sabal_error *err);
+#define SBL_NO_LIMIT (INT64_MAX / 4)
+/** limit in bytes; 0: what the settings say, else what this process may use; negative: none, and *budget is NULL, unless it is
+    needed all the same, as results may lie elsewhere: then SBL_NO_LIMIT. Errors: SABAL_EINVAL (a setting), SABAL_ENOMEM. */
+sabal_status sbl_budget_open(sbl_budget **budget, sabal_client *client, int64_t limit, int is_needed, sabal_error *err);
 /** Nobody has a result any more. NULL allowed. */
 void sbl_budget_free(sbl_budget *budget);
 

@@ -237,7 +237,7 @@ static sabal_status open_client(sabal_client *client, sbl_choose_fn *choose, con
     st = open_trace(client, options->trace, err);
     if (st)
         return st;
-    st = sbl_budget_open(&client->budget, client, options->memory_limit, err);
+    st = sbl_budget_open(&client->budget, client, options->memory_limit, engine->bring != NULL, err);
     if (st)
         return st;
     st = engine->open(client, address, options, err);

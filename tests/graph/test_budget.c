@@ -106,6 +106,20 @@ static void expect_all_there(int64_t bytes)
 
 /* --- what doesn't fit goes and comes back ------------------------------------------------------------------------- */
 
+Test(budget, without_a_limit_results_are_had_all_the_same)
+{
+    limit("0");
+    for_each_engine(client, 2)
+    {
+        sabal_future *chunks[4];
+
+        cr_expect_eq(memory_now().limit, 0);
+        make_chunks(chunks, 4);
+        for (int64_t i = 0; i < 4; i++)
+            expect_chunk(chunks[i], i);
+    }
+}
+
 Test(budget, a_client_tells_its_limit)
 {
     client = sabal_open("local:", &err, .threads = 1, .memory_limit = 12345678);
