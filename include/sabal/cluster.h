@@ -22,8 +22,7 @@
  * A task that ends its process (a signal, exit(), abort()) fails with SABAL_EPEER after its retries, and with its line;
  * the worker is started again, tasks that ran beside it are run once more, and no value is lost. Where it can't be told which
  * of the tasks in a worker brought its end (SIGKILL, _exit(), a crash in a task that a task submitted), all that had begun
- * are charged with it. Tasks that a task
- * submits run in the same worker.
+ * are charged with it. Tasks that a task submits run in the same worker.
  */
 #ifndef SABAL_CLUSTER_H
 #define SABAL_CLUSTER_H
@@ -54,7 +53,8 @@ SABAL_API int32_t sabal_worker_main(int argc, char **argv);
 /*
  * The processes of a cluster: one scheduler, and a worker on each node. What is said above of rehearsals holds there too, but
  * for this: values lie with the worker that made them, and are made again from what they were made of if it is lost; data that
- * a program scattered stays with the program until nobody needs it. A task runs again, on another worker, when its worker is
+ * a program scattered stays with the program until nobody needs it. Tasks that a task submits run where there is room; one that waits
+ * for them gives back its place. A task runs again, on another worker, when its worker is
  * lost; one that ends workers (a signal, abort(), exit(), memory that runs out) fails with SABAL_EPEER after the third, and one that
  * ran in ten workers that ended, by whosever fault, after the tenth. A worker that leaves is nobody's fault.
  * Files are read and written by workers, under the program's absolute paths, so they have to be where all of them see them.

@@ -10,10 +10,11 @@
 #include "base/error.h"
 
 /* A scheduler that stands still keeps its connections. It is asked for a sign of life when nothing has come for a while; the limit is
-   that of one that has very much to do at once. What counts is how often it was asked, not the time: this process may have stood still
-   itself. */
+   that of one that has very much to do at once. What counts is how often it was looked at, not the time: this process may have stood
+   still itself. It is not asked before the system has found out, within 10 s, whether the connection is cut: that takes the system as
+   long again once something is on its way (link.c). */
 #define ASK_AGAIN_NS ((int64_t)5000000000)
-enum { MOST_UNANSWERED = 6 };
+enum { NOT_ASKED = 2, MOST_UNANSWERED = 6 };
 
 static void over(sbl_membership *m, const sabal_error *why)
 {
@@ -33,11 +34,11 @@ static void look_alive(sbl_evtimer *timer)
     m->heard      = heard;
     if (m->unanswered > MOST_UNANSWERED) {
         sbl_error_set(&m->why, SABAL_EPEER, "the scheduler has not said a word for %d s, though it was asked %d times",
-                      (int)(ASK_AGAIN_NS / 1000000000) * MOST_UNANSWERED, MOST_UNANSWERED);
+                      (int)(ASK_AGAIN_NS / 1000000000) * MOST_UNANSWERED, MOST_UNANSWERED - NOT_ASKED);
         sbl_link_close(m->link, 0);
         return;
     }
-    if (m->unanswered) {
+    if (m->unanswered > NOT_ASKED) {
         sbl_say_u32(&words, SBL_ASK_ALIVE);
         sbl_talk(m->link, SBL_TALK_ASK, &words, NULL);
         sbl_words_clear(&words);

@@ -231,6 +231,8 @@ static void leave(sbl_evwork *work)
 {
     connection *c = (connection *)(void *)((char *)work - offsetof(connection, leave));
 
+    if (!c->membership.why.status) /* for who waits for a value */
+        c->membership.why = sbl_failure_closed.error;
     if (c->membership.link)
         sbl_membership_leave(&c->membership, PATIENCE_NS / 10);
 }

@@ -69,7 +69,7 @@ static inline uint64_t sbl_ticket(uint32_t from, uint32_t to)
 typedef struct sbl_keys {
     const sbl_secret *secret;
     sbl_secret       *derived;
-    uint32_t          self; /* who listens: tickets to others are none; 0: only the cluster's secret is a key */
+    uint32_t self; /* whose tickets they are: those between others are none; 0: it is not known yet, and all are */
 } sbl_keys;
 const uint8_t *sbl_keys_find(void *keys, uint64_t ticket);
 void           sbl_keys_clear(sbl_keys *keys);

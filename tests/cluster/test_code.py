@@ -91,9 +91,9 @@ class Code(unittest.TestCase):
 
     def test_what_was_lacking_is_asked_for_again(self):
         program, plugin = self.program(), self.plugin()
-        self.begin_worker()
         first = self.begin(program, self.file, plugin)
         self.assertEqual(first.stdout.readline(), 'ready\n')
+        self.begin_worker()  # before that it could be faster than the end of the plugin
         self.assertIn('SABAL_ENOENT', first.stdout.readline())
         other = self.begin(program, self.file, plugin, 'keep')
         self.assertEqual(other.stdout.readline(), 'ready\n')

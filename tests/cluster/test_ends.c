@@ -77,6 +77,28 @@ Test(ends, of_a_value_that_nobody_waits_for_any_more_nothing_comes)
     sabal_close(client);
 }
 
+static void *close_soon(void *client)
+{
+    sleep_ms(500);
+    sabal_close(client);
+    return NULL;
+}
+
+/* Its worker stands still, so that it is on its way when the client closes. */
+Test(ends, who_waits_for_a_value_hears_that_its_client_was_closed)
+{
+    sabal_client *client = open_cluster(1);
+    sabal_future *f      = sabal_submit(client, make_large, NULL, 0);
+    static char   got[LARGE];
+    pthread_t     closer;
+
+    cr_assert_eq(sabal_future_wait(f, &err), SABAL_OK);
+    kill(cluster.process[1], SIGSTOP);
+    cr_assert_eq(pthread_create(&closer, NULL, close_soon, client), 0);
+    cr_expect_eq(sabal_future_get(got, LARGE, f, &err), SABAL_ECLOSED, "%s", err.message);
+    pthread_join(closer, NULL);
+}
+
 /* Leaks are errors where these are looked for. */
 Test(ends, a_client_that_closes_while_it_connects_leaves_nothing)
 {

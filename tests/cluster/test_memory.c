@@ -185,7 +185,8 @@ static void end_process(pid_t process, int64_t n)
     kill(process, SIGTERM);
     while (waitpid(process, &status, 0) < 0 && errno == EINTR)
         continue;
-    cr_expect(WIFEXITED(status) || WTERMSIG(status) == SIGTERM, "allocation %lld: signal %d", (long long)n, WTERMSIG(status));
+    cr_expect(WIFEXITED(status) || WTERMSIG(status) == SIGTERM, "allocation %lld: signal %d", (long long)n,
+              WTERMSIG(status));
 }
 
 Test(cluster_memory, a_scheduler_without_memory_does_not_hang)

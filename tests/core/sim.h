@@ -291,6 +291,10 @@ void sim_child_ended(sim *w, proc *p, run *r, const future *f);
 void sim_child_gathered(sim *w, proc *p, run *r);
 void sim_start_runs(sim *w, proc *p);
 
+/* sim_inputs.c */
+void sim_check_inputs(sim *w, proc *p, const run *r, const char *when);
+int  sim_unreadable(sim *w, const run *r);
+
 /* sim_fetch.c */
 void   sim_ask(sim *w, proc *p, fetch *f);
 fetch *sim_fetch(sim *w, proc *p, int from, uint32_t task, uint32_t attempt);

@@ -26,24 +26,6 @@ static void end_run(proc *p, run *r)
     free(r);
 }
 
-static void check_inputs(sim *w, proc *p, const run *r, const char *when)
-{
-    const node *d = &w->nodes[r->node];
-
-    if (r->order->n_inputs != d->n_inputs)
-        sim_say_wrong(w, "process %d: node %u %s with %u inputs of %u", sim_number(w, p), r->node, when,
-                      r->order->n_inputs, d->n_inputs);
-    for (uint32_t k = 0; k < r->order->n_inputs && !w->wrong[0]; k++) {
-        const value *v  = r->order->inputs[k];
-        const node  *in = &w->nodes[w->inputs[d->first_input + k]];
-
-        if (!v || !v->is_alive)
-            sim_say_wrong(w, "process %d: node %u %s with an input that is not there", sim_number(w, p), r->node, when);
-        else if (v->hash != in->hash)
-            sim_say_wrong(w, "process %d: node %u %s with another input", sim_number(w, p), r->node, when);
-    }
-}
-
 static void say_spare(sim *w, proc *p)
 {
     uint32_t n = 0;
@@ -74,7 +56,7 @@ static void finish(sim *w, proc *p, run *r)
     char        bytes[SBL_INLINE] = {0};
     value      *v;
 
-    check_inputs(w, p, r, "ends");
+    sim_check_inputs(w, p, r, "ends");
     v = sim_value(w, p, d->hash, d->size);
     memcpy(bytes, &d->hash, sizeof d->hash);
     end_run(p, r);
@@ -202,7 +184,7 @@ static void chain(sim *w, proc *p, run *r)
 {
     event *e;
 
-    check_inputs(w, p, r, "ends");
+    sim_check_inputs(w, p, r, "ends");
     submit_children(w, p, r);
     sim_flush(w, p); /* what it returns has been submitted before */
     if (!p->is_alive)
@@ -270,25 +252,20 @@ static run *next_run(const proc *p)
     return best;
 }
 
-/* Some value can't be read back ever: who has it as an input is given back. */
+/* Who has an input that can't be read is given back. */
 static int cant_read(sim *w, proc *p, run *r)
 {
-    for (uint32_t i = 0; i < r->order->n_inputs && sim_has(w, F_DISK); i++) {
-        value    *v    = r->order->inputs[i];
-        sbl_item *item = r->item;
+    const int input = sim_unreadable(w, r);
+    sbl_item *item  = r->item;
 
-        if (v->size > SBL_INLINE && w->now < w->plan.faults_end && sim_chance(w, FROM_MEMORY, 0.05))
-            v->is_lost = 1;
-        if (!v->is_lost)
-            continue;
-        sim_trace(w, "%d: an input of node %u can't be read", sim_number(w, p), r->node);
-        r->state = RUNNING;
-        p->busy++;
-        end_run(p, r);
-        sbl_executor_unreadable(p->executor, item, i);
-        return 1;
-    }
-    return 0;
+    if (input < 0)
+        return 0;
+    sim_trace(w, "%d: an input of node %u can't be read", sim_number(w, p), r->node);
+    r->state = RUNNING;
+    p->busy++;
+    end_run(p, r);
+    sbl_executor_unreadable(p->executor, item, (uint32_t)input);
+    return 1;
 }
 
 void sim_start_runs(sim *w, proc *p)
@@ -300,7 +277,7 @@ void sim_start_runs(sim *w, proc *p)
         event      *e;
         int64_t     late = 0;
 
-        check_inputs(w, p, r, "begins");
+        sim_check_inputs(w, p, r, "begins");
         if (p->specs[r->order->spec % MANY_SPECS] != d->spec)
             sim_say_wrong(w, "process %d runs node %u as of another spec: %u is %u, not %u", sim_number(w, p), r->node,
                           r->order->spec, p->specs[r->order->spec % MANY_SPECS], d->spec);

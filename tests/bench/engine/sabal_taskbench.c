@@ -168,10 +168,8 @@ static double run_futures(long pattern, long steps, long rounds)
 /* --- the search ---------------------------------------------------------------------------------------------------- */
 
 static const driver drivers[] = {
-    {"local:", 1000, 4, 1e5, run_graph},
-    {"local:", 1000, 16, 1e5, run_jobs},
-    {"local:", 1000, 256, 1e5, run_futures},
-    {"rehearse:", 50, 4096, 1e7, run_futures},
+    {"local:", 1000, 4, 1e5, run_graph},     {"local:", 1000, 16, 1e5, run_jobs},
+    {"local:", 1000, 256, 1e5, run_futures}, {"rehearse:", 50, 4096, 1e7, run_futures},
     {NULL, 50, 1024, 1e7, run_futures}, /* a cluster's, of SABAL_SCHEDULER_FILE */
 };
 
@@ -265,21 +263,13 @@ static int is_right(uint64_t right, long n, long arg)
 }
 
 static const kernel kernels[] = {
-    {"metg-graph", NULL, is_right},
-    {"metg-jobs", NULL, is_right},
-    {"metg-futures", NULL, is_right},
-    {"metg-rehearse", NULL, is_right},
-    {"metg-cluster", NULL, is_right},
-    {NULL, NULL, NULL},
+    {"metg-graph", NULL, is_right},    {"metg-jobs", NULL, is_right},    {"metg-futures", NULL, is_right},
+    {"metg-rehearse", NULL, is_right}, {"metg-cluster", NULL, is_right}, {NULL, NULL, NULL},
 };
 
 static const workload workloads[] = {
-    {"metg-graph", with_graph},
-    {"metg-jobs", with_jobs},
-    {"metg-futures", with_futures},
-    {"metg-rehearse", with_rehearse},
-    {"metg-cluster", with_cluster},
-    {NULL, NULL},
+    {"metg-graph", with_graph},       {"metg-jobs", with_jobs},       {"metg-futures", with_futures},
+    {"metg-rehearse", with_rehearse}, {"metg-cluster", with_cluster}, {NULL, NULL},
 };
 
 int main(int argc, char **argv)
