@@ -178,7 +178,11 @@ def a_dead_scheduler_is_cleared_away_by_start_and_stop(folder):
         started(folder)
         found = status(folder)
         os.kill(found['scheduler']['pid'], signal.SIGKILL)
-        while any(is_there(worker['pid']) for worker in found['workers']):
+        with open(file_of(folder) + '.logs/processes') as file:
+            pids = [int(line.split()[0]) for line in file] + [worker['pid'] for worker in found['workers']]
+        began = time.monotonic()
+        while any(is_there(pid) for pid in pids):
+            assert time.monotonic() - began < 20, pids
             time.sleep(0.02)
         quickly(1, ['left over', 'is gone'], 'status', file_of(folder))
         quickly(1, ['left over', 'is gone'], 'worker', '-f', file_of(folder), '--timeout', '0.2')

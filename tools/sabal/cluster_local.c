@@ -31,8 +31,8 @@ typedef struct cluster {
     const char *interfaces;
     int64_t     workers, threads, memory;
     int         keep_logs;
-    int         lock; /* a descriptor of the folder's; -1: none */
-    int         made_folder;
+    int         lock;                /* a descriptor of the folder's; -1: none */
+    int         made_folder, joined; /* joined: workers of this machine, as the scheduler tells */
     processes   all;
 } cluster;
 
@@ -111,10 +111,14 @@ static int end_all(const cluster *c)
     return processes_wait(&c->all, 5) ? -1 : killed;
 }
 
+/* The process that joined: a child of the one that was started, which watches over it. */
 static int32_t take_worker(void *user, const sabal_worker_info *worker)
 {
+    cluster *c = user;
+
     if (worker->is_here)
-        processes_add(user, worker->pid, "worker");
+        processes_add(&c->all, worker->pid, "worker's");
+    c->joined += worker->is_here != 0;
     return 0;
 }
 
@@ -125,14 +129,18 @@ static void remove_stale_file(const cluster *c)
         unlink(c->file);
 }
 
-static void describe_all(char *text, size_t size, const processes *p)
+/* Of workers those that had joined are counted, if that is known, else those that were started. */
+static void describe_all(char *text, size_t size, const cluster *c, int answers)
 {
-    int schedulers = 0;
+    int schedulers = 0, workers = 0;
 
-    for (int i = 0; i < p->n; i++)
-        schedulers += !strcmp(p->list[i].what, "scheduler");
-    snprintf(text, size, "%s%s%d worker%s", schedulers ? "the scheduler" : "", schedulers ? " and " : "",
-             p->n - schedulers, p->n - schedulers == 1 ? "" : "s");
+    for (int i = 0; i < c->all.n; i++) {
+        schedulers += !strcmp(c->all.list[i].what, "scheduler");
+        workers += !strcmp(c->all.list[i].what, "worker");
+    }
+    workers = answers ? c->joined : workers;
+    snprintf(text, size, "%s%s%d worker%s", schedulers ? "the scheduler" : "", schedulers ? " and " : "", workers,
+             workers == 1 ? "" : "s");
 }
 
 static int stop_found(cluster *c, int answers, int gone)
@@ -140,7 +148,7 @@ static int stop_found(cluster *c, int answers, int gone)
     char what[96];
     int  killed;
 
-    describe_all(what, sizeof what, &c->all);
+    describe_all(what, sizeof what, c, answers);
     if (!answers || sabal_cluster_stop(c->file, NULL, .timeout_ns = QUICKLY_NS))
         processes_signal(&c->all, SIGTERM);
     killed = end_all(c);
@@ -186,7 +194,7 @@ static int stop(cluster *c)
     path_in(list, c, "processes");
     if (c->lock >= 0)
         processes_load(&c->all, &gone, list);
-    answers = !sabal_cluster_info_get(&info, take_worker, &c->all, c->file, &err, .timeout_ns = QUICKLY_NS);
+    answers = !sabal_cluster_info_get(&info, take_worker, c, c->file, &err, .timeout_ns = QUICKLY_NS);
     if (answers && !info.is_here)
         return cli_fail("the scheduler of %s runs on %s, not here: stop it there", c->file, info.host);
     if (answers)
