@@ -1,0 +1,309 @@
+/* Members of a cluster, as its scheduler's process has them: who comes in, what they say, how they end. */
+#include "cluster/office_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* --- what the core does ------------------------------------------------------------------------------------------- */
+
+static void end_member(sbl_member *m, const char *why)
+{
+    if (m->is_dropped)
+        return;
+    m->is_dropped = 1;
+    snprintf(m->why, sizeof m->why, "%s", why);
+    sbl_link_close(m->link, 0);
+}
+
+/* Of a link that is over `ended` tells, and why. */
+static void send_letters(void *arg, uint32_t peer, sbl_words *words)
+{
+    sbl_member  *m   = sbl_office_member(arg, peer);
+    sabal_error  err = SABAL_ERROR_INIT;
+    sabal_status st  = m && !m->is_dropped ? sbl_talk_letters(m->link, words, &err) : SABAL_OK;
+
+    if (st && st != SABAL_EPEER)
+        end_member(m, err.message);
+}
+
+static void drop(void *arg, uint32_t peer, const char *why)
+{
+    sbl_member *m = sbl_office_member(arg, peer);
+
+    if (m)
+        end_member(m, why);
+}
+
+static void introduce(void *arg, uint32_t peer, uint32_t worker)
+{
+    sbl_member *to = sbl_office_member(arg, peer), *of = sbl_office_member(arg, worker);
+    sbl_words   words = {0};
+
+    if (to && of && !to->is_dropped) {
+        sbl_say_u32(&words, worker);
+        sbl_say_joining(&words, &of->who);
+        sbl_talk(to->link, SBL_TALK_MEET, &words, NULL);
+    }
+    sbl_words_clear(&words);
+}
+
+static uint32_t count_workers(const sbl_office *o)
+{
+    sbl_scheduler_counts counts;
+
+    sbl_scheduler_count(o->core, &counts);
+    return counts.workers;
+}
+
+void sbl_office_tell_workers(sbl_office *o)
+{
+    const uint32_t n = count_workers(o);
+
+    if (n == o->workers_told)
+        return;
+    o->workers_told = n;
+    for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)
+        if (o->members[i] && o->members[i]->counts_workers && !o->members[i]->is_dropped)
+            sbl_office_say_workers(o->members[i]->link, n);
+}
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+/* Letters are all they may send until then. */
+static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
+{
+    sbl_words words = {0};
+
+    sbl_hear_joining(&m->who, r);
+    if (r->failed) {
+        end_member(m, "it joined with words that make no sense");
+        return;
+    }
+    m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, sbl_clock_ns())
+                               : sbl_record_client_came(o->record, o->core, sbl_clock_ns());
+    if (!m->number) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
+    o->members[m->number % SBL_MOST_MEMBERS] = m;
+    o->n_clients += !m->who.threads;
+    if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
+        end_member(m, "the scheduler has no memory for one more");
+        return;
+    }
+    sbl_say_u32(&words, m->number);
+    sbl_say_u64(&words, (uint64_t)SBL_SECOND_NS / 4);
+    sbl_say_u32(&words, (uint32_t)o->options.encrypt);
+    if (sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL))
+        end_member(m, "the scheduler has no memory for one more");
+    sbl_words_clear(&words);
+    sbl_log(SABAL_LOG_INFO, "%s %u '%s' joined: %s, %d threads", m->who.threads ? "worker" : "client", m->number,
+            m->who.name, sbl_link_name(m->link), (int)m->who.threads);
+    sbl_office_speak_later(o);
+}
+
+/* By members, and by guests: who only asks counts for nothing. */
+static void answer_question(sbl_office *o, sbl_member *m, sbl_reader *r)
+{
+    const uint32_t what = sbl_hear_u32(r);
+
+    if (what == SBL_ASK_WORKERS && m->number) {
+        m->counts_workers = 1;
+        sbl_office_say_workers(m->link, count_workers(o));
+    } else if (!sbl_office_answer(m->link, what, &o->watch)) {
+        end_member(m, "it asked what nobody answers");
+    }
+}
+
+const sbl_joining *sbl_office_who_is(void *arg, uint32_t number)
+{
+    const sbl_member *m = sbl_office_member(arg, number);
+
+    return m ? &m->who : NULL;
+}
+
+void sbl_office_tell_clients(void *arg, const sbl_words *words)
+{
+    sbl_office *o = arg;
+
+    for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->is_dropped && sbl_scheduler_ready_of(o->core, o->members[i]->number))
+            sbl_talk(o->members[i]->link, SBL_TALK_TELL, words, NULL);
+}
+
+/* The connection of one that has ended, ends by itself: what it said before is heard. */
+static void take_blame(sbl_office *o, sbl_member *teller, sbl_reader *r)
+{
+    sbl_blame  *blame = sbl_calloc(1, sizeof *blame);
+    sbl_member *m;
+
+    if (blame)
+        sbl_hear_blame(blame, r);
+    m = blame && !r->failed ? sbl_office_member(o, blame->worker) : NULL;
+    if (m && m->who.supervised && !m->blame) {
+        m->blame = blame;
+        sbl_record_suspect(o->record, o->core, m->number, sbl_clock_ns());
+        if (!blame->has_ended)
+            end_member(m, blame->what);
+        blame = NULL;
+    } else if (blame && !r->failed) {
+        sbl_office_losses_explain(o->losses, blame);
+    }
+    sbl_free(blame);
+    end_member(teller, "it has told how a worker ended");
+}
+
+static void received(void *arg, sbl_link *link, const sbl_received *frame)
+{
+    sbl_member *m = arg;
+    sbl_office *o = m->office;
+    sbl_reader  r = {.at = frame->payload, .end = (const char *)frame->payload + frame->length};
+
+    if (m->is_dropped)
+        return;
+    if (!m->number && frame->type == SBL_TALK_BLAME) {
+        take_blame(o, m, &r);
+        return;
+    }
+    if (!m->number && frame->type != SBL_TALK_JOIN && frame->type != SBL_TALK_ASK && frame->type != SBL_TALK_STOP) {
+        end_member(m, "it did not say who it is");
+        return;
+    }
+    switch (frame->type) {
+    case SBL_TALK_JOIN:
+        if (m->number)
+            end_member(m, "it joined twice");
+        else
+            welcome(o, m, &r);
+        break;
+    case SBL_TALK_LETTERS:
+        sbl_record_hear(o->record, o->core, m->number, frame->payload, frame->length, sbl_evloop_now(o->loop));
+        sbl_office_speak_later(o);
+        break;
+    case SBL_TALK_NEED:
+        sbl_office_code_need(o->code, m->link, &r);
+        break;
+    case SBL_TALK_OBJECT:
+        sbl_office_code_came(o->code, m->link, frame->payload, frame->length);
+        break;
+    case SBL_TALK_ASK:
+        answer_question(o, m, &r);
+        break;
+    case SBL_TALK_LEAVE:
+        m->leaves = 1;
+        break;
+    case SBL_TALK_STOP:
+        sbl_evloop_stop(o->loop);
+        break;
+    default:
+        end_member(m, "a frame of a kind that it may not send");
+    }
+}
+
+/* It may only seem to be there: who waits for a value of its would wait for ever. */
+static void tell_gone(sbl_office *o, uint32_t worker)
+{
+    sbl_words words = {0};
+
+    sbl_say_u32(&words, worker);
+    for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)
+        if (o->members[i] && !o->members[i]->is_dropped)
+            sbl_talk(o->members[i]->link, SBL_TALK_GONE, &words, NULL);
+    sbl_words_clear(&words);
+}
+
+void sbl_office_lose_worker(void *arg, uint32_t worker, const char *name, const char *why, const sbl_blame *blame)
+{
+    sbl_office *o    = arg;
+    sbl_loss    loss = sbl_blame_loss(blame, name, why);
+
+    sbl_log(SABAL_LOG_WARN, "worker %u '%s' is gone: %s%s%s", worker, name, loss.what,
+            blame && blame->more[0] ? "; " : "", blame ? blame->more : "");
+    tell_gone(o, worker);
+    sbl_record_lost(o->record, o->core, worker, &loss, sbl_clock_ns());
+    sbl_office_speak_later(o);
+}
+
+/* One that it was told to drop, or whose end is explained already, is not waited for. */
+static void worker_ended(sbl_office *o, const sbl_member *m, const char *why)
+{
+    if (m->leaves) {
+        sbl_log(SABAL_LOG_INFO, "worker %u '%s' has left", m->number, m->who.name);
+        tell_gone(o, m->number);
+        sbl_record_lost(o->record, o->core, m->number, &(sbl_loss){.planned = 1}, sbl_clock_ns());
+    } else if (m->who.supervised && !m->is_dropped && !m->blame) {
+        sbl_record_suspect(o->record, o->core, m->number, sbl_clock_ns());
+        sbl_office_losses_add(o->losses, m->number, m->who.name, why);
+    } else {
+        sbl_office_lose_worker(o, m->number, m->who.name, why, m->blame);
+    }
+}
+
+static void client_ended(sbl_office *o, const sbl_member *m, const char *why)
+{
+    sbl_log(m->leaves ? SABAL_LOG_INFO : SABAL_LOG_WARN, "client %u '%s' is gone: %s", m->number, m->who.name, why);
+    sbl_record_lost(o->record, o->core, m->number, NULL, sbl_clock_ns());
+    if (--o->n_clients == 0)
+        o->lonely_since = sbl_clock_ns();
+}
+
+static void ended(void *arg, sbl_link *link, const sabal_error *why)
+{
+    sbl_member *m    = arg;
+    sbl_office *o    = m->office;
+    const char *text = m->is_dropped ? m->why : why->status ? why->message : "the connection to it ended";
+
+    sbl_office_code_gone(o->code, link);
+    if (m->number) {
+        o->members[m->number % SBL_MOST_MEMBERS] = NULL;
+        (m->who.threads ? worker_ended : client_ended)(o, m, text);
+        sbl_office_speak_later(o);
+    }
+    *m->place = m->next;
+    if (m->next)
+        m->next->place = m->place;
+    sbl_free(m->blame);
+    sbl_free(m);
+}
+
+static const sbl_link_calls MEMBER = {.received = received, .ended = ended};
+
+static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
+{
+}
+
+static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
+{
+}
+
+/* One that could not be taken in. */
+const sbl_link_calls sbl_office_nobody = {.received = nothing_received, .ended = nothing_ended};
+
+void sbl_office_admitted(void *arg, sbl_link *link)
+{
+    sbl_office *o = arg;
+    sbl_member *m = sbl_calloc(1, sizeof *m);
+
+    if (!m) {
+        sbl_link_hand_over(link, &sbl_office_nobody, NULL);
+        sbl_link_close(link, 0);
+        return;
+    }
+    m->office = o;
+    m->link   = link;
+    m->next   = o->first;
+    m->place  = &o->first;
+    if (m->next)
+        m->next->place = &m->next;
+    o->first = m;
+    sbl_link_hand_over(link, &MEMBER, m);
+}
+
+sbl_scheduler_calls sbl_office_calls(sbl_office *o)
+{
+    return (sbl_scheduler_calls){send_letters, drop, introduce, o};
+}
