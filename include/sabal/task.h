@@ -204,7 +204,7 @@ SABAL_API sabal_status sabal_gather(void *out, size_t size, sabal_list futures, 
  * Cancels: a task that has not started never does, one that runs sees sabal_task_cancelled(); what depends on it
  * fails with SABAL_ECANCELED. A future whose task runs ends when the function has returned, whatever that returns.
  * Has no effect on a future that has ended. On a cluster the future ends at once, and a task that begins before the word has
- * reached its worker runs all the same, for nobody.
+ * reached its worker runs all the same, for nobody; tasks that a cancelled one has submitted are cancelled with it.
  */
 SABAL_API void sabal_future_cancel(const sabal_future *future);
 /** A descriptor that becomes readable when the future has ended, and stays so. Owned by the future; -1: none left. */

@@ -46,6 +46,11 @@ typedef struct sbl_kind {
     struct sbl_running *waiting; /* for its code */
 } sbl_kind;
 
+/* Serials: the first, and how many. */
+typedef struct sbl_range {
+    uint64_t first, n;
+} sbl_range;
+
 /* A task that was handed to the local client, or waits for its code. */
 typedef struct sbl_running {
     sbl_work            work; /* first: that tells of its end */
@@ -55,7 +60,9 @@ typedef struct sbl_running {
     sbl_kind           *kind;
     sabal_future       *future; /* NULL: it could not be made, or was not yet */
     sabal_future       *chain;  /* what it returned, if that runs elsewhere */
-    int64_t             ns;     /* that its function took */
+    sbl_range          *own;    /* tasks that it has submitted, by their serials */
+    uint32_t            n_own, own_room;
+    int64_t             ns; /* that its function took */
     sabal_error         err;
     struct sbl_watch   *watch;
 } sbl_running;

@@ -63,6 +63,7 @@ static void free_running(sbl_running *r)
 {
     kind_release(r->kind);
     sbl_free(r->watch);
+    sbl_free(r->own);
     sbl_free(r);
 }
 
@@ -108,6 +109,8 @@ static void answer(sbl_work *work)
     sabal_future      *chain = r->chain;
 
     pthread_mutex_lock(&sbl_crew.lock);
+    if (r->future)
+        sbl_future_set_tag(r->future, NULL);
     why = r->future ? sabal_future_error(r->future) : &r->err;
     if (r->item && why)
         tell_failure(r, why);

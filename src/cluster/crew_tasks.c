@@ -4,9 +4,11 @@
  */
 #include "cluster/crew.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "cluster/crash.h"
 #include "graph/local.h"
+#include "graph/stuck.h"
 #include "graph/task.h"
 
 static int is_ordered(const sabal_future *f)
@@ -16,13 +18,98 @@ static int is_ordered(const sabal_future *f)
     return rare && rare->tag;
 }
 
+/* --- tasks of a task ---------------------------------------------------------------------------------------------- */
+
+/* With the lock held. Without memory it is not noted: then it is not asked to end with who submitted it. */
+static void note_own(sbl_running *r, uint64_t first, uint64_t n)
+{
+    sbl_range *last = r->n_own ? &r->own[r->n_own - 1] : NULL;
+
+    if (last && last->first + last->n == first) {
+        last->n += n;
+        return;
+    }
+    if (r->n_own == r->own_room) {
+        const uint32_t room = r->own_room ? 2 * r->own_room : 4;
+        sbl_range     *more = sbl_realloc(r->own, room * sizeof *more);
+
+        if (!more)
+            return;
+        r->own      = more;
+        r->own_room = room;
+    }
+    r->own[r->n_own++] = (sbl_range){first, n};
+}
+
+static void start_for(const struct sabal_task *task, sabal_client *client, sabal_future **futures, int64_t n)
+{
+    sbl_running *r = sbl_future_rare(task->future)->tag;
+
+    pthread_mutex_lock(&sbl_crew.lock);
+    note_own(r, futures[0]->serial, (uint64_t)n);
+    pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_remote_start(client, futures, n);
+    /* After it was noted: who asks it to end marks it first, and looks at what is noted then. */
+    for (int64_t i = 0; i < n && atomic_load(&task->future->interrupted); i++)
+        sbl_remote_interrupt(futures[i]);
+}
+
 static void start(sabal_client *client, sabal_future **futures, int64_t n)
 {
+    const struct sabal_task *task = sbl_task_here();
+
     if (is_ordered(futures[0]))
         sbl_local_start(client, futures, n);
+    else if (task && task->future->client == client && is_ordered(task->future))
+        start_for(task, client, futures, n);
     else
         sbl_remote_start(client, futures, n);
 }
+
+typedef struct ending {
+    sbl_work      work; /* first */
+    sabal_future *future;
+} ending;
+
+/* The i-th of its ranges; 0: there are no more, or it has ended. */
+static int range_of(const sabal_future *f, uint32_t i, sbl_range *range)
+{
+    const sbl_running *r;
+
+    pthread_mutex_lock(&sbl_crew.lock);
+    r = sbl_future_rare(f)->tag;
+    if (r && i < r->n_own)
+        *range = r->own[i];
+    else
+        r = NULL;
+    pthread_mutex_unlock(&sbl_crew.lock);
+    return r != NULL;
+}
+
+static void end_own(sbl_work *work)
+{
+    ending   *e = (ending *)(void *)work;
+    sbl_range range;
+
+    for (uint32_t i = 0; range_of(e->future, i, &range); i++)
+        for (uint64_t k = 0; k < range.n; k++)
+            sbl_remote_interrupt_serial(&sbl_crew.remote, range.first + k);
+    sbl_handle_release(e->future);
+    sbl_free(e);
+}
+
+/* A task that runs is asked to end: so are those that it has submitted and waits for, perhaps. With or without the lock. */
+static void tell(sabal_future *f)
+{
+    ending *e = is_ordered(f) ? sbl_calloc(1, sizeof *e) : NULL;
+
+    if (!e)
+        return;
+    *e = (ending){.work.run = end_own, .future = sbl_handle_retain(f)};
+    sbl_errand(&sbl_crew.errands, &e->work);
+}
+
+/* --- the engine --------------------------------------------------------------------------------------------------- */
 
 static void interrupt(sabal_future *f)
 {
@@ -77,6 +164,7 @@ const sbl_engine *sbl_crew_engine(void)
     engine.start     = start;
     engine.call      = call;
     engine.interrupt = interrupt;
+    engine.tell      = tell;
     engine.park      = park;
     engine.find      = sbl_crew_find;
     engine.help      = help;

@@ -94,6 +94,8 @@ void sbl_remote_failed(void *arg, uint64_t serial, const sabal_error *err);
 /** Ends a future that is in no table any more. */
 void sbl_remote_fail(sabal_future *f, sbl_failure *failure);
 void sbl_remote_interrupt(sabal_future *f);
+/** The same of a number, if it is one that has not ended. */
+void sbl_remote_interrupt_serial(sbl_remote *r, uint64_t serial);
 void sbl_remote_forget(sabal_future *f);
 void sbl_remote_stop(sabal_client *client);
 

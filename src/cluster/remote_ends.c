@@ -116,21 +116,25 @@ void sbl_remote_over(sbl_remote *r, const sabal_error *why)
 
 /* --- from here ---------------------------------------------------------------------------------------------------- */
 
-void sbl_remote_interrupt(sabal_future *f)
+void sbl_remote_interrupt_serial(sbl_remote *r, uint64_t serial)
 {
-    sbl_remote   *r = sbl_remote_of(f->client);
-    sabal_future *taken;
+    sabal_future *f;
 
-    atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
     pthread_mutex_lock(r->lock);
-    taken = sbl_futures_take(&r->pending, f->serial);
-    if (taken)
-        sbl_submit_cancel(&r->submitter, f->serial, 1);
+    f = sbl_futures_take(&r->pending, serial);
+    if (f)
+        sbl_submit_cancel(&r->submitter, serial, 1);
     pthread_mutex_unlock(r->lock);
-    if (!taken)
+    if (!f)
         return;
     r->speak(r);
+    atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
     sbl_remote_fail(f, sbl_failure_of_interrupt(f));
+}
+
+void sbl_remote_interrupt(sabal_future *f)
+{
+    sbl_remote_interrupt_serial(sbl_remote_of(f->client), f->serial);
 }
 
 /* What is data may be needed by tasks: then the scheduler says when it may go (remote_values.c). */

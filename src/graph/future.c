@@ -89,6 +89,11 @@ const void *sbl_future_arg(const sabal_future *f)
     return f->arg_size ? (const char *)f + arg_offset_of(f) : NULL;
 }
 
+void sbl_future_set_tag(sabal_future *f, void *tag)
+{
+    ((sbl_rare *)sbl_future_rare(f))->tag = tag;
+}
+
 const sbl_rare *sbl_future_rare(const sabal_future *f)
 {
     return f->has_rare ? (const void *)((const char *)f + rare_offset(f->n_inputs)) : NULL;

@@ -132,6 +132,8 @@ static inline sabal_future *sbl_future_of_work(sbl_work *work)
 /** Where it lies in the record; NULL if it has none. */
 const void     *sbl_future_arg(const sabal_future *f);
 const sbl_rare *sbl_future_rare(const sabal_future *f);
+/** Of one that has a sbl_rare. */
+void sbl_future_set_tag(sabal_future *f, void *tag);
 
 /** Room for the record of a task that comes from site (NULL: one of its own). NULL: no memory. */
 sabal_future *sbl_future_room(const sbl_task_spec *spec, const sbl_site *site);

@@ -17,6 +17,11 @@
 static __thread struct sabal_task *innermost;
 static __thread uint64_t           tasks_begun; /* by this thread */
 
+struct sabal_task *sbl_task_here(void)
+{
+    return innermost;
+}
+
 static void tell_engine(const struct sabal_task *task, int by)
 {
     sabal_client *client = task->future->client;

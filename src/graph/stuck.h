@@ -8,6 +8,8 @@
     are let in meanwhile. */
 void sbl_task_park(void);
 void sbl_task_unpark(void);
+/** The task that this thread runs; NULL: none. */
+struct sabal_task *sbl_task_here(void);
 /** Sets the task that this thread runs, NULL for none; returns the one before. */
 struct sabal_task *sbl_task_swap(struct sabal_task *task);
 /**

@@ -349,6 +349,37 @@ Test(faults, a_client_that_is_killed_leaves_the_cluster_to_others)
     close_all(client);
 }
 
+static sabal_status spin(sabal_task *t)
+{
+    marks_add(sabal_task_arg(t), 's');
+    while (!sabal_task_cancelled(t))
+        sleep_ms(1);
+    return SABAL_ECANCELED;
+}
+
+static sabal_status spin_below(sabal_task *t)
+{
+    sabal_future *f = sabal_submit(sabal_task_client(t), spin, sabal_task_arg(t), sizeof(marks));
+
+    sabal_future_wait(f, NULL);
+    return sabal_task_return(t, "", 1);
+}
+
+/* What it ran, and what that had submitted, are told to end: then workers have room for others. */
+Test(faults, a_client_that_leaves_takes_its_tasks_and_theirs_with_it)
+{
+    sabal_client *client = open_cluster(1), *other;
+    marks         m      = marks_make();
+
+    other = sabal_open(cluster.file, &err, .threads = 1);
+    sabal_submit(other, spin_below, &m, sizeof m);
+    marks_wait(&m, 1);
+    sabal_close(other);
+    job_run(JOB, client);
+    marks_end(&m);
+    close_all(client);
+}
+
 /* Tasks wait for the first worker, whenever it comes. */
 Test(faults, workers_may_come_later)
 {

@@ -304,14 +304,31 @@ static sabal_status wait_long(sabal_task *t)
     return sabal_future_wait(sabal_submit(sabal_task_client(t), sleep_long, NULL, 0), NULL);
 }
 
-/* The subtask runs for half a minute unless it is asked to end; its handle went with the task that had it. */
-Test(subtasks, may_be_cancelled)
+/* The subtask runs for half a minute unless it is asked to end: then there would be no thread for who comes after. */
+Test(subtasks, of_a_cancelled_task_are_cancelled)
 {
-    sabal_client *client = open_cluster(2);
+    sabal_client *client = open_cluster(1);
     sabal_future *f      = sabal_submit(client, wait_long, NULL, 0);
+    int64_t       i      = 4, answer;
 
     sleep_ms(200);
     sabal_future_cancel(f);
     cr_expect_eq(sabal_future_wait(f, &err), SABAL_ECANCELED);
+    err = (sabal_error)SABAL_ERROR_INIT;
+    f   = sabal_submit(client, twice, &i, sizeof i);
+    cr_expect_eq(sabal_future_wait(f, &err, .timeout_ns = 15000000000), SABAL_OK, "%s", err.message);
+    get(&answer, sizeof answer, f);
+    cr_expect_eq(answer, 8);
+    sabal_close(client);
+}
+
+/* So are those of one whose time is up. */
+Test(subtasks, of_a_task_whose_time_is_up_are_cancelled)
+{
+    sabal_client *client = open_cluster(1);
+    sabal_future *f      = sabal_submit(client, wait_long, NULL, 0, .timeout_ns = 200000000);
+
+    cr_expect_eq(sabal_future_wait(f, &err, .timeout_ns = 15000000000), SABAL_ETIMEDOUT);
+    cr_expect(strstr(err.message, "ran longer than") != NULL, "%s", err.message);
     sabal_close(client);
 }
