@@ -1,6 +1,7 @@
 """The cases of `tools/bench cluster`; README.md beside it tells what each means."""
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -46,9 +47,11 @@ class Sabal:
 
     def __init__(self, bench, stack):
         self.bench, self.stack, self.cluster = bench, stack, None
+        self.command = bench.target('tools/sabal')  # built before anything is timed
+        self.programs = {name: bench.program('engine_' + name) for name in ('sabal_futures', 'sabal_taskbench')}
 
     def fresh(self):
-        return sabal_cluster(self.bench.env, self.bench.target('tools/sabal'))
+        return sabal_cluster(self.bench.env, self.command)
 
     def there(self):
         """The cluster that stays for all cases, with both of its workers."""
@@ -58,7 +61,7 @@ class Sabal:
         return self.cluster
 
     def started(self, cluster, program, threads, workload, n, arg=0, warm=0):
-        command = [self.bench.program('engine_' + program), *map(str, (threads, workload, n, arg, warm))]
+        command = [self.programs[program], *map(str, (threads, workload, n, arg, warm))]
         return subprocess.Popen(command, env={**self.bench.env, 'SABAL_SCHEDULER_FILE': cluster.file},
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
@@ -150,8 +153,8 @@ def metg(bench, engine, sabal, dask):
     ours = sabal.entrant('metg-cluster', 'sabal_taskbench', WORKERS, PERCENT, 2, field='value', scale=1e-3)
     theirs = dask.entrant('metg', PERCENT, field='value', scale=1e6)
     engine.rounds('metg', [ours, theirs])
-    mine, other = ours.median(), theirs.median()
-    bench.result('metg', mine, dask.version, other, 'us', GOAL * mine / other, f'{GOAL} * the smallest efficient task / theirs',
+    mine, other = (None if e.median() == math.inf else e.median() for e in (ours, theirs))  # on a busy machine, perhaps
+    bench.result('metg', mine, dask.version, other, 'us', GOAL * mine / other if mine and other else None, f'{GOAL} * the smallest efficient task / theirs',
                  WORKERS)
 
 

@@ -14,7 +14,7 @@ from peer import seconds, serve
 
 WIDTH, STEPS, RUNS = 8, 50, 2  # of the stencil: as engine/patterns.h and engine/sabal_taskbench.c have it, but for the runs
 REDUCED = 16                   # as in engine/sabal_futures.c
-FIRST, LAST = 1e-3, 1.0        # seconds of the smallest and the largest task that are tried
+FIRST, LAST = 1e-3, 50e-3      # seconds of the smallest and the largest task that are tried
 
 numbers = itertools.count()    # a name is new in each run: what was computed once is not computed again
 
