@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cluster/crash.h"
+#include "graph/budget.h"
 #include "graph/local.h"
 #include "graph/stuck.h"
 #include "graph/task.h"
@@ -131,6 +132,25 @@ static void park(sabal_client *client, int by)
     sbl_crew_speak();
 }
 
+/* By the user's own word, the second way to wait for others: its threads may submit what they wait for. */
+static void blocking_told(int by)
+{
+    if (by > 0)
+        sbl_task_park();
+    else
+        sbl_task_unpark();
+}
+
+/* It has ended without saying that it blocks no more. */
+static void end_parking(struct sabal_task *task)
+{
+    if (!task->n_parked)
+        return;
+    task->n_parked = 0;
+    sbl_grant_unpark(&task->grant);
+    park(task->future->client, -1);
+}
+
 /* How long it took is noted; a task that it returned, if another process runs that, is told of and not waited for. */
 static sabal_status call(struct sabal_task *task)
 {
@@ -148,6 +168,7 @@ static sabal_status call(struct sabal_task *task)
     st     = sbl_call_here(task);
     r->ns  = sbl_clock_ns() - start;
     sbl_crash_end(before);
+    end_parking(task);
     if (task->chain && task->chain->elsewhere && !(sbl_future_has_ended(task->chain) && task->chain->failed)) {
         r->chain    = task->chain;
         task->chain = NULL;
@@ -159,17 +180,18 @@ static sbl_engine engine;
 
 const sbl_engine *sbl_crew_engine(void)
 {
-    engine           = sbl_engine_local;
-    engine.is_here   = 0;
-    engine.start     = start;
-    engine.call      = call;
-    engine.interrupt = interrupt;
-    engine.tell      = tell;
-    engine.park      = park;
-    engine.find      = sbl_crew_find;
-    engine.help      = help;
-    engine.forget    = sbl_remote_forget;
-    engine.bring     = sbl_remote_bring;
+    sbl_blocking_told = blocking_told;
+    engine            = sbl_engine_local;
+    engine.is_here    = 0;
+    engine.start      = start;
+    engine.call       = call;
+    engine.interrupt  = interrupt;
+    engine.tell       = tell;
+    engine.park       = park;
+    engine.find       = sbl_crew_find;
+    engine.help       = help;
+    engine.forget     = sbl_remote_forget;
+    engine.bring      = sbl_remote_bring;
     return &engine;
 }
 

@@ -56,17 +56,24 @@ void sbl_blocking_end(void)
     }
 }
 
+void (*sbl_blocking_told)(int by);
+
 void sabal_blocking_begin(void)
 {
+    if (sbl_blocking_told && !sbl_me.regions.blocking)
+        sbl_blocking_told(1);
     sbl_blocking_begin();
 }
 
 void sabal_blocking_end(void)
 {
-    if (sbl_me.regions.blocking)
-        sbl_blocking_end();
-    else
+    if (!sbl_me.regions.blocking) {
         sbl_log(SABAL_LOG_ERROR, "sabal_blocking_end() without a sabal_blocking_begin()");
+        return;
+    }
+    sbl_blocking_end();
+    if (sbl_blocking_told && !sbl_me.regions.blocking)
+        sbl_blocking_told(-1);
 }
 
 int32_t sabal_blocking_depth(void)

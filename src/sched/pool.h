@@ -66,6 +66,9 @@ void sbl_rest_after_wakes(void);
  * pool's work meanwhile (bounded number of spares; beyond it the place stands still). Nests; no-ops elsewhere.
  */
 void sbl_blocking_begin(void);
+/** Is told that the calling thread has begun (1) or ended (-1) to block by the user's own word: sabal_blocking_begin(). Set before
+    there is a pool; NULL: nobody is told. */
+extern void (*sbl_blocking_told)(int by);
 void sbl_blocking_end(void);
 /** 1 while any thread is inside sabal_isolate_begin(): a wait runs nothing but what it waits for, even if it is stuck. */
 int sbl_anybody_is_isolated(void);
