@@ -118,7 +118,7 @@ MISTAKES = {
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || (!ran', '|| (!ran', [760]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [1642]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [1]),
     'copy_is_not_told': (

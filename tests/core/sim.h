@@ -104,7 +104,7 @@ typedef struct program {
     uint32_t first_node, n_nodes, first_batch, n_batches;
 } program;
 
-enum { SPECS = 6 };
+enum { SPECS = 6, RAN = 8 };
 
 /* A future of a client or of a worker's own client; its serial is its place + 1. */
 typedef struct future {
@@ -179,7 +179,8 @@ struct proc {
     int      is_finished;
     int64_t  finished_at, idle_since;
     /* what the scheduler is told of its end */
-    uint32_t guilty_task, guilty_attempt;
+    sbl_ran  ran[RAN]; /* when it ended: first what ended it, then what ran beside */
+    uint32_t n_ran;
 };
 
 typedef struct event {

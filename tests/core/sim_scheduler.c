@@ -70,20 +70,19 @@ void sim_hear_scheduler(sim *w, event *e)
 static void lose(sim *w, event *e)
 {
     proc          *p    = &w->procs[e->a];
-    const sbl_ran  ran  = {p->guilty_task, p->guilty_attempt, 1};
     const sbl_loss loss = {.planned  = (int)e->b,
-                           .is_known = p->guilty_task != 0,
-                           .ran      = &ran,
-                           .n_ran    = p->guilty_task != 0,
+                           .is_known = p->n_ran != 0,
+                           .ran      = p->ran,
+                           .n_ran    = p->n_ran,
                            .what     = "signal 11 (Segmentation fault)"};
 
     if (p->is_lost)
         return;
     p->is_lost = 1;
     w->n_unplanned += !e->b && p->kind == A_WORKER;
-    w->n_unknown += !e->b && p->kind == A_WORKER && !p->guilty_task;
+    w->n_unknown += !e->b && p->kind == A_WORKER && !p->n_ran;
     sim_trace(w, "0: is told that %d is gone%s", (int)e->a, e->b ? ", as planned" : "");
-    sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->guilty_task ? &loss : NULL, clock_of(w));
+    sbl_scheduler_lost(w->scheduler, p->peer, e->b || p->n_ran ? &loss : NULL, clock_of(w));
     settle(w);
 }
 

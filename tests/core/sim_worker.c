@@ -207,6 +207,16 @@ static int crashes(sim *w, node *d)
     return d->kind == CRASHES && d->flaky && d->flaky-- > 0;
 }
 
+/* Its supervisor knows: first what ended it. */
+static void note_what_ran(proc *p, const run *guilty)
+{
+    p->ran[0] = (sbl_ran){guilty->order->task, guilty->order->attempt, 1};
+    p->n_ran  = 1;
+    for (const run *r = p->runs; r && p->n_ran < RAN; r = r->next)
+        if (r != guilty && (r->state == RUNNING || r->state == NESTING))
+            p->ran[p->n_ran++] = (sbl_ran){r->order->task, r->order->attempt, 0};
+}
+
 static void after_time(sim *w, event *e)
 {
     proc *p = &w->procs[e->proc];
@@ -222,8 +232,7 @@ static void after_time(sim *w, event *e)
     if (r->is_stopped) {
         fail(w, p, r, SABAL_ECANCELED);
     } else if (crashes(w, d)) {
-        p->guilty_task    = r->order->task;
-        p->guilty_attempt = r->order->attempt;
+        note_what_ran(p, r);
         sim_kill(w, e->proc, END_TOLD);
         return;
     } else if (d->kind == FAILS || (d->kind == FLAKY && d->flaky && d->flaky-- > 0)) {
