@@ -7,8 +7,8 @@
 /* [list] */
 static int32_t show(void *user, const sabal_worker_info *worker)
 {
-    printf("%s on %s: process %d, %d threads, %lld tasks so far\n", worker->name, worker->host, (int)worker->pid,
-           (int)worker->threads, (long long)worker->done);
+    fprintf(user, "%s on %s: process %d, %d threads, %lld tasks so far\n", worker->name, worker->host, (int)worker->pid,
+            (int)worker->threads, (long long)worker->done);
     return 0; /* go on */
 }
 /* [list] */
@@ -23,7 +23,7 @@ int main(void)
     if (sabal_client_wait_for_workers(client, 1, &err, .timeout_ns = 60000000000) == SABAL_OK) {
         sabal_cluster_info info = {.struct_size = sizeof info};
 
-        sabal_client_cluster_info_get(&info, show, NULL, client, &err);
+        sabal_client_cluster_info_get(&info, show, stdout, client, &err);
         printf("%d workers, %d threads\n", (int)info.workers, (int)info.threads);
     }
     sabal_close(client);

@@ -20,7 +20,7 @@ static int overflow(volatile char *below)
 static int *volatile nowhere;
 
 /* Marks that it began, then ends its process. */
-static __attribute__((no_sanitize_undefined)) sabal_status end_worker(sabal_task *t)
+static __attribute__((no_sanitize("undefined"))) sabal_status end_worker(sabal_task *t)
 {
     const marks *m = sabal_task_arg(t);
 

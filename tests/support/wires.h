@@ -150,10 +150,11 @@ static inline void wires_part(wires *w, int i, int apart)
 /* Both ways; rate as of tc: "10mbit"; NULL: as fast as can be. */
 static inline void wires_slow(wires *w, int i, const char *rate)
 {
-    const char *how = rate ? "add" : "del";
-    char        to[80];
+    const char *how    = rate ? "add" : "del";
+    char        to[80] = "";
 
-    snprintf(to, sizeof to, rate ? "tbf rate %s burst 32kb latency 200ms" : "", rate);
+    if (rate)
+        snprintf(to, sizeof to, "tbf rate %s burst 32kb latency 200ms", rate);
     cr_assert_eq(
         wires_run("nsenter -t %d -n tc qdisc %s dev wire%d root %s && nsenter -t %d -n tc qdisc %s dev wire root %s",
                   (int)w->held_by[0], how, i, to, (int)w->held_by[i], how, to),
