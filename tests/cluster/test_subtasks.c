@@ -9,7 +9,12 @@ static void close_cluster(void)
     cluster_close(&cluster);
 }
 
-TestSuite(subtasks, .fini = close_cluster, .timeout = 120);
+static void clear_error(void)
+{
+    err = (sabal_error)SABAL_ERROR_INIT; /* tests may all be one process */
+}
+
+TestSuite(subtasks, .init = clear_error, .fini = close_cluster, .timeout = 120);
 
 static sabal_client *open_cluster(int32_t workers)
 {
