@@ -79,6 +79,12 @@ void sbl_crew_speak(void)
     sbl_evloop_give_back(sbl_crew.loop);
 }
 
+void sbl_crew_speak_later(void)
+{
+    if (!atomic_exchange(&sbl_crew.speaks, 1))
+        sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
+}
+
 static void beat(sbl_evtimer *timer)
 {
     sabal_client_memory memory = {.struct_size = sizeof memory};

@@ -101,6 +101,8 @@ extern struct sbl_crew {
 void sbl_crew_leave(void);
 /** From any thread, after the executor was used: what it has to say is sent soon. */
 void sbl_crew_speak(void);
+/** The same, by the loop's thread in any case: for who has locks. */
+void sbl_crew_speak_later(void);
 
 /* crew_run.c: calls of the executor, with the lock held. */
 void sbl_crew_hear_spec(void *arg, const sbl_spec *spec);

@@ -129,7 +129,7 @@ static int help(sabal_future *f)
 static void park(sabal_client *client, int by)
 {
     atomic_fetch_add(&sbl_crew.n_parked, by);
-    sbl_crew_speak();
+    sbl_crew_speak_later(); /* who waits may have locks of his own */
 }
 
 /* By the user's own word, the second way to wait for others: its threads may submit what they wait for. */
