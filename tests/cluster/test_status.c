@@ -398,12 +398,34 @@ Test(status, who_depends_on_a_scheduler_that_stands_still_ends)
 
 /* --- the log -------------------------------------------------------------------------------------------------------- */
 
-static char last_line[1024];
+static pthread_mutex_t line_lock = PTHREAD_MUTEX_INITIALIZER;
+static char            last_line[1024];
 
 static void take_line(void *user, sabal_log_level level, const char *line)
 {
+    pthread_mutex_lock(&line_lock);
     if (level <= SABAL_LOG_WARN)
         snprintf(last_line, sizeof last_line, "%s", line);
+    pthread_mutex_unlock(&line_lock);
+}
+
+static int has_line(const char *text)
+{
+    int is_it;
+
+    pthread_mutex_lock(&line_lock);
+    is_it = strcmp(last_line, text) == 0;
+    pthread_mutex_unlock(&line_lock);
+    return is_it;
+}
+
+/* Not at once, but within half a minute. */
+static void expect_line_later(const char *text)
+{
+    cr_expect(has_line(""), "%s", last_line);
+    for (int i = 0; i < 300 && has_line(""); i++)
+        sleep_ms(100);
+    cr_expect(has_line(text), "%s", last_line);
 }
 
 Test(status, a_client_hears_that_its_tasks_wait_for_a_worker)
@@ -417,10 +439,7 @@ Test(status, a_client_hears_that_its_tasks_wait_for_a_worker)
     client = sabal_open(cluster.file, &err, .threads = 1);
     other  = sabal_open(cluster.file, &err, .threads = 1);
     f      = sabal_submit(client, task_square, &v, sizeof v);
-    sleep_ms(4000);
-    cr_expect_str_eq(last_line, "");
-    sleep_ms(2000);
-    cr_expect_str_eq(last_line, "tasks wait, and for 5 s there has been no worker: start 'sabal worker'");
+    expect_line_later("tasks wait, and for 5 s there has been no worker: start 'sabal worker'");
     cluster_start(&cluster, "--join", "1");
     cr_expect_eq(sabal_future_wait(f, &err), SABAL_OK, "%s", err.message);
     sabal_close(other);
