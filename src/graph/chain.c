@@ -14,7 +14,8 @@
 
 /* --- the search for a cycle ------------------------------------------------------------------------------------- */
 
-/* Futures that were found, one reference each; those from `next` on are still to be looked at. */
+/* Futures that were found; those from `next` on are still to be looked at. Their memory is kept, not their results: what nobody
+   needs is to be gone when all that is pending has ended, which may be before the search is forgotten. */
 struct found {
     sabal_future **items;
     size_t         n, room, next;
@@ -31,14 +32,15 @@ static int add(struct found *found, sabal_future *f)
         found->items = items;
         found->room  = room;
     }
-    found->items[found->n++] = sbl_handle_retain(f);
+    sbl_future_keep(f);
+    found->items[found->n++] = f;
     return 1;
 }
 
 static void found_clear(struct found *found)
 {
     while (found->n)
-        sbl_handle_release(found->items[--found->n]);
+        sbl_future_unkeep(found->items[--found->n]);
     sbl_free(found->items);
 }
 
@@ -145,7 +147,8 @@ sabal_status sbl_chain(sabal_future *f, sabal_future *target, sabal_future **nex
     if (cycle == NO)
         waits = wait_for_target(f, target);
     pthread_mutex_unlock(&f->client->chain_lock);
-    found_clear(&found); /* after: what goes with a last reference may call the user's code */
+    sbl_chaos();
+    found_clear(&found);
     if (cycle == YES)
         return sbl_error_set(err, SABAL_EINVAL, "a task returned a future that waits for its own: neither would end");
     if (cycle == NO_MEMORY)
