@@ -32,57 +32,25 @@ static void tell_parked(void)
     sbl_crew.n_told = n;
 }
 
-static void speak(sbl_evwork *work)
+static sbl_outbox *outbox(void *nothing)
 {
-    sbl_words    words = {0};
-    sbl_outbox  *box;
-    sabal_error  err = SABAL_ERROR_INIT;
-    sabal_status st  = SABAL_OK;
-
-    atomic_store_explicit(&sbl_crew.spoke_ns, sbl_clock_ns(), memory_order_relaxed);
-    atomic_store(&sbl_crew.speaks, 0);
-    pthread_mutex_lock(&sbl_crew.lock);
     tell_parked();
-    box = sbl_executor_outbox(sbl_crew.executor);
-    sbl_outbox_close(box);
-    words      = box->words;
-    box->words = (sbl_words){0};
-    pthread_mutex_unlock(&sbl_crew.lock);
-    if (words.size && sbl_crew.membership.link)
-        st = sbl_talk_letters(sbl_crew.membership.link, &words, &err);
-    sbl_words_clear(&words);
-    if (st) {
-        sbl_error_prefix(&err, "the scheduler can't be told");
-        sbl_membership_break(&sbl_crew.membership, &err);
-    }
+    return sbl_executor_outbox(sbl_crew.executor);
 }
 
-/*
- * The thread that has something to say says it itself, if the loop sleeps: to wake another would cost more, and it might get no core
- * while this one goes on to the next task. But who has something to say again and again lets it gather.
- */
 void sbl_crew_speak(void)
 {
-    int64_t now;
-
-    if (atomic_exchange(&sbl_crew.speaks, 1))
-        return;
-    now = sbl_clock_ns();
-    if (now - atomic_load_explicit(&sbl_crew.spoke_ns, memory_order_relaxed) < SBL_APART_NS ||
-        !sbl_evloop_borrow(sbl_crew.loop)) {
-        sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
-        return;
-    }
-    speak(&sbl_crew.speak);
-    if (sbl_crew.membership.link)
-        sbl_link_send_now(sbl_crew.membership.link);
-    sbl_evloop_give_back(sbl_crew.loop);
+    sbl_speak(&sbl_crew.speaker);
 }
 
 void sbl_crew_speak_later(void)
 {
-    if (!atomic_exchange(&sbl_crew.speaks, 1))
-        sbl_evloop_post(sbl_crew.loop, &sbl_crew.speak);
+    sbl_speak_later(&sbl_crew.speaker);
+}
+
+static void drained(void *arg)
+{
+    sbl_speak_on(&sbl_crew.speaker);
 }
 
 static void beat(sbl_evtimer *timer)
@@ -176,6 +144,7 @@ static void tell(void *arg, sbl_reader *answer)
 static const sbl_membership_calls CALLS = {.joined  = joined,
                                            .over    = over,
                                            .letters = letters,
+                                           .drained = drained,
                                            .meet    = meet,
                                            .gone    = gone,
                                            .object  = sbl_crew_take_object,
@@ -313,7 +282,8 @@ static sabal_status open_all(sabal_error *err)
     int64_t                  until;
     sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 0, err);
 
-    sbl_crew.speak.run = speak;
+    sbl_crew.speaker   = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
+    sbl_speaker_init(&sbl_crew.speaker);
     sbl_crew.beat.fire = beat;
     sbl_crew.end.fire  = lifetime_is_over;
     who.supervised     = (uint32_t)sbl_crew_is_watched();

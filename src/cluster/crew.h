@@ -13,6 +13,7 @@
 #include "cluster/net/folder.h"
 #include "cluster/net/listen.h"
 #include "cluster/remote.h"
+#include "cluster/speaker.h"
 #include "cluster/signals.h"
 
 typedef struct sbl_crew_options {
@@ -79,9 +80,7 @@ extern struct sbl_crew {
     sbl_hello_self   door;
     sbl_evtimer      beat, end; /* end: of its lifetime */
     int64_t          beat_ns;
-    sbl_evwork       speak; /* what the executor has to say goes out */
-    _Atomic int      speaks;
-    _Atomic int64_t  spoke_ns; /* the last time */
+    sbl_speaker      speaker; /* of what the executor and `remote` have to say */
     sbl_signals      signals;
     sabal_error      why; /* it is over */
     int              is_over;

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "cluster/core/letters.h"
 #include "cluster/object_words.h"
+#include "cluster/speaker.h"
 #include "graph/held.h"
 #include "graph/local.h"
 #include "sched/pool.h"
@@ -32,14 +33,10 @@ typedef struct connection {
     sbl_turns       turns;
     sbl_plane      *plane;
     sbl_errands     errands;
-    sbl_evwork      speak;
-    _Atomic int     speaks;
-    _Atomic int64_t spoke_ns;  /* the last time */
+    sbl_speaker     speaker;
     sbl_evwork      release;   /* something was let go of, which may be told later */
     sbl_evtimer     releasing; /* then                                             */
     _Atomic int     releases;  /* 1: one of both is under way                      */
-    sbl_words       going;     /* letters on their way out, of which `gone` bytes are sent */
-    size_t          gone;
     sbl_evwork      leave; /* from sabal_close() */
     pthread_mutex_t lock;  /* the remote's, and of what follows */
     sbl_outbox      out;
@@ -48,69 +45,17 @@ typedef struct connection {
 
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
 
-/* What was to be said has gone: what there is to say now. */
-static void take_words(connection *c)
+/* Who has not joined has no right to speak. */
+static sbl_outbox *outbox(void *arg)
 {
-    sbl_words_clear(&c->going);
-    c->gone = 0;
-    pthread_mutex_lock(&c->lock);
-    if (c->is_joined) {
-        sbl_outbox_close(&c->out);
-        c->going     = c->out.words;
-        c->out.words = (sbl_words){0};
-    }
-    pthread_mutex_unlock(&c->lock);
+    connection *c = arg;
+
+    return c->is_joined ? &c->out : NULL;
 }
 
-/* As far as the scheduler keeps up with it: the rest when the link has drained. */
-static sabal_status say_some(connection *c, sabal_error *err)
-{
-    sabal_status st = SABAL_OK;
-
-    while (!st && c->membership.link) {
-        if (c->gone == c->going.size)
-            take_words(c);
-        if (!c->going.size && !c->going.failed)
-            break;
-        st = sbl_talk_some_letters(c->membership.link, &c->going, &c->gone, err);
-        if (c->gone < c->going.size)
-            break;
-    }
-    return st;
-}
-
-static void speak(sbl_evwork *work)
-{
-    connection  *c   = (connection *)(void *)((char *)work - offsetof(connection, speak));
-    sabal_error  err = SABAL_ERROR_INIT;
-    sabal_status st;
-
-    atomic_store_explicit(&c->spoke_ns, sbl_clock_ns(), memory_order_relaxed);
-    atomic_store(&c->speaks, 0);
-    st = say_some(c, &err);
-    if (st) {
-        sbl_error_prefix(&err, "the scheduler can't be told");
-        sbl_membership_break(&c->membership, &err);
-    }
-}
-
-/* As in a worker (crew.c): a single task is sent by who submits it, many are gathered. */
 static void speak_soon(sbl_remote *r)
 {
-    connection *c = (connection *)r;
-    int64_t     now;
-
-    if (atomic_exchange(&c->speaks, 1))
-        return;
-    now = sbl_clock_ns();
-    if (now - atomic_load_explicit(&c->spoke_ns, memory_order_relaxed) < SBL_APART_NS || !sbl_evloop_borrow(c->loop)) {
-        sbl_evloop_post(c->loop, &c->speak);
-        return;
-    }
-    speak(&c->speak);
-    if (c->membership.link)
-        sbl_link_send_now(c->membership.link);
-    sbl_evloop_give_back(c->loop);
+    sbl_speak(&((connection *)r)->speaker);
 }
 
 /* The first of them begins to wait: all that are let go of meanwhile are told together. */
@@ -158,10 +103,7 @@ static void over(void *arg, const sabal_error *why)
 
 static void drained(void *arg)
 {
-    connection *c = arg;
-
-    if (c->gone < c->going.size)
-        speak_soon(&c->remote);
+    sbl_speak_on(&((connection *)arg)->speaker);
 }
 
 static void letters(void *arg, const void *bytes, size_t size)
@@ -257,6 +199,9 @@ static sabal_status open_parts(connection *c, const char *file, sabal_error *err
     const int64_t until = sbl_clock_ns() + PATIENCE_NS;
     sabal_status  st    = sbl_evloop_create(&c->loop, 0, err);
 
+    c->speaker = (sbl_speaker){c->loop, &c->membership, &c->lock, outbox, c};
+    sbl_speaker_init(&c->speaker);
+
     if (!st)
         st = sbl_membership_open(&c->membership, c->loop, file, SBL_ROLE_CLIENT, until, &CALLS, c, err);
     if (!st)
@@ -282,7 +227,7 @@ static void free_connection(connection *c)
     sbl_membership_clear(&c->membership);
     sbl_remote_clear(&c->remote);
     sbl_words_clear(&c->out.words);
-    sbl_words_clear(&c->going);
+    sbl_speaker_clear(&c->speaker);
     sbl_evloop_destroy(c->loop);
     pthread_mutex_destroy(&c->lock);
     sbl_free(c);
@@ -335,7 +280,6 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
 
     if (!c)
         return sbl_error_memory(err, sizeof *c, "a cluster's client");
-    c->speak.run      = speak;
     c->release.run    = wait_with_releases;
     c->releasing.fire = tell_released;
     c->leave.run      = leave;
