@@ -282,7 +282,7 @@ static sabal_status open_all(sabal_error *err)
     int64_t                  until;
     sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 0, err);
 
-    sbl_crew.speaker   = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
+    sbl_crew.speaker = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
     sbl_speaker_init(&sbl_crew.speaker);
     sbl_crew.beat.fire = beat;
     sbl_crew.end.fire  = lifetime_is_over;

@@ -37,8 +37,8 @@ typedef struct connection {
     sbl_evwork      release;   /* something was let go of, which may be told later */
     sbl_evtimer     releasing; /* then                                             */
     _Atomic int     releases;  /* 1: one of both is under way                      */
-    sbl_evwork      leave; /* from sabal_close() */
-    pthread_mutex_t lock;  /* the remote's, and of what follows */
+    sbl_evwork      leave;     /* from sabal_close() */
+    pthread_mutex_t lock;      /* the remote's, and of what follows */
     sbl_outbox      out;
     int             is_joined;
 } connection;

@@ -12,8 +12,8 @@
 #include "cluster/membership.h"
 
 typedef struct sbl_speaker {
-    sbl_evloop     *loop;
-    sbl_membership *membership;
+    sbl_evloop      *loop;
+    sbl_membership  *membership;
     pthread_mutex_t *lock;
     /** What there is to say, with the lock held; NULL: nothing yet. */
     sbl_outbox *(*outbox)(void *arg);
