@@ -24,7 +24,7 @@ int main(void)
         sabal_cluster_info info = {.struct_size = sizeof info};
 
         sabal_client_cluster_info_get(&info, show, stdout, client, &err);
-        printf("%d workers, %d threads\n", (int)info.workers, (int)info.threads);
+        printf("workers: %d, threads: %d\n", (int)info.workers, (int)info.threads);
     }
     sabal_close(client);
     /* [program] */

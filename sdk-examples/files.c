@@ -40,17 +40,18 @@ int main(void)
     sabal_error err = SABAL_ERROR_INIT, changed = SABAL_ERROR_INIT;
     int         right = 0;
 
+    sabal_client *client = sabal_open(NULL, &err); /* before the folder changes: SABAL_SCHEDULER_FILE may be relative */
+
     make_folder(folder);
     //! [files]
-    sabal_client *client = sabal_open(NULL, &err);
-    sabal_array  *points = sabal_make_blobs(client, .n_samples = 200000, .n_features = 4), *read;
+    sabal_array *points = sabal_make_blobs(client, .n_samples = 200000, .n_features = 4), *read;
 
     sabal_store(points, "points.npy", &err); /* each chunk by who makes it */
     read = sabal_array_read(client, "points.npy");
     sabal_store(sabal_array_map_chunks(read, halve), "halves.npy", &err);
 
     sabal_store(sabal_array_rows(points, 0, 1000), "points.npy", &err); /* another file takes its place */
-    if (sabal_store(read, "again.npy", &changed))
+    if (sabal_store(read, "again.npy", &changed) == SABAL_EIO)
         printf("as expected: %s\n", strrchr(changed.message, '/'));
     //! [files]
     sabal_ndarray *half = NULL, *whole = NULL;
