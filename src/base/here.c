@@ -40,6 +40,11 @@ static void find_machine(void)
     machine = n > 0 ? h : 0;
 }
 
+const char *sbl_here_folder(char *room, size_t size, const char *path)
+{
+    return path[0] == '/' ? NULL : getcwd(room, size);
+}
+
 uint64_t sbl_here_machine(void)
 {
     pthread_once(&machine_once, find_machine);

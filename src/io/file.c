@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/grow.h"
+#include "base/here.h"
 
 enum { SHOWN_PATH = 200 }; /* characters of a path in a message */
 
@@ -31,11 +32,10 @@ static void folder_of(char *folder, size_t size, const char *path)
 /* "no such file", and where a relative path was looked for. */
 static sabal_status missing(sabal_error *err, const char *path)
 {
-    char here[PATH_MAX];
+    char        room[PATH_MAX];
+    const char *folder = sbl_here_folder(room, sizeof room, path);
 
-    if (path[0] != '/' && getcwd(here, sizeof here))
-        return sbl_error_set(err, SABAL_ENOENT, "no such file in %.200s", here);
-    return sbl_error_set(err, SABAL_ENOENT, "no such file");
+    return sbl_error_set(err, SABAL_ENOENT, "no such file%s%.200s", folder ? " in " : "", folder ? folder : "");
 }
 
 sabal_status sbl_file_failed(sabal_error *err, int error_number, const char *path, int to_write)

@@ -2,6 +2,7 @@
 #include "support/test.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,17 @@ Test(scheduler_file, absent_it_is_waited_for_until_the_deadline)
     cr_expect_eq(sbl_scheduler_file_read(&file, path, began + 200000000, &err), SABAL_ENOENT);
     cr_expect(sbl_clock_ns() - began >= 200000000);
     cr_expect(strstr(err.message, "s of waiting for a scheduler") && strstr(err.message, path));
+}
+
+Test(scheduler_file, absent_by_a_relative_path_the_folder_is_told)
+{
+    sbl_scheduler_file file;
+    sabal_error        err = SABAL_ERROR_INIT;
+    char               here[PATH_MAX], wanted[PATH_MAX + 64];
+
+    snprintf(wanted, sizeof wanted, "there is no scheduler file none.json in %.200s: has", getcwd(here, sizeof here));
+    cr_expect_eq(sbl_scheduler_file_read(&file, "none.json", 0, &err), SABAL_ENOENT);
+    cr_expect(strstr(err.message, wanted), "%s", err.message);
 }
 
 static void *write_later(void *arg)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/grow.h"
+#include "base/here.h"
 #include "base/log.h"
 
 enum { MOST_BYTES = 64 << 10, LOOK_AGAIN_MS = 50 };
@@ -189,14 +190,19 @@ static sabal_status check_found(const struct stat *st, const char *path, sabal_e
 static sabal_status open_file(int *fd, const char *path, sabal_error *err)
 {
     struct stat st;
+    char        room[PATH_MAX];
+    const char *where;
 
     *fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not stop us */
     if (*fd < 0 && errno == ELOOP)
         return sbl_error_set(err, SABAL_EACCES,
                              "the scheduler file %s is a symbolic link, which another could turn: name the file itself",
                              path);
-    if (*fd < 0 && errno == ENOENT)
-        return sbl_error_set(err, SABAL_ENOENT, "there is no scheduler file %s: has its scheduler started?", path);
+    if (*fd < 0 && errno == ENOENT) {
+        where = sbl_here_folder(room, sizeof room, path);
+        return sbl_error_set(err, SABAL_ENOENT, "there is no scheduler file %s%s%.200s: has its scheduler started?",
+                             path, where ? " in " : "", where ? where : "");
+    }
     if (*fd < 0)
         return sbl_error_errno(err, errno, "the scheduler file %s", path);
     if (fstat(*fd, &st))
