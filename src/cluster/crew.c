@@ -66,6 +66,40 @@ static void beat(sbl_evtimer *timer)
     sbl_evtimer_set(sbl_crew.loop, timer, sbl_clock_ns() + sbl_crew.beat_ns);
 }
 
+/* --- leaving ------------------------------------------------------------------------------------------------------ */
+
+void sbl_crew_leave(void)
+{
+    sbl_crew.leaves = 1;
+    sbl_membership_leave(&sbl_crew.membership, 200000000);
+}
+
+static void may_part(void *nothing)
+{
+    sbl_log(SABAL_LOG_INFO, "what this worker had is with others: it leaves");
+    sbl_crew_leave();
+}
+
+/* When what it has is elsewhere, or it takes too long. */
+static void retire(void)
+{
+    if (sbl_crew.retires)
+        return;
+    sbl_crew.retires = 1;
+    pthread_mutex_lock(&sbl_crew.lock);
+    sbl_executor_retire(sbl_crew.executor);
+    pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_crew_speak();
+    sbl_evtimer_set(sbl_crew.loop, &sbl_crew.parting, sbl_clock_ns() + SBL_RETIRE_NS);
+}
+
+static void takes_too_long(sbl_evtimer *timer)
+{
+    sbl_log(SABAL_LOG_WARN, "not all that this worker has is with others, but it leaves, as %g s have gone",
+            (double)SBL_RETIRE_NS / 1e9);
+    sbl_crew_leave();
+}
+
 /* --- hearing ------------------------------------------------------------------------------------------------------ */
 
 static void joined(void *arg, uint32_t number, int64_t beat_ns)
@@ -141,6 +175,12 @@ static void tell(void *arg, sbl_reader *answer)
     sbl_remote_told(&sbl_crew.remote, answer);
 }
 
+static void retire_as_asked(void *arg)
+{
+    sbl_log(SABAL_LOG_INFO, "this worker is asked to leave");
+    retire();
+}
+
 static const sbl_membership_calls CALLS = {.joined  = joined,
                                            .over    = over,
                                            .letters = letters,
@@ -148,6 +188,7 @@ static const sbl_membership_calls CALLS = {.joined  = joined,
                                            .meet    = meet,
                                            .gone    = gone,
                                            .object  = sbl_crew_take_object,
+                                           .retire  = retire_as_asked,
                                            .tell    = tell};
 
 /* --- others come in ----------------------------------------------------------------------------------------------- */
@@ -220,12 +261,6 @@ static sabal_status choose(const sbl_engine **chosen, const char *address, const
     return SABAL_OK;
 }
 
-void sbl_crew_leave(void)
-{
-    sbl_crew.leaves = 1;
-    sbl_membership_leave(&sbl_crew.membership, 200000000);
-}
-
 static void asked_to_end(void *arg)
 {
     sbl_crew_leave();
@@ -233,8 +268,8 @@ static void asked_to_end(void *arg)
 
 static void lifetime_is_over(sbl_evtimer *timer)
 {
-    sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it leaves");
-    sbl_crew_leave();
+    sbl_log(SABAL_LOG_INFO, "the worker's lifetime is over: it is about to leave");
+    retire();
 }
 
 static sabal_status open_client(sbl_joining *who, sabal_error *err)
@@ -275,18 +310,19 @@ static sabal_status open_plane(sabal_error *err)
 
 static sabal_status open_all(sabal_error *err)
 {
-    const sbl_executor_calls calls = {sbl_crew_hear_spec, sbl_crew_value_of,   sbl_crew_forget,
-                                      sbl_crew_start,     sbl_crew_take_back,  sbl_crew_interrupt,
-                                      sbl_crew_fetch,     sbl_crew_stop_fetch, NULL};
-    static sbl_joining       who;
-    int64_t                  until;
-    sabal_status             st = sbl_evloop_create(&sbl_crew.loop, 0, err);
+    const sbl_executor_calls calls = {
+        sbl_crew_hear_spec, sbl_crew_value_of, sbl_crew_forget,     sbl_crew_start, sbl_crew_take_back,
+        sbl_crew_interrupt, sbl_crew_fetch,    sbl_crew_stop_fetch, may_part,       NULL};
+    static sbl_joining who;
+    int64_t            until;
+    sabal_status       st = sbl_evloop_create(&sbl_crew.loop, 0, err);
 
     sbl_crew.speaker = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
     sbl_speaker_init(&sbl_crew.speaker);
-    sbl_crew.beat.fire = beat;
-    sbl_crew.end.fire  = lifetime_is_over;
-    who.supervised     = (uint32_t)sbl_crew_is_watched();
+    sbl_crew.beat.fire    = beat;
+    sbl_crew.end.fire     = lifetime_is_over;
+    sbl_crew.parting.fire = takes_too_long;
+    who.supervised        = (uint32_t)sbl_crew_is_watched();
     if (sbl_crew.options.local_directory)
         setenv("SABAL_SPILL_FOLDER", sbl_crew.options.local_directory, 1);
     sbl_machine_here(&who.machine);

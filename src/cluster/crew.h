@@ -78,14 +78,15 @@ extern struct sbl_crew {
     sbl_listener    *listener;
     sbl_folder       folder;
     sbl_hello_self   door;
-    sbl_evtimer      beat, end; /* end: of its lifetime */
+    sbl_evtimer      beat, end, parting; /* end: of its lifetime; parting: then it leaves, whatever it has */
     int64_t          beat_ns;
     sbl_speaker      speaker; /* of what the executor and `remote` have to say */
     sbl_signals      signals;
     sabal_error      why; /* it is over */
     int              is_over;
-    int              leaves; /* by itself: it need not be started again */
-    pthread_mutex_t  lock;   /* of the executor and of all below */
+    int              retires; /* it has said that it wants to leave */
+    int              leaves;  /* by itself: it need not be started again */
+    pthread_mutex_t  lock;    /* of the executor and of all below */
     sbl_executor    *executor;
     sabal_client    *client;
     sbl_errands      errands;

@@ -111,6 +111,10 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         if (m->calls->object)
             m->calls->object(m->arg, frame->payload, frame->length);
         break;
+    case SBL_TALK_RETIRE:
+        if (m->calls->retire)
+            m->calls->retire(m->arg);
+        break;
     case SBL_TALK_NEED:
         hear_need(m, &r);
         break;

@@ -21,6 +21,8 @@ typedef struct sbl_membership_calls {
     void (*gone)(void *arg, uint32_t worker);
     /** A frame of SBL_TALK_OBJECT, as it is. NULL: none is asked for. */
     void (*object)(void *arg, const void *frame, size_t size);
+    /** It is asked to leave, as planned. NULL: nobody asks. */
+    void (*retire)(void *arg);
     void (*tell)(void *arg, sbl_reader *answer);
     /** The scheduler asks for code of this process. NULL: it has none to give. */
     void (*need)(void *arg, const sbl_build_id *id);

@@ -15,7 +15,8 @@ static const sbl_frame_limit LIMITS[SBL_TALK_KINDS] = {[SBL_TALK_JOIN]    = {327
                                                        [SBL_TALK_LEAVE]   = {64, 0},
                                                        [SBL_TALK_STOP]    = {1024, 0},
                                                        [SBL_TALK_GONE]    = {64, 0},
-                                                       [SBL_TALK_BLAME]   = {32768, 0}};
+                                                       [SBL_TALK_BLAME]   = {32768, 0},
+                                                       [SBL_TALK_RETIRE]  = {64, 0}};
 const sbl_frame_limits       sbl_talk_limits        = {LIMITS, SBL_TALK_KINDS};
 
 /* --- who joins ---------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ enum {
     SBL_TALK_STOP    = 10, /* the cluster is to end; or, from the scheduler, has ended                    */
     SBL_TALK_GONE    = 11, /* from the scheduler: that worker is no more, whatever it may seem: number u32 */
     SBL_TALK_BLAME   = 12, /* in place of joining: how a worker ended: see sbl_blame                      */
+    SBL_TALK_RETIRE  = 13, /* from the scheduler: that worker is to leave, as planned                      */
     SBL_TALK_KINDS
 };
 
@@ -35,8 +36,9 @@ enum {
  *   ALIVE   answered with nothing more
  *   LONELY  to a client whose tasks wait: there has been no worker for so many nanoseconds, u64
  */
-enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4 };
+enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4, SBL_ASK_RETIRE = 5 };
 
+#define SBL_RETIRE_NS    ((int64_t)60000000000) /* within which what a worker has goes to others before it leaves */
 #define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)

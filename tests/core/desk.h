@@ -74,7 +74,14 @@ DESK void read_item(told *t, sbl_reader *r)
         t->task    = sbl_hear_u32(r);
         t->attempt = sbl_hear_u32(r);
         break;
+    case SBL_LETTER_FETCH:
+        t->task    = sbl_hear_u32(r);
+        t->attempt = sbl_hear_u32(r);
+        sbl_hear_u64(r);
+        t->worker = sbl_hear_u32(r);
+        break;
     case SBL_LETTER_GIVE:
+    case SBL_LETTER_PART:
         t->n = sbl_hear_u32(r);
         break;
     case SBL_LETTER_DONE:

@@ -67,6 +67,8 @@ MISTAKES = {
         'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [190]),
     'planned_leave_is_charged': (
         'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
+    # --- leaving
+    'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [1]),
     # --- copies
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),

@@ -23,7 +23,18 @@ typedef struct sim  sim;
 typedef struct proc proc;
 
 /* Each component draws from a stream of its own, so that a draw more in one does not shift the others. */
-enum { FROM_PLAN, FROM_GRAPH, FROM_NET, FROM_FAULTS, FROM_TASKS, FROM_CLIENTS, FROM_CLOCKS, FROM_MEMORY, STREAMS };
+enum {
+    FROM_PLAN,
+    FROM_GRAPH,
+    FROM_NET,
+    FROM_FAULTS,
+    FROM_TASKS,
+    FROM_CLIENTS,
+    FROM_CLOCKS,
+    FROM_MEMORY,
+    FROM_RETIRES,
+    STREAMS
+};
 
 /* What may go wrong, or be unusual, in a run; each seed draws which. */
 enum {
@@ -55,7 +66,8 @@ enum {
     F_EARLY       = 1 << 25, /* futures are released before they are done */
     F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
     F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
-    F_ALL         = (1 << 28) - 1,
+    F_RETIRES     = 1 << 28, /* workers leave when what they have is elsewhere */
+    F_ALL         = (1 << 29) - 1,
     F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
                   F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK
 };
@@ -288,6 +300,7 @@ void sim_join(sim *w, int number);
 int  sim_worker(sim *w, uint32_t threads);
 void sim_worker_hear(sim *w, event *e);
 void sim_worker_end(sim *w, proc *p);
+void sim_worker_retire(sim *w, int number);
 void sim_child_ended(sim *w, proc *p, run *r, const future *f);
 void sim_child_gathered(sim *w, proc *p, run *r);
 void sim_start_runs(sim *w, proc *p);

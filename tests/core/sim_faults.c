@@ -54,13 +54,13 @@ void sim_closed(sim *w, event *e)
     sim_kill(w, e->proc, END_KNOWN);
 }
 
-static int any(sim *w, int kind)
+static int any(sim *w, int kind, int stream)
 {
     int n = 0, nth;
 
     for (int i = 1; i < w->n_procs; i++)
         n += w->procs[i].kind == kind && w->procs[i].is_alive;
-    nth = (int)sim_below(w, FROM_FAULTS, (uint32_t)n);
+    nth = (int)sim_below(w, stream, (uint32_t)n);
     for (int i = 1; i < w->n_procs; i++)
         if (w->procs[i].kind == kind && w->procs[i].is_alive && nth-- == 0)
             return i;
@@ -79,7 +79,8 @@ static void break_link(sim *w, int number)
 
 static void break_peers(sim *w)
 {
-    const int a = any(w, A_WORKER), b = any(w, sim_chance(w, FROM_FAULTS, 0.2) ? A_CLIENT : A_WORKER);
+    const int a = any(w, A_WORKER, FROM_FAULTS),
+              b = any(w, sim_chance(w, FROM_FAULTS, 0.2) ? A_CLIENT : A_WORKER, FROM_FAULTS);
 
     if (a < 0 || b < 0 || a == b)
         return;
@@ -113,7 +114,7 @@ static void end_all(sim *w)
 
 static void one_fault(sim *w, uint32_t fault)
 {
-    const int it = any(w, fault == F_CLIENT_GONE ? A_CLIENT : A_WORKER);
+    const int it = any(w, fault == F_CLIENT_GONE ? A_CLIENT : A_WORKER, FROM_FAULTS);
 
     if (it < 0 || (fault != F_PEER_RESETS && fault != F_CUTS && fault != F_PAUSES && fault != F_LEAVES &&
                    w->n_kills >= w->plan.most_kills))
@@ -161,6 +162,17 @@ static void next_fault(sim *w, event *e)
     sim_at(w, w->now + sim_about(w, FROM_FAULTS, w->plan.fault_every), -1, next_fault);
 }
 
+static void next_retire(sim *w, event *e)
+{
+    const int it = any(w, A_WORKER, FROM_RETIRES);
+
+    if (w->is_ending || w->now > w->plan.faults_end || w->n_procs >= 200)
+        return;
+    if (it >= 0)
+        sim_worker_retire(w, it);
+    sim_at(w, w->now + sim_about(w, FROM_RETIRES, 4 * w->plan.fault_every), -1, next_retire);
+}
+
 /* From now on all is well, and somebody is there. */
 static void end_of_faults(sim *w, event *e)
 {
@@ -177,5 +189,7 @@ void sim_faults_begin(sim *w)
     if (sim_has(w, F_CUTS | F_RESETS | F_PEER_RESETS | F_CRASHES | F_POWER | F_PAUSES | F_LEAVES | F_CLIENT_GONE |
                        F_ALL_AT_ONCE))
         sim_at(w, (int64_t)w->plan.fault_every / 2, -1, next_fault);
+    if (sim_has(w, F_RETIRES))
+        sim_at(w, (int64_t)w->plan.fault_every, -1, next_retire);
     sim_at(w, w->plan.faults_end, -1, end_of_faults);
 }

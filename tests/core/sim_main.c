@@ -130,6 +130,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     p->most_inputs = 3 + sim_below(&w, FROM_PLAN, 40);
     p->most_kills  = sim_below(&w, FROM_PLAN, 40);
     p->check_every = is_long ? 100 : 1;
+    p->faults |= sim_chance(&w, FROM_RETIRES, 0.35) ? F_RETIRES : 0;
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

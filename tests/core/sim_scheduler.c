@@ -105,7 +105,7 @@ static int is_to_be_had(const sbl_scheduler *s)
         const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
 
         /* one that was asked in vain is not asked again till it has something new */
-        spare = !p->has_given && p->n_sent - p->n_ahead > (uint32_t)(p->threads + p->spare);
+        spare = !p->has_given && !p->is_leaving && p->n_sent - p->n_ahead > (uint32_t)(p->threads + p->spare);
     }
     return spare;
 }
@@ -125,7 +125,7 @@ void sim_check_idle(sim *w)
         const sbl_peer *p  = sbl_peer_at(s, s->workers[i]);
         proc           *it = &w->procs[sim_proc_of(w, p->number)];
 
-        if (!spare || p->n_sent > (uint32_t)p->spare || p->is_suspect || p->is_dropped)
+        if (!spare || p->n_sent > (uint32_t)p->spare || p->is_suspect || p->is_leaving || p->is_dropped)
             it->idle_since = 0;
         else if (!it->idle_since)
             it->idle_since = w->now + 1;

@@ -418,6 +418,34 @@ static void on_stop_fetch(void *arg, sbl_item *item)
     free(f);
 }
 
+static void part(sim *w, event *e)
+{
+    if (w->procs[e->proc].is_alive)
+        sim_kill(w, e->proc, END_PLANNED);
+}
+
+static void on_may_part(void *arg)
+{
+    proc *p = arg;
+
+    sim_trace(p->world, "%d: may leave", sim_number(p->world, p));
+    sim_at(p->world, p->world->now, sim_number(p->world, p), part);
+}
+
+/* It wants to leave, and does so in any case. */
+void sim_worker_retire(sim *w, int number)
+{
+    proc *p = &w->procs[number];
+
+    if (!p->is_alive || !p->is_linked || p->is_leaving)
+        return;
+    p->is_leaving = 1;
+    sim_trace(w, "%d: retires", number);
+    sbl_executor_retire(p->executor);
+    sim_flush(w, p);
+    sim_at(w, w->now + 5 * SECOND, number, part);
+}
+
 /* --- the process -------------------------------------------------------------------------------------------------- */
 
 static void beat(sim *w, event *e)
@@ -438,8 +466,8 @@ int sim_worker(sim *w, uint32_t threads)
 {
     const int                number = w->n_procs++;
     proc                    *p      = &w->procs[number];
-    const sbl_executor_calls calls  = {on_spec,      on_value_of, on_forget,     on_run, on_take_back,
-                                       on_interrupt, on_fetch,    on_stop_fetch, p};
+    const sbl_executor_calls calls  = {on_spec,      on_value_of, on_forget,     on_run,      on_take_back,
+                                       on_interrupt, on_fetch,    on_stop_fetch, on_may_part, p};
 
     p->world    = w;
     p->kind     = A_WORKER;

@@ -12,7 +12,7 @@ static struct {
     sbl_item   *runs[16], *fetches[16];
     uint32_t    ran[16], from[16];
     const void *inputs[4];
-    int         n_runs, n_fetches, n_stopped_fetches, n_interrupts, n_specs, may_take_back;
+    int         n_runs, n_fetches, n_stopped_fetches, n_interrupts, n_specs, may_take_back, may_part;
     int64_t     n_values;
 } asked;
 
@@ -56,6 +56,11 @@ static int on_take_back(void *arg, sbl_item *item)
     return asked.may_take_back;
 }
 
+static void on_may_part(void *arg)
+{
+    asked.may_part++;
+}
+
 static void on_interrupt(void *arg, sbl_item *item)
 {
     asked.n_interrupts++;
@@ -77,7 +82,7 @@ static void begin(void)
 {
     memset(&asked, 0, sizeof asked);
     x = sbl_executor_create(&(sbl_executor_calls){on_spec, on_value_of, on_forget, on_run, on_take_back, on_interrupt,
-                                                  on_fetch, on_stop_fetch, NULL});
+                                                  on_fetch, on_stop_fetch, on_may_part, NULL});
     cr_assert(x);
 }
 
@@ -173,11 +178,11 @@ static const char *said(void)
                 sbl_hear(&r, 8);
                 sbl_hear_failure(&err, &r);
             } else {
-                sbl_hear(&r, kind == SBL_LETTER_CHAIN   ? 12
-                             : kind == SBL_LETTER_LACK  ? 16
-                             : kind == SBL_LETTER_SPARE ? 0
-                             : kind == SBL_LETTER_BEAT  ? 12
-                                                        : 4);
+                sbl_hear(&r, kind == SBL_LETTER_CHAIN                                ? 12
+                             : kind == SBL_LETTER_LACK                               ? 16
+                             : kind == SBL_LETTER_SPARE || kind == SBL_LETTER_RETIRE ? 0
+                             : kind == SBL_LETTER_BEAT                               ? 12
+                                                                                     : 4);
             }
         }
     sbl_outbox_empty(box);
@@ -433,10 +438,10 @@ Test(executor, drop_while_it_comes)
 
 Test(executor, wrong_letters)
 {
-    static const uint32_t KINDS[] = {SBL_LETTER_WSPEC, SBL_LETTER_RUN,   SBL_LETTER_STOP,
-                                     SBL_LETTER_DROP,  SBL_LETTER_FETCH, SBL_LETTER_GIVE};
+    static const uint32_t KINDS[] = {SBL_LETTER_WSPEC, SBL_LETTER_RUN,  SBL_LETTER_STOP, SBL_LETTER_DROP,
+                                     SBL_LETTER_FETCH, SBL_LETTER_GIVE, SBL_LETTER_PART};
 
-    for (size_t k = 0; k < 6; k++)
+    for (size_t k = 0; k < 7; k++)
         for (size_t size = 1; size < 4; size++) {
             begin();
             order(1, 0);

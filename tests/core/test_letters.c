@@ -103,6 +103,7 @@ static uint32_t say_good(uint32_t kind)
         sbl_say_u32(w, SBL_NOBODY);
         return client;
     case SBL_LETTER_SPARE:
+    case SBL_LETTER_RETIRE:
         sbl_say_u32(w, 1);
         return worker;
     case SBL_LETTER_BEAT:
@@ -136,7 +137,7 @@ static uint32_t say_good(uint32_t kind)
 static const uint32_t KINDS[] = {SBL_LETTER_SPEC,   SBL_LETTER_TASKS, SBL_LETTER_DATA,  SBL_LETTER_RELEASE,
                                  SBL_LETTER_CANCEL, SBL_LETTER_LOOK,  SBL_LETTER_READY, SBL_LETTER_ENDED,
                                  SBL_LETTER_CHAIN,  SBL_LETTER_LACK,  SBL_LETTER_HAVE,  SBL_LETTER_GAVE,
-                                 SBL_LETTER_SPARE,  SBL_LETTER_BEAT};
+                                 SBL_LETTER_SPARE,  SBL_LETTER_BEAT,  SBL_LETTER_RETIRE};
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 
 /* Everything holds, and everybody may go, whatever was said. */

@@ -262,6 +262,10 @@ static void on_stop_fetch(void *arg, sbl_item *item)
     take_out(w->fetches, &w->n_fetches, item);
 }
 
+static void on_may_part(void *arg)
+{
+}
+
 /* Some of what was begun ends. */
 static void end_some(worker *w, uint8_t how)
 {
@@ -290,8 +294,8 @@ static void end_some(worker *w, uint8_t how)
 static void fuzz_executor(steps *all)
 {
     static worker      w;
-    sbl_executor_calls calls = {on_spec,      on_value_of, on_forget,     on_run, on_take_back,
-                                on_interrupt, on_fetch,    on_stop_fetch, &w};
+    sbl_executor_calls calls = {on_spec,      on_value_of, on_forget,     on_run,      on_take_back,
+                                on_interrupt, on_fetch,    on_stop_fetch, on_may_part, &w};
     sabal_status       st    = SABAL_OK;
     step               s;
 

@@ -75,6 +75,16 @@ uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t)
     return copy_at(s, t->copies)->worker;
 }
 
+uint32_t sbl_copy_next(const sbl_scheduler *s, uint32_t copy)
+{
+    return copy_at(s, copy)->next;
+}
+
+uint32_t sbl_copy_worker(const sbl_scheduler *s, uint32_t copy)
+{
+    return copy_at(s, copy)->worker;
+}
+
 int sbl_copy_is_at(const sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     const sbl_stask *t = sbl_task_at(s, task);
@@ -154,6 +164,7 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
     }
     sbl_tasks_remove(s, &sbl_peer_at(s, worker)->held, task);
     t->worker = 0;
+    t->flags &= (uint8_t)~SBL_IS_MOVING;
     if (!t->copies)
         return 1;
     promote(s, task);
@@ -168,10 +179,17 @@ static void say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task)
     sbl_say_u32(w, sbl_task_at(s, task)->attempt);
 }
 
+void sbl_copy_leave(sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    say_drop(s, worker, task);
+    sbl_copy_remove(s, task, worker);
+}
+
 void sbl_copies_drop(sbl_scheduler *s, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 
+    t->flags &= (uint8_t)~SBL_IS_MOVING;
     if (t->at == SBL_AT_WORKERS && t->worker) {
         say_drop(s, t->worker, task);
         sbl_tasks_remove(s, &sbl_peer_at(s, t->worker)->held, task);
@@ -206,6 +224,7 @@ void sbl_data_leaves_client(sbl_scheduler *s, uint32_t client)
         sbl_stask     *t    = sbl_task_at(s, task);
 
         sbl_tasks_remove(s, &p->data, task);
+        t->flags &= (uint8_t)~SBL_IS_MOVING;
         t->at     = SBL_AT_WORKERS;
         t->worker = 0;
         if (t->copies)

@@ -211,6 +211,13 @@ static void hear_give(sbl_executor *x, sbl_reader *r)
     sbl_executor_say_name(x, SBL_LETTER_GAVE, 0, 0);
 }
 
+static void hear_part(sbl_executor *x, sbl_reader *r)
+{
+    sbl_hear_u32(r);
+    if (!r->failed)
+        x->calls.may_part(x->calls.arg);
+}
+
 static void hear_spec(sbl_executor *x, sbl_reader *r)
 {
     sbl_spec spec;
@@ -224,7 +231,8 @@ sabal_status sbl_executor_hear(sbl_executor *x, const void *bytes, size_t size)
 {
     static void (*const HEAR[])(sbl_executor * x, sbl_reader * r) = {
         [SBL_LETTER_WSPEC] = hear_spec, [SBL_LETTER_RUN] = hear_run,     [SBL_LETTER_STOP] = hear_stop,
-        [SBL_LETTER_DROP] = hear_drop,  [SBL_LETTER_FETCH] = hear_fetch, [SBL_LETTER_GIVE] = hear_give};
+        [SBL_LETTER_DROP] = hear_drop,  [SBL_LETTER_FETCH] = hear_fetch, [SBL_LETTER_GIVE] = hear_give,
+        [SBL_LETTER_PART] = hear_part};
     sbl_reader frame = {.at = bytes, .end = (const char *)bytes + size}, letter;
     uint32_t   kind;
 

@@ -41,6 +41,8 @@ typedef struct sbl_executor_calls {
                   uint32_t client);
     /** It is needed no more, and no end is told. */
     void (*stop_fetch)(void *arg, sbl_item *item);
+    /** An answer to sbl_executor_retire(): nothing is left here that is needed. */
+    void (*may_part)(void *arg);
     void *arg;
 } sbl_executor_calls;
 
@@ -68,6 +70,8 @@ void sbl_executor_unreadable(sbl_executor *x, sbl_item *item, uint32_t input);
 void *sbl_executor_find(const sbl_executor *x, uint32_t task, uint32_t attempt);
 /** So many of its tasks wait for other tasks. */
 void sbl_executor_spare(sbl_executor *x, uint32_t n);
+/** It wants to leave, and to have what it has moved to others before. Tasks that have begun are to end here. */
+void sbl_executor_retire(sbl_executor *x);
 void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit);
 
 /** A pointer that is the driver's; NULL at first. */

@@ -127,6 +127,11 @@ void sbl_executor_spare(sbl_executor *x, uint32_t n)
     sbl_say_u32(sbl_outbox_item(&x->out, SBL_LETTER_SPARE), n);
 }
 
+void sbl_executor_retire(sbl_executor *x)
+{
+    sbl_say_u32(sbl_outbox_item(&x->out, SBL_LETTER_RETIRE), 1);
+}
+
 void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit)
 {
     sbl_words *w = sbl_outbox_item(&x->out, SBL_LETTER_BEAT);

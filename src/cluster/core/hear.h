@@ -32,6 +32,7 @@ void sbl_hear_have(const sbl_saying *y);
 void sbl_hear_gave(const sbl_saying *y);
 void sbl_hear_spare(const sbl_saying *y);
 void sbl_hear_beat(const sbl_saying *y);
+void sbl_hear_retire(const sbl_saying *y);
 
 /** Notes in a failure whose it is, as the client knows it: the task's key, and the user's line. */
 void sbl_sign(const sbl_scheduler *s, const sbl_stask *t, sabal_error *err);

@@ -148,8 +148,11 @@ void sbl_hear_lack(const sbl_saying *y)
 
     if (y->r->failed)
         return;
-    if (in && holder && in->state == SBL_T_DONE && in->attempt == its)
-        sbl_is_not_at(y->s, input, holder, y->slot);
+    if (in && in->state == SBL_T_DONE && in->attempt == its) {
+        sbl_retire_lacks(y->s, input);
+        if (holder)
+            sbl_is_not_at(y->s, input, holder, y->slot);
+    }
     if (task && sbl_task_at(y->s, task)->state == SBL_T_SENT && sbl_task_at(y->s, task)->attempt == attempt)
         sbl_post(y->s, SBL_E_RETURN, task, 0, 0);
 }
@@ -161,10 +164,12 @@ void sbl_hear_have(const sbl_saying *y)
 
     if (y->r->failed)
         return;
-    if (t && t->state == SBL_T_DONE && t->attempt == attempt && (t->at == SBL_AT_WORKERS || t->at == SBL_AT_CLIENT))
+    if (t && t->state == SBL_T_DONE && t->attempt == attempt && (t->at == SBL_AT_WORKERS || t->at == SBL_AT_CLIENT)) {
         sbl_copy_add(y->s, task, y->slot);
-    else
+        sbl_retire_has(y->s, task);
+    } else {
         say_drop(y, task, attempt);
+    }
 }
 
 void sbl_hear_gave(const sbl_saying *y)
@@ -204,4 +209,11 @@ void sbl_hear_beat(const sbl_saying *y)
     y->p->managed = sbl_hear_u64(y->r);
     y->p->limit   = sbl_hear_u64(y->r);
     sbl_may_fill(y->s, y->slot);
+}
+
+void sbl_hear_retire(const sbl_saying *y)
+{
+    sbl_hear_u32(y->r);
+    if (!y->r->failed)
+        sbl_retire(y->s, y->slot);
 }

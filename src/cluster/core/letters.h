@@ -37,6 +37,7 @@ enum {
     SBL_LETTER_DROP  = 35, /* task u32, attempt u32: nobody needs that value any more */
     SBL_LETTER_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there */
     SBL_LETTER_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
+    SBL_LETTER_PART  = 38, /* n u32, 1: nothing is left there that is needed: it may leave */
 
     /* worker to scheduler */
     SBL_LETTER_READY =
@@ -46,10 +47,11 @@ enum {
     SBL_LETTER_LACK =
         51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
                        SBL_MADE_THERE: is not here */
-    SBL_LETTER_HAVE  = 52, /* task u32, attempt u32: a copy is there */
-    SBL_LETTER_GAVE  = 53, /* task u32, attempt u32: given back */
-    SBL_LETTER_SPARE = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
-    SBL_LETTER_BEAT  = 55  /* managed u64, limit u64: bytes */
+    SBL_LETTER_HAVE   = 52, /* task u32, attempt u32: a copy is there */
+    SBL_LETTER_GAVE   = 53, /* task u32, attempt u32: given back */
+    SBL_LETTER_SPARE  = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
+    SBL_LETTER_BEAT   = 55, /* managed u64, limit u64: bytes */
+    SBL_LETTER_RETIRE = 56  /* n u32, 1: it wants to leave when what it has is elsewhere: SBL_LETTER_PART */
 };
 
 #define SBL_NOBODY     UINT32_MAX       /* no worker */

@@ -202,6 +202,9 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     s->workers[w->place]                        = s->workers[--s->n_workers];
     sbl_peer_at(s, s->workers[w->place])->place = w->place;
     sbl_worker_rests(s, slot);
+    s->n_leaving -= w->is_leaving;
+    w->is_leaving = 0;
+    sbl_retire_lost(s);
     for (uint32_t i = 1; i < s->peers.fresh; i++) { /* its slot will be another's */
         sbl_peer *other = sbl_peer_at(s, i);
 
@@ -332,6 +335,7 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
         else if (silent > s->options.suspect_ns && !w->is_suspect)
             be_suspect(s, slot);
     }
+    sbl_retire_tick(s);
 }
 
 void sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot)

@@ -55,7 +55,7 @@ static uint32_t hashed(uint32_t x)
     return x ^ x >> 16;
 }
 
-static uint32_t any_worker(const sbl_scheduler *s, uint32_t key)
+uint32_t sbl_any_worker(const sbl_scheduler *s, uint32_t key)
 {
     return s->n_workers ? s->workers[(uint64_t)hashed(key) * s->n_workers >> 32] : 0;
 }
@@ -80,7 +80,7 @@ static uint32_t choose_worker(sbl_scheduler *s, uint32_t task)
         return 0;
     consider(s, t, s->first_hungry, &best, &best_start);
     for (uint32_t i = 0; i < SAMPLES; i++)
-        consider(s, t, any_worker(s, task * SAMPLES + i), &best, &best_start);
+        consider(s, t, sbl_any_worker(s, task * SAMPLES + i), &best, &best_start);
     return best;
 }
 

@@ -156,6 +156,8 @@ static const char *check_workers(const sbl_scheduler *s)
         }
         if (n != w->n_sent || ahead != w->n_ahead || promised != w->promised)
             return "a worker has another number of tasks than is counted";
+        if (w->may_part && w->n_sent)
+            return "a worker that may leave has tasks";
         if (w->is_suspect && !w->is_dropped && w->ready.n)
             return "tasks wait in the queue of a silent worker";
     }

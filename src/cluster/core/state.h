@@ -79,6 +79,7 @@ enum {
     SBL_LOOKED_FOR = 2,
     SBL_WAS_GIVEN  = 4,
     SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
+    SBL_IS_MOVING  = 16, /* done: its holder retires, and another was told to fetch it */
     SBL_WAS_SEEN   = 128 /* circle.c */
 };
 enum { SBL_MOST_TRIES = (1 << 24) - 1 };
@@ -154,6 +155,7 @@ typedef struct sbl_peer {
     uint8_t  has_given; /* was asked, and nobody who had nothing to do got some of it: not again until it has another */
     uint8_t  is_rich;   /* in the list of those who have what others could take */
     uint8_t  is_gone;   /* only its tasks are left, that others need */
+    uint8_t  may_part;  /* leaving: it was told that nothing is left there */
     uint8_t  had_own;   /* what it was sent last came from its own queue */
 
     /* as a worker; first what is looked at where it may be one of thousands: it lies together */
@@ -198,6 +200,7 @@ struct sbl_scheduler {
     sbl_table             tasks, edges, copies, failures, specs, peers;
     uint32_t              generation;
     uint32_t             *workers; /* slots */
+    uint32_t              n_leaving;
     uint32_t              n_workers, workers_room, n_clients;
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
@@ -299,8 +302,13 @@ void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker);
 int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker);
 /** Of a task that has copies: a worker that has one. */
 uint32_t sbl_copy_first(const sbl_scheduler *s, const sbl_stask *t);
-int      sbl_copy_is_at(const sbl_scheduler *s, uint32_t task, uint32_t worker);
-int      sbl_copies_init(sbl_scheduler *s);
+/** Copies of a task, from its `copies` on: the next, and whose it is. */
+uint32_t sbl_copy_next(const sbl_scheduler *s, uint32_t copy);
+uint32_t sbl_copy_worker(const sbl_scheduler *s, uint32_t copy);
+/** That worker is told to drop it: another has it too. */
+void sbl_copy_leave(sbl_scheduler *s, uint32_t task, uint32_t worker);
+int  sbl_copy_is_at(const sbl_scheduler *s, uint32_t task, uint32_t worker);
+int  sbl_copies_init(sbl_scheduler *s);
 /** All that have it are told to drop it. */
 void sbl_copies_drop(sbl_scheduler *s, uint32_t task);
 /** The failure of data that nobody has any more; 0 for what can be made again. */
@@ -325,8 +333,22 @@ void sbl_may_fill(sbl_scheduler *s, uint32_t worker);
 void sbl_fill_workers(sbl_scheduler *s);
 /** A worker is gone: what waits in its queue goes elsewhere. */
 void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
+/** Any, the same for the same key; 0: there is none. */
+uint32_t sbl_any_worker(const sbl_scheduler *s, uint32_t key);
 /** It is given nothing any more, and nothing is taken from it. */
 void sbl_worker_rests(sbl_scheduler *s, uint32_t worker);
+
+/* retire.c: a worker is about to leave. */
+/** It gets nothing any more, and what it has goes to others. */
+void sbl_retire(sbl_scheduler *s, uint32_t worker);
+/** One more worker has that value: if it was to be moved, it is. */
+void sbl_retire_has(sbl_scheduler *s, uint32_t task);
+/** It could not be moved there; it is tried again at a tick. */
+void sbl_retire_lacks(sbl_scheduler *s, uint32_t task);
+/** A worker is gone, to which something may have been on its way. */
+void sbl_retire_lost(sbl_scheduler *s);
+/** Time passes. */
+void sbl_retire_tick(sbl_scheduler *s);
 
 /* queue.c */
 /** At the end of its priority's, or before all of them. 0: no memory. */
