@@ -116,7 +116,8 @@ typedef struct sabal_worker_options {
     int32_t     ready_fd;     /* as of a scheduler: once it has joined                                        */
     int32_t     supervised;   /* 1, the default: it runs in a process of its own, and this one starts it again
                                  when it has ended by a fault; 0: in this process                             */
-    int64_t     lifetime_ns;  /* after which it leaves by itself, before a time limit ends it; 0: none         */
+    int64_t     lifetime_ns;  /* after which it leaves by itself, before a time limit ends it: as
+                                 sabal_cluster_retire() has it, so a minute earlier than that limit; 0: none   */
     const char *local_directory; /* a folder of this node for sockets and for values that don't fit in memory,
                                     made if it is missing; NULL: the setting spill_folder, and $XDG_RUNTIME_DIR
                                     or /tmp                                                                   */
@@ -238,6 +239,27 @@ SABAL_API sabal_status sabal_cluster_stop_with(const char *file, sabal_error *er
                                                const sabal_cluster_options *options);
 
 /**
+ * Asks workers to leave as planned (client.retire_workers() of Dask), and waits until they are gone. Such a worker gets nothing more,
+ * gives back what it has not begun, and ends what it runs; what it has is copied to other workers first, so that nothing has to be
+ * made again. Its supervisor does not start it again. It leaves in any case within a minute: what it still runs then is run again
+ * elsewhere, and what it alone has is made again, as when a worker is lost. A worker whose lifetime is over does the same by itself.
+ * Where no other worker is there, its values wait for one, up to that minute.
+ *
+ *   workers     their names, or their numbers, with commas; of a name all that have it
+ *   timeout_ns  of the options: within which the scheduler has to answer; the wait that follows takes as long again, and a minute
+ *
+ * Errors: SABAL_ENOENT (there is no worker of one of these names: those of the others leave), SABAL_EINVAL (no name; a name of 256
+ *         characters or more), SABAL_ETIMEDOUT (not all are gone); those of sabal_cluster_info_get()
+ */
+#ifndef __cplusplus
+#define sabal_cluster_retire(workers, file, err, ...)                                                                  \
+    SABAL_WITH(sabal_cluster_retire_with, ((workers), (file), (err)), sabal_cluster_options, SABAL_CLUSTER_DEFAULTS,   \
+               __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_cluster_retire_with(const char *workers, const char *file, sabal_error *err,
+                                                 const sabal_cluster_options *options);
+
+/**
  * The same as sabal_cluster_info_get(), of the cluster that a client uses. Of "rehearse:" each worker process is told, of "local:"
  * this process as the one worker; of both, what is not known is 0.
  *
@@ -282,6 +304,11 @@ inline sabal_status sabal_cluster_stop(const char *file, sabal_error *err,
                                        const sabal_cluster_options &o = sabal_cluster_defaults())
 {
     return sabal_cluster_stop_with(file, err, &o);
+}
+inline sabal_status sabal_cluster_retire(const char *workers, const char *file, sabal_error *err,
+                                         const sabal_cluster_options &o = sabal_cluster_defaults())
+{
+    return sabal_cluster_retire_with(workers, file, err, &o);
 }
 inline sabal_status sabal_client_wait_for_workers(sabal_client *client, int32_t n, sabal_error *err,
                                                   const sabal_wait_options &o = sabal_wait_defaults())

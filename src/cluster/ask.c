@@ -13,6 +13,7 @@ typedef struct asker {
     sbl_connector     *connector;
     sbl_link          *link;
     uint32_t           what;
+    const char        *about;
     int                is_heard; /* what was wanted has come */
     void (*heard)(void *arg, sbl_reader *answer);
     void       *arg;
@@ -63,6 +64,8 @@ static void connected(void *arg, sbl_link *link, const sabal_error *why)
     }
     if (a->what)
         sbl_say_u32(&words, a->what);
+    if (a->about)
+        sbl_say_text(&words, a->about);
     sbl_talk(link, a->what ? SBL_TALK_ASK : SBL_TALK_STOP, &words, &a->why);
     sbl_words_clear(&words);
 }
@@ -120,11 +123,11 @@ static void hang_up(asker *a)
     }
 }
 
-sabal_status sbl_ask(const char *file, uint32_t what, int64_t timeout_ns, void (*heard)(void *arg, sbl_reader *answer),
-                     void *arg, sabal_error *err)
+sabal_status sbl_ask(const char *file, uint32_t what, const char *about, int64_t timeout_ns,
+                     void (*heard)(void *arg, sbl_reader *answer), void *arg, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + timeout_ns;
-    asker         a     = {.what = what, .heard = heard, .arg = arg, .why = SABAL_ERROR_INIT};
+    asker         a     = {.what = what, .about = about, .heard = heard, .arg = arg, .why = SABAL_ERROR_INIT};
     sabal_error   own   = SABAL_ERROR_INIT;
     sabal_status  st    = sbl_scheduler_file_read(&a.file, file, 0, err);
 

@@ -106,6 +106,35 @@ static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
     sbl_office_speak_later(o);
 }
 
+static int is_called(const sbl_member *m, const char *name)
+{
+    char number[16];
+
+    snprintf(number, sizeof number, "%u", m->number);
+    return !strcmp(m->who.name, name) || !strcmp(number, name);
+}
+
+/* All workers of that name, or the one with that number; who asks is told their numbers. */
+static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
+{
+    sbl_words numbers = {0}, words = {0};
+
+    for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++) {
+        sbl_member *m = o->members[i];
+
+        if (!m || m->is_dropped || !m->who.threads || !is_called(m, name))
+            continue;
+        sbl_talk(m->link, SBL_TALK_RETIRE, NULL, NULL);
+        sbl_say_u32(&numbers, m->number);
+    }
+    sbl_say_u32(&words, SBL_ASK_RETIRE);
+    sbl_say_u32(&words, (uint32_t)(numbers.size / sizeof(uint32_t)));
+    sbl_say(&words, numbers.bytes, numbers.size);
+    sbl_talk(link, SBL_TALK_TELL, &words, NULL);
+    sbl_words_clear(&numbers);
+    sbl_words_clear(&words);
+}
+
 /* By members, and by guests: who only asks counts for nothing. */
 static void answer_question(sbl_office *o, sbl_member *m, sbl_reader *r)
 {
@@ -114,6 +143,8 @@ static void answer_question(sbl_office *o, sbl_member *m, sbl_reader *r)
     if (what == SBL_ASK_WORKERS && m->number) {
         m->counts_workers = 1;
         sbl_office_say_workers(m->link, count_workers(o));
+    } else if (what == SBL_ASK_RETIRE) {
+        ask_to_leave(o, m->link, sbl_hear_text(r));
     } else if (!sbl_office_answer(m->link, what, &o->watch)) {
         end_member(m, "it asked what nobody answers");
     }

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/struct.h"
@@ -18,6 +20,8 @@
 #include "cluster/remote.h"
 #include "cluster/status_words.h"
 #endif
+
+enum { LOOK_AGAIN_NS = 50000000 };
 
 /* Options of an older program are shorter: what it doesn't know has its default. */
 static sabal_cluster_options options_of(const sabal_cluster_options *options)
@@ -59,7 +63,7 @@ sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_
     const sabal_cluster_options o   = options_of(options);
     question                    q   = {.info = info, .fn = fn, .user = user, .err = SABAL_ERROR_INIT};
     sabal_error                 own = SABAL_ERROR_INIT;
-    sabal_status                st  = sbl_ask(file, SBL_ASK_STATUS, o.timeout_ns, heard, &q, &own);
+    sabal_status                st  = sbl_ask(file, SBL_ASK_STATUS, NULL, o.timeout_ns, heard, &q, &own);
 
     if (!st && q.st)
         st = sbl_error_pass(&own, &q.err);
@@ -74,12 +78,115 @@ sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const s
     const sabal_cluster_options o   = options_of(options);
     sabal_error                 own = SABAL_ERROR_INIT;
 
-    sbl_ask(file, 0, o.timeout_ns, NULL, NULL, &own);
+    sbl_ask(file, 0, NULL, o.timeout_ns, NULL, NULL, &own);
     sbl_folder_sweep_all();
     if (!own.status)
         return SABAL_OK;
     sbl_error_where(&own, o.where);
     return sbl_error_pass(err, &own);
+}
+
+/* --- workers that are to leave ------------------------------------------------------------------------------------- */
+
+/* Those that were asked to. */
+typedef struct sbl_leavers {
+    uint32_t *numbers;
+    uint32_t  n, n_left; /* n_left: that are still there, when that was looked at */
+    int       failed;
+} leavers;
+
+static void heard_leavers(void *arg, sbl_reader *answer)
+{
+    leavers       *all  = arg;
+    const uint32_t n    = sbl_hear_u32(answer);
+    const int      fits = n <= (size_t)(answer->end - answer->at) / sizeof n;
+    uint32_t      *more = fits ? sbl_realloc(all->numbers, (all->n + n + 1) * sizeof *more) : NULL;
+
+    all->failed = !more;
+    if (!more)
+        return;
+    all->numbers = more;
+    for (uint32_t i = 0; i < n && !answer->failed; i++)
+        all->numbers[all->n++] = sbl_hear_u32(answer);
+    all->failed = answer->failed;
+}
+
+static int32_t count_left(void *user, const sabal_worker_info *worker)
+{
+    leavers *all = user;
+
+    for (uint32_t i = 0; i < all->n; i++)
+        all->n_left += all->numbers[i] == (uint32_t)worker->number;
+    return 0;
+}
+
+static sabal_status wait_for_leavers(leavers *all, const char *file, int64_t timeout_ns, sabal_error *err)
+{
+    const int64_t until = sbl_clock_ns() + SBL_RETIRE_NS + timeout_ns;
+
+    for (;;) {
+        sabal_cluster_info info = {.struct_size = sizeof info};
+        sabal_status       st;
+
+        all->n_left = 0;
+        st          = sabal_cluster_info_get(&info, count_left, all, file, err, .timeout_ns = timeout_ns);
+        if (st || !all->n_left)
+            return st;
+        if (sbl_clock_ns() > until)
+            return sbl_error_set(err, SABAL_ETIMEDOUT, "%u of %u workers that were asked to leave are still there",
+                                 all->n_left, all->n);
+        nanosleep(&(struct timespec){0, LOOK_AGAIN_NS}, NULL);
+    }
+}
+
+/* One name: its bytes up to a comma. */
+static sabal_status ask_to_leave(leavers *all, const char *name, size_t length, const char *file, int64_t timeout_ns,
+                                 sabal_error *err)
+{
+    const uint32_t before = all->n;
+    char           text[256];
+    sabal_status   st;
+
+    if (!length || length >= sizeof text)
+        return sbl_error_set(err, SABAL_EINVAL, "'%.64s' names no worker: expected 1 to %zu characters", name,
+                             sizeof text - 1);
+    snprintf(text, sizeof text, "%.*s", (int)length, name);
+    st = sbl_ask(file, SBL_ASK_RETIRE, text, timeout_ns, heard_leavers, all, err);
+    if (!st && all->failed)
+        return sbl_error_set(err, SABAL_EPEER, "the scheduler's answer makes no sense, or memory is out");
+    if (!st && all->n == before)
+        return sbl_error_set(err, SABAL_ENOENT,
+                             "the cluster of %s has no worker '%s': 'sabal status' shows their names and numbers", file,
+                             text);
+    return st;
+}
+
+sabal_status sabal_cluster_retire_with(const char *workers, const char *file, sabal_error *err,
+                                       const sabal_cluster_options *options)
+{
+    const sabal_cluster_options o     = options_of(options);
+    leavers                     all   = {0};
+    sabal_error                 first = SABAL_ERROR_INIT, own;
+    const char                 *at    = workers ? workers : "";
+
+    for (;;) {
+        const size_t length = strcspn(at, ",");
+
+        own = (sabal_error)SABAL_ERROR_INIT;
+        if (ask_to_leave(&all, at, length, file, o.timeout_ns, &own) && !first.status)
+            sbl_error_pass(&first, &own);
+        if (!at[length])
+            break;
+        at += length + 1;
+    }
+    own = (sabal_error)SABAL_ERROR_INIT;
+    if (all.n && wait_for_leavers(&all, file, o.timeout_ns, &own) && !first.status)
+        sbl_error_pass(&first, &own);
+    sbl_free(all.numbers);
+    if (!first.status)
+        return SABAL_OK;
+    sbl_error_where(&first, o.where);
+    return sbl_error_pass(err, &first);
 }
 #else
 static sabal_status no_clusters(sabal_error *err)
@@ -95,6 +202,12 @@ sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_
 }
 
 sabal_status sabal_cluster_stop_with(const char *file, sabal_error *err, const sabal_cluster_options *options)
+{
+    return no_clusters(err);
+}
+
+sabal_status sabal_cluster_retire_with(const char *workers, const char *file, sabal_error *err,
+                                       const sabal_cluster_options *options)
 {
     return no_clusters(err);
 }

@@ -107,6 +107,14 @@ def the_command_runs_on_it(folder):
     assert status(folder)['tasks']['ended'] > 0
 
 
+@with_cluster('--workers', 2, '--threads', 1)
+def one_that_retires_leaves_and_is_not_started_again(folder):
+    name = status(folder)['workers'][0]['name']
+    assert good('cluster', 'retire', '--worker', name, '-f', file_of(folder)) == f'left: {name}\n'
+    assert [worker['name'] for worker in status(folder)['workers']] == [n for n in ('worker-1', 'worker-2') if n != name]
+    quickly(1, [f"has no worker '{name}'"], 'cluster', 'retire', '--worker', name, '-f', file_of(folder))
+
+
 def the_file_is_the_one_of_the_environment_or_in_the_home_folder(folder):
     env = {'HOME': folder}
     assert os.path.join(folder, 'sabal-scheduler.json') in good('cluster', 'start', env=env)
@@ -221,8 +229,9 @@ def an_interrupted_start_leaves_no_process(folder):
 
 
 def mistakes_in_the_call_are_told(folder):
-    for words, args in ((["'begin'", 'start, status or stop'], ['begin']), (['no start|status|stop given'], []),
-                        (['--workers', 'are for start'], ['stop', '-w', '2']), (['--json is for status'], ['start', '--json']),
+    for words, args in ((["'begin'", 'start, status, retire or stop'], ['begin']), (['no start|status|retire|stop given'], []),
+                        (['--workers', 'are for start'], ['stop', '-w', '2']), (['--worker NAME'], ['retire']),
+                        (['--worker is for retire'], ['stop', '--worker', 'n']), (['--json is for status'], ['start', '--json']),
                         (['--keep-logs is for stop'], ['start', '--keep-logs']), (['1 to 1024'], ['start', '-w', '0'])):
         quickly(2, words, 'cluster', *args, env={'HOME': folder})
     quickly(2, ['name one'], 'status', 'a', '-f', 'b')

@@ -28,7 +28,7 @@
 
 typedef struct cluster {
     char        file[PATH_MAX], folder[PATH_MAX + 8];
-    const char *interfaces;
+    const char *interfaces, *leavers;
     int64_t     workers, threads, memory;
     int         keep_logs;
     int         lock;                /* a descriptor of the folder's; -1: none */
@@ -422,14 +422,29 @@ static int start(cluster *c)
     return start_all(c);
 }
 
+static int retire(const cluster *c)
+{
+    sabal_error err = SABAL_ERROR_INIT;
+
+    if (sabal_cluster_retire(c->leavers, c->file, &err))
+        return cli_error(c->file, &err);
+    printf("left: %s\n", c->leavers);
+    return cli_finish_stdout();
+}
+
 /* --- the command ------------------------------------------------------------------------------------------------ */
 
 static int check_options(const cli_command *command, const cluster *c, const char *what, int as_json)
 {
-    const int starts = !strcmp(what, "start"), stops = !strcmp(what, "stop"), shows = !strcmp(what, "status");
+    const int starts = !strcmp(what, "start"), stops = !strcmp(what, "stop"), shows = !strcmp(what, "status"),
+              retires = !strcmp(what, "retire");
 
-    if (!starts && !stops && !shows)
-        return cli_usage(command, "'%s': expected start, status or stop", what);
+    if (!starts && !stops && !shows && !retires)
+        return cli_usage(command, "'%s': expected start, status, retire or stop", what);
+    if (!retires && c->leavers)
+        return cli_usage(command, "--worker is for retire");
+    if (retires && !c->leavers)
+        return cli_usage(command, "retire which workers? --worker NAME,...");
     if (!starts && (c->workers || c->threads || c->memory || c->interfaces))
         return cli_usage(command, "--workers, --threads, --memory-limit and --interface are for start");
     if (!stops && c->keep_logs)
@@ -454,6 +469,7 @@ static int run(const cli_command *command, int argc, char **argv)
         {"interface", 'i', "NAME,...", CLI_TEXT, &c.interfaces, 0, 0,
          "start: where others reach them (default: none, this\nmachine alone)"},
         {"keep-logs", 0, NULL, CLI_FLAG, &c.keep_logs, 0, 0, "stop: do not remove the logs"},
+        {"worker", 0, "NAME,...", CLI_TEXT, &c.leavers, 0, 0, "retire: names or numbers, as sabal status shows them"},
         {"json", 0, NULL, CLI_FLAG, &as_json, 0, 0, "status: print one JSON object"},
         CLI_HELP_OPTION,
         CLI_END,
@@ -468,7 +484,10 @@ static int run(const cli_command *command, int argc, char **argv)
         return st;
     snprintf(c.folder, sizeof c.folder, "%s.logs", c.file);
     c.workers = c.workers ? c.workers : 1;
-    st        = !strcmp(what, "start") ? start(&c) : !strcmp(what, "stop") ? stop(&c) : status_show(c.file, as_json);
+    st        = !strcmp(what, "start")    ? start(&c)
+                : !strcmp(what, "stop")   ? stop(&c)
+                : !strcmp(what, "retire") ? retire(&c)
+                                          : status_show(c.file, as_json);
     processes_clear(&c.all);
     if (c.lock >= 0)
         close(c.lock);
@@ -477,12 +496,13 @@ static int run(const cli_command *command, int argc, char **argv)
 
 const cli_command cluster_command = {
     .name    = "cluster",
-    .operand = "start|status|stop",
-    .usage   = "start|status|stop [options]",
+    .operand = "start|status|retire|stop",
+    .usage   = "start|status|retire|stop [options]",
     .summary = "start, show and stop a cluster on this machine",
     .text    = "start: starts a scheduler and workers on this machine, which go on when this\n"
                "command has ended, and waits until all are there. What they say is logged in\n"
                "FILE.logs. stop: ends them, waits until they are gone, and removes the logs.\n"
-               "status: as sabal status.",
+               "status: as sabal status. retire: asks workers to leave, on whatever machine;\n"
+               "what they have goes to other workers first.",
     .run     = run,
 };
