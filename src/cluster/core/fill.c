@@ -192,6 +192,15 @@ static uint32_t next_rich(sbl_scheduler *s, uint32_t but)
     return 0;
 }
 
+/* Whether that worker had better have a task which waits in another's queue. */
+static int pays(const sbl_scheduler *s, uint32_t task, const sbl_peer *other, uint32_t worker)
+{
+    const sbl_stask *t    = sbl_task_at(s, task);
+    const double     cost = sbl_guess_ns(s, t);
+
+    return sbl_wait_ns(s, other, cost) >= 2 * sbl_price_ns(s, t, worker, cost);
+}
+
 /* From the queue of one that would not begin it soon, if it pays. */
 static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
 {
@@ -202,8 +211,7 @@ static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
 
         if (!other)
             return 0;
-        if (task && v->ready.n * sbl_mean_of(v) / v->threads >=
-                        2 * SBL_NS_A_BYTE * (double)sbl_bytes_away(s, sbl_task_at(s, task), worker))
+        if (task && pays(s, task, v, worker))
             return task;
     }
     return 0;

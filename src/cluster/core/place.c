@@ -9,8 +9,8 @@ enum { SAMPLES = 2, MOST_ALIKE = 8 };
 
 /* --- which worker ------------------------------------------------------------------------------------------------- */
 
-/* What of its inputs that worker lacks. */
-uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
+/* What of its inputs that worker lacks; 0: what all of them are. */
+static uint64_t bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
 {
     uint64_t bytes = 0;
     int      n     = 0;
@@ -19,28 +19,54 @@ uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t wor
         const uint32_t   input = sbl_value_task(s, sbl_edge_at(s, e)->input);
         const sbl_stask *in    = sbl_task_at(s, input);
 
-        if (in->at != SBL_AT_SCHEDULER && !sbl_copy_is_at(s, input, worker))
+        if (in->at != SBL_AT_SCHEDULER && !(worker && sbl_copy_is_at(s, input, worker)))
             bytes += in->size;
     }
     return bytes;
 }
 
-/* When it could begin there. */
-static double start_at(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
+double sbl_guess_ns(const sbl_scheduler *s, const sbl_stask *t)
 {
-    const sbl_peer *w = sbl_peer_at(s, worker);
+    const double known = sbl_cost_of(s, t);
 
-    return (w->n_sent + w->ready.n) * sbl_mean_of(w) / w->threads +
-           (double)sbl_bytes_away(s, t, worker) * SBL_NS_A_BYTE;
+    return known > 0 ? known : SBL_BRIEF_NS + (double)bytes_away(s, t, 0) * SBL_NS_A_BYTE * SBL_READING;
 }
 
-static void consider(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, uint32_t *best, double *best_start)
+double sbl_price_ns(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, double cost)
+{
+    const double move = (double)bytes_away(s, t, worker) * SBL_NS_A_BYTE;
+
+    return cost < move / 2 ? SBL_DEAR * move : move;
+}
+
+/* Of one that it has: by the last ones that it was sent. Of a kind of which none has ended, what all took. */
+static double sent_ns(const sbl_scheduler *s, const sbl_peer *w)
+{
+    double   sum = 0;
+    uint32_t n   = 0;
+
+    for (uint32_t task = w->sent; task && n < SAMPLES; task = sbl_task_at(s, task)->next, n++) {
+        const double known = sbl_cost_of(s, sbl_task_at(s, task));
+
+        sum += known > 0 ? known : sbl_mean_of(w);
+    }
+    return n ? sum / n : 0;
+}
+
+/* What is in a queue is mostly of one kind. */
+double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
+{
+    return (w->n_sent * sent_ns(s, w) + w->ready.n * cost) / w->threads;
+}
+
+static void consider(const sbl_scheduler *s, const sbl_stask *t, double cost, uint32_t worker, uint32_t *best,
+                     double *best_start)
 {
     double start;
 
     if (!worker || worker == *best || !sbl_may_have_work(sbl_peer_at(s, worker)))
         return;
-    start = start_at(s, t, worker);
+    start = sbl_wait_ns(s, sbl_peer_at(s, worker), cost) + sbl_price_ns(s, t, worker, cost);
     if (*best && start >= *best_start)
         return;
     *best       = worker;
@@ -64,6 +90,7 @@ uint32_t sbl_any_worker(const sbl_scheduler *s, uint32_t key)
 static uint32_t choose_worker(sbl_scheduler *s, uint32_t task)
 {
     const sbl_stask *t          = sbl_task_at(s, task);
+    const double     cost       = sbl_guess_ns(s, t);
     uint32_t         best       = 0;
     double           best_start = 0;
     int              n          = 0;
@@ -72,15 +99,15 @@ static uint32_t choose_worker(sbl_scheduler *s, uint32_t task)
         const sbl_stask *in = sbl_task_at(s, sbl_value_task(s, sbl_edge_at(s, e)->input));
 
         if (in->at == SBL_AT_WORKERS)
-            consider(s, t, in->worker, &best, &best_start);
+            consider(s, t, cost, in->worker, &best, &best_start);
         else if (in->at == SBL_AT_CLIENT && in->copies)
-            consider(s, t, sbl_copy_first(s, in), &best, &best_start);
+            consider(s, t, cost, sbl_copy_first(s, in), &best, &best_start);
     }
     if (!best)
         return 0;
-    consider(s, t, s->first_hungry, &best, &best_start);
+    consider(s, t, cost, s->first_hungry, &best, &best_start);
     for (uint32_t i = 0; i < SAMPLES; i++)
-        consider(s, t, sbl_any_worker(s, task * SAMPLES + i), &best, &best_start);
+        consider(s, t, cost, sbl_any_worker(s, task * SAMPLES + i), &best, &best_start);
     return best;
 }
 

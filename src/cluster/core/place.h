@@ -6,7 +6,10 @@
 
 #define SBL_HORIZON_NS 2e6 /* what a thread of a worker is to have before it */
 #define SBL_NS_A_BYTE  1.0 /* between two workers, until it was measured */
-#define SBL_UNKNOWN_NS 1e6 /* what a task takes of which none has ended */
+#define SBL_UNKNOWN_NS 1e6 /* what a worker's tasks take of which none has ended */
+#define SBL_BRIEF_NS   1e4 /* what a task of a new kind takes at least */
+#define SBL_READING    0.1 /* and for each byte of its inputs: a part of what it takes to move that */
+enum { SBL_DEAR = 4 };     /* times: what it counts to move inputs for a task that takes less time than that */
 enum { SBL_LOOKED_AT = 16, SBL_MOST_SENT = 1 << 14 };
 
 static inline double sbl_cost_of(const sbl_scheduler *s, const sbl_stask *t)
@@ -74,8 +77,13 @@ static inline int sbl_has_to_spare(const sbl_peer *w)
            ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
-/** place.c: what of its inputs that worker lacks. */
-uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+/** place.c: what a task takes: as its kind did before, or a guess that is low, so that it stays where its inputs are. */
+double sbl_guess_ns(const sbl_scheduler *s, const sbl_stask *t);
+/** What it counts to move to that worker what the task, which takes so long, lacks there. Who gives has work by it too, so to move
+    much for little counts more. */
+double sbl_price_ns(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, double cost);
+/** When a task that takes so long would begin there, at the end of its queue. */
+double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost);
 
 /* idle.c: who has nothing to do, and who has too much; the oldest first. */
 void sbl_hungry_add(sbl_scheduler *s, uint32_t worker);

@@ -1,0 +1,46 @@
+/* Where work goes that reads much data: to the data, or to who is idle. By hand, as in test_scheduler.c. */
+#include "core/desk.h"
+
+/* As finish(), of a value that is kept there, so large, after so long. */
+static void finish_as(uint32_t worker, uint64_t serial, uint64_t ns, uint64_t size)
+{
+    const told *t = order_of(worker, serial);
+
+    say_name(SBL_LETTER_READY, t->task, t->attempt);
+    sbl_say_u64(&mouth.words, ns);
+    sbl_say_u64(&mouth.words, size);
+    sbl_say_u32(&mouth.words, SBL_ELSEWHERE);
+    speak(worker);
+}
+
+/* A worker with 4 MB, made in so long, another without, and N tasks that read them, each in so long: how many go to the other. */
+static uint32_t how_many_move(uint64_t made_ns, uint64_t read_ns)
+{
+    enum { N = 20 };
+    uint32_t c, w, other, moved;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    finish_as(w, 1, made_ns, 4000000);
+    task(c, 2, 3, 1, 0);
+    finish_as(w, 2, read_ns, 1000);
+    other = new_worker(1);
+    for (uint64_t i = 0; i < N; i++)
+        task(c, 10 + i, 3, 1, 0);
+    moved = how_often(other, SBL_LETTER_RUN, 0);
+    desk_close();
+    return moved;
+}
+
+Test(place, brief_work_stays_with_its_data)
+{
+    cr_assert_eq(how_many_move(1000000, 400000), 0, "who gives would work longer at that than at the task");
+    cr_assert_eq(how_many_move(1000000000, 400000), 0, "whatever took long before");
+}
+
+Test(place, long_work_goes_where_it_begins_soon)
+{
+    cr_assert_geq(how_many_move(1000000, 100000000), 1);
+}
