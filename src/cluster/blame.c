@@ -69,10 +69,6 @@ typedef struct sender {
     sabal_error      why;
 } sender;
 
-static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
-{
-}
-
 static void ended(void *arg, sbl_link *link, const sabal_error *why)
 {
     sender *s = arg;
@@ -82,7 +78,7 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
         sbl_error_pass(&s->why, why);
 }
 
-static const sbl_link_calls CALLS = {.received = nothing_received, .ended = ended};
+static const sbl_link_calls CALLS = {.ended = ended};
 
 static void connected(void *arg, sbl_link *link, const sabal_error *why)
 {

@@ -198,16 +198,6 @@ static void admitted(void *arg, sbl_link *link)
     sbl_meetings_came(sbl_crew.meetings, link);
 }
 
-static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
-{
-}
-
-static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
-{
-}
-
-static const sbl_link_calls NOBODY = {.received = nothing_received, .ended = nothing_ended};
-
 /* A Unix socket is for shared memory: who may not use that is to be reached otherwise, also from this node. */
 static sabal_status needs_socket(int *needs, sabal_error *err)
 {
@@ -231,7 +221,7 @@ static sabal_status listen_for_others(sbl_joining *who, sabal_error *err)
     sbl_listen_options options = {.tcp          = sbl_crew.options.tcp,
                                   .interfaces   = sbl_crew.options.interfaces,
                                   .n_interfaces = sbl_crew.options.n_interfaces,
-                                  .link         = {.calls   = &NOBODY,
+                                  .link         = {.calls   = &sbl_link_nobody,
                                                    .self    = &sbl_crew.membership.peer_self,
                                                    .key     = sbl_keys_find,
                                                    .key_arg = &sbl_crew.membership.keys,

@@ -227,16 +227,6 @@ static int part(meeting *m, sbl_link *link)
 
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
-static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
-{
-}
-
-static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
-{
-}
-
-static const sbl_link_calls LINK = {.received = nothing_received, .ended = nothing_ended};
-
 static void connected(void *arg, sbl_link *link, const sabal_error *why)
 {
     meeting    *m   = arg;
@@ -267,7 +257,7 @@ static void connect_to(meeting *m)
                                             .node        = &m->who.machine,
                                             .whom        = "a worker",
                                             .deadline_ns = sbl_clock_ns() + PATIENCE_NS,
-                                            .link        = {.calls   = &LINK,
+                                            .link        = {.calls   = &sbl_link_nobody,
                                                             .self    = &own->peer_self,
                                                             .key     = sbl_keys_find,
                                                             .key_arg = &own->keys,
@@ -331,7 +321,7 @@ void sbl_meetings_came(sbl_meetings *all, sbl_link *link)
     const uint32_t member = (uint32_t)(sbl_link_peer(link)->ticket >> 32);
     meeting       *m      = member ? find(all, member) : NULL;
 
-    sbl_link_hand_over(link, &LINK, NULL);
+    sbl_link_hand_over(link, &sbl_link_nobody, NULL);
     if (!m || !part(m, link))
         sbl_link_close(link, 0);
 }

@@ -65,7 +65,7 @@ static sabal_status listen_all(sbl_office *o, sabal_error *err)
                                   .n_interfaces = o->options.n_interfaces,
                                   .port         = o->options.port,
                                   .path         = path,
-                                  .link         = {.calls   = &sbl_office_nobody,
+                                  .link         = {.calls   = &sbl_link_nobody,
                                                    .self    = &o->self,
                                                    .key     = sbl_keys_find,
                                                    .key_arg = &o->keys,

@@ -303,24 +303,13 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
 
 static const sbl_link_calls MEMBER = {.received = received, .ended = ended};
 
-static void nothing_received(void *arg, sbl_link *link, const sbl_received *frame)
-{
-}
-
-static void nothing_ended(void *arg, sbl_link *link, const sabal_error *why)
-{
-}
-
-/* One that could not be taken in. */
-const sbl_link_calls sbl_office_nobody = {.received = nothing_received, .ended = nothing_ended};
-
 void sbl_office_admitted(void *arg, sbl_link *link)
 {
     sbl_office *o = arg;
     sbl_member *m = sbl_calloc(1, sizeof *m);
 
     if (!m) {
-        sbl_link_hand_over(link, &sbl_office_nobody, NULL);
+        sbl_link_hand_over(link, &sbl_link_nobody, NULL);
         sbl_link_close(link, 0);
         return;
     }

@@ -65,8 +65,7 @@ void sbl_office_speak(sbl_evwork *work);
 /** What the core does with members; arg is the office. */
 sbl_scheduler_calls sbl_office_calls(sbl_office *o);
 /** Of the listener: one has come in. */
-void                        sbl_office_admitted(void *arg, sbl_link *link);
-extern const sbl_link_calls sbl_office_nobody; /* a link that is no member's */
+void sbl_office_admitted(void *arg, sbl_link *link);
 /** A worker is gone, and why; of office_losses.h. */
 void sbl_office_lose_worker(void *arg, uint32_t worker, const char *name, const char *why, const sbl_blame *blame);
 /** Of office_status.h. */

@@ -51,6 +51,8 @@ void sbl_link_hand_over(sbl_link *link, const sbl_link_calls *calls, void *arg)
     link->arg   = arg;
 }
 
+const sbl_link_calls sbl_link_nobody;
+
 /* --- its end -------------------------------------------------------------------------------------------------------- */
 
 void sbl_link_end(sbl_link *link, sabal_status status, const char *format, ...)
@@ -95,7 +97,7 @@ static void finish(sbl_evwork *work)
         close(link->fd);
         if (link->parted)
             link->parted(link->arg, -1, NULL);
-        else
+        else if (link->calls->ended)
             link->calls->ended(link->arg, link, &link->why);
     }
     if (link->hello)

@@ -28,11 +28,12 @@ typedef struct sbl_received {
     int32_t  n_fds;
 } sbl_received;
 
+/* Each may be NULL. */
 typedef struct sbl_link_calls {
-    /** The peer proved itself and is welcome. NULL allowed. */
+    /** The peer proved itself and is welcome. */
     void (*passed)(void *arg, sbl_link *link);
     void (*received)(void *arg, sbl_link *link, const sbl_received *frame);
-    /** What waits to be sent has come down to the low mark from above it. NULL allowed. */
+    /** What waits to be sent has come down to the low mark from above it. */
     void (*drained)(void *arg, sbl_link *link);
     /**
      * It is over. why->status: SABAL_OK       sbl_link_close(), and all was sent
@@ -43,6 +44,9 @@ typedef struct sbl_link_calls {
      */
     void (*ended)(void *arg, sbl_link *link, const sabal_error *why);
 } sbl_link_calls;
+
+/** Of a link that is nobody's yet, or any more. */
+extern const sbl_link_calls sbl_link_nobody;
 
 typedef struct sbl_link_options {
     const sbl_link_calls *calls; /* outlives the link */

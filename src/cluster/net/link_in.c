@@ -56,7 +56,8 @@ static void deliver(sbl_link *link, const sbl_session_head *head, uint8_t *frame
                      link->n_fds, head->n_fds);
         return;
     }
-    link->calls->received(link->arg, link, &r);
+    if (link->calls->received)
+        link->calls->received(link->arg, link, &r);
     if (!head->n_fds)
         return;
     close_fds(link->fds, head->n_fds);
