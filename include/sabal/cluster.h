@@ -270,6 +270,16 @@ SABAL_API sabal_status sabal_client_cluster_info_get(sabal_cluster_info *info, s
                                                      sabal_client *client, sabal_error *err);
 
 /**
+ * Tells which workers have the value of a future now (client.who_has() of Dask): fn is called for each, in the order in which they
+ * joined, until it returns something else than 0. Nobody has the value of one that is pending or has failed; a small one (up to 256
+ * bytes) lies with the program and the scheduler, and no worker is told. Of "rehearse:" and "local:" this process has all values.
+ *
+ * Errors: SABAL_EINVAL (future or fn NULL), SABAL_ECLOSED; those of sabal_client_cluster_info_get()
+ */
+SABAL_API sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user, const sabal_future *future,
+                                            sabal_error *err);
+
+/**
  * Waits until a cluster has n workers (client.wait_for_workers() of Dask); no call needs that, as tasks wait for the first one, but
  * what is handed out first goes to those who are there. On "rehearse:" and "local:" it returns at once: what they have is there
  * from the beginning, and each process, or each thread of this one, is as good as a worker.

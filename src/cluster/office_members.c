@@ -143,6 +143,8 @@ static void answer_question(sbl_office *o, sbl_member *m, sbl_reader *r)
     if (what == SBL_ASK_WORKERS && m->number) {
         m->counts_workers = 1;
         sbl_office_say_workers(m->link, count_workers(o));
+    } else if (what == SBL_ASK_WHO_HAS && m->number) {
+        sbl_office_say_holders(m->link, m->number, sbl_hear_u64(r), &o->watch);
     } else if (what == SBL_ASK_RETIRE) {
         ask_to_leave(o, m->link, sbl_hear_text(r));
     } else if (!sbl_office_answer(m->link, what, &o->watch)) {

@@ -97,7 +97,27 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static void say_status(sbl_words *words, const sbl_office_watch *w, int64_t now)
+static int compare_numbers(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* Those of all workers who are among n numbers in order. Returns how many there are. */
+static uint32_t keep_holders(sbl_worker_look *looks, uint32_t n_looks, const uint32_t *numbers, uint32_t n)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n_looks; i++)
+        if (bsearch(&looks[i].number, numbers, n, sizeof *numbers, compare_numbers))
+            looks[kept++] = looks[i];
+    return kept;
+}
+
+/* holders NULL: all workers. */
+static void say_status(sbl_words *words, const sbl_office_watch *w, int64_t now, const uint32_t *holders,
+                       uint32_t n_holders)
 {
     sabal_cluster_info info;
     sbl_worker_look   *looks;
@@ -111,6 +131,8 @@ static void say_status(sbl_words *words, const sbl_office_watch *w, int64_t now)
     }
     while (n < (uint32_t)info.workers && sbl_scheduler_worker_look(&looks[n], w->core, n))
         n++;
+    if (holders)
+        n = keep_holders(looks, n, holders, n_holders);
     qsort(looks, n, sizeof *looks, by_number);
     info.workers = (int32_t)n;
     sbl_say_cluster(words, &info, &w->file->node);
@@ -129,10 +151,27 @@ int sbl_office_answer(sbl_link *link, uint32_t what, const sbl_office_watch *w)
         return 0;
     sbl_say_u32(&words, what);
     if (what == SBL_ASK_STATUS)
-        say_status(&words, w, sbl_clock_ns());
+        say_status(&words, w, sbl_clock_ns(), NULL, 0);
     sbl_talk(link, SBL_TALK_TELL, &words, NULL);
     sbl_words_clear(&words);
     return 1;
+}
+
+void sbl_office_say_holders(sbl_link *link, uint32_t client, uint64_t serial, const sbl_office_watch *w)
+{
+    const uint32_t n       = sbl_scheduler_who_has(NULL, 0, w->core, client, serial);
+    uint32_t      *holders = sbl_alloc((n + 1) * sizeof *holders);
+    sbl_words      words   = {0};
+
+    sbl_say_u32(&words, SBL_ASK_WHO_HAS);
+    if (holders) {
+        sbl_scheduler_who_has(holders, n, w->core, client, serial);
+        qsort(holders, n, sizeof *holders, compare_numbers);
+        say_status(&words, w, sbl_clock_ns(), holders, n);
+    }
+    sbl_talk(link, SBL_TALK_TELL, &words, NULL); /* without memory the answer is cut short, which is told */
+    sbl_words_clear(&words);
+    sbl_free(holders);
 }
 
 void sbl_office_say_workers(sbl_link *link, uint32_t n)

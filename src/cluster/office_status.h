@@ -38,7 +38,9 @@ typedef struct sbl_office_watch {
 /** Every quarter of a second or so. */
 void sbl_office_watch_tick(sbl_office_watch *w, int64_t now_ns);
 /** Answers what anybody may ask; 0: it is something else. */
-int  sbl_office_answer(sbl_link *link, uint32_t what, const sbl_office_watch *w);
+int sbl_office_answer(sbl_link *link, uint32_t what, const sbl_office_watch *w);
+/** To a client: the workers that have what it knows by that serial. */
+void sbl_office_say_holders(sbl_link *link, uint32_t client, uint64_t serial, const sbl_office_watch *w);
 void sbl_office_say_workers(sbl_link *link, uint32_t n);
 /** The cluster ends: that is said, and the link closed. */
 void sbl_office_say_over(sbl_link *link);

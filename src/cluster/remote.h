@@ -35,6 +35,15 @@ void          sbl_futures_clear(sbl_futures *table);
 
 struct sbl_remote_kind;
 
+/* A question that is asked again and again, and its last answer. */
+typedef struct sbl_question {
+    int       is_asked; /* and not sent yet */
+    int       is_taken; /* its asker waits for an answer to `about` */
+    uint64_t  about;
+    uint64_t  answers; /* so many have come */
+    sbl_words words;   /* the last */
+} sbl_question;
+
 /* What a process has submitted, and has heard of it: a client; or a worker, whose tasks submit tasks. */
 typedef struct sbl_remote {
     sabal_client   *client;
@@ -59,13 +68,12 @@ typedef struct sbl_remote {
     uint32_t                n_kinds, kinds_room;
     struct sbl_look        *looks; /* for values */
     struct {
-        sbl_evwork work; /* they are asked */
-        int        is_posted, asks_status, asks_workers;
-        sbl_words  status; /* the last answer, and how many there were */
-        uint64_t   answers;
-        uint32_t   n_workers;
-        int        counts_workers; /* n_workers is told whenever it has changed */
-    } questions;                   /* of the cluster: remote_workers.c */
+        sbl_evwork   work; /* they are asked */
+        int          is_posted, asks_workers;
+        sbl_question status, who_has; /* who_has: about a serial */
+        uint32_t     n_workers;
+        int          counts_workers; /* n_workers is told whenever it has changed */
+    } questions;                     /* of the cluster: remote_workers.c */
 } sbl_remote;
 
 /** Zeroed before; `membership`, `meetings` and `errands` are set by the caller. */

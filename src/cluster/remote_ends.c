@@ -196,6 +196,7 @@ void sbl_remote_clear(sbl_remote *r)
     sbl_remote_data_clear(r);
     sbl_remote_kinds_clear(r);
     sbl_futures_clear(&r->pending);
-    sbl_words_clear(&r->questions.status);
+    sbl_words_clear(&r->questions.status.words);
+    sbl_words_clear(&r->questions.who_has.words);
     pthread_cond_destroy(&r->changed);
 }

@@ -15,11 +15,12 @@
 
 /* --- the loop's thread -------------------------------------------------------------------------------------------- */
 
-static void ask(sbl_remote *r, uint32_t what)
+static void ask(sbl_remote *r, uint32_t what, uint64_t about)
 {
     sbl_words words = {0};
 
     sbl_say_u32(&words, what);
+    sbl_say_u64(&words, about);
     if (r->membership->link)
         sbl_talk(r->membership->link, SBL_TALK_ASK, &words, NULL);
     sbl_words_clear(&words);
@@ -28,28 +29,34 @@ static void ask(sbl_remote *r, uint32_t what)
 void sbl_remote_ask(sbl_evwork *work)
 {
     sbl_remote *r = (sbl_remote *)(void *)((char *)work - offsetof(sbl_remote, questions.work));
-    int         status, workers;
+    int         status, who_has, workers;
+    uint64_t    about;
 
     pthread_mutex_lock(r->lock);
-    status                 = r->questions.asks_status;
+    status                 = r->questions.status.is_asked;
+    who_has                = r->questions.who_has.is_asked;
+    about                  = r->questions.who_has.about;
     workers                = r->questions.asks_workers;
-    r->questions.is_posted = r->questions.asks_status = r->questions.asks_workers = 0;
+    r->questions.is_posted = r->questions.status.is_asked = r->questions.who_has.is_asked = r->questions.asks_workers =
+        0;
     pthread_mutex_unlock(r->lock);
     if (status)
-        ask(r, SBL_ASK_STATUS);
+        ask(r, SBL_ASK_STATUS, 0);
+    if (who_has)
+        ask(r, SBL_ASK_WHO_HAS, about);
     if (workers)
-        ask(r, SBL_ASK_WORKERS);
+        ask(r, SBL_ASK_WORKERS, 0);
 }
 
-static void keep_status(sbl_remote *r, sbl_reader *answer)
+static void keep(sbl_remote *r, sbl_question *q, sbl_reader *answer)
 {
     sbl_words words = {0};
 
     sbl_say(&words, answer->at, (size_t)(answer->end - answer->at));
     pthread_mutex_lock(r->lock);
-    sbl_words_clear(&r->questions.status);
-    r->questions.status = words;
-    r->questions.answers++;
+    sbl_words_clear(&q->words);
+    q->words = words;
+    q->answers++;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(r->lock);
 }
@@ -61,7 +68,10 @@ void sbl_remote_told(void *arg, sbl_reader *answer)
 
     switch (what) {
     case SBL_ASK_STATUS:
-        keep_status(r, answer);
+        keep(r, &r->questions.status, answer);
+        break;
+    case SBL_ASK_WHO_HAS:
+        keep(r, &r->questions.who_has, answer);
         break;
     case SBL_ASK_WORKERS:
         pthread_mutex_lock(r->lock);
@@ -121,8 +131,9 @@ sabal_status sbl_remote_wait_for_workers(sbl_remote *r, uint32_t n, int64_t unti
     return st;
 }
 
-/* Words of a status that was asked for after the call began: they are the caller's. */
-static sabal_status bring_status(sbl_words *words, sbl_remote *r, sabal_error *err)
+/* Words of an answer to what was asked after the call began: they are the caller's. Who asks about one thing waits for those who ask
+   about another. */
+static sabal_status bring(sbl_words *words, sbl_remote *r, sbl_question *q, uint64_t about, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + ANSWER_NS;
     sabal_status  st    = SABAL_OK;
@@ -130,26 +141,34 @@ static sabal_status bring_status(sbl_words *words, sbl_remote *r, sabal_error *e
     int           late = 0;
 
     pthread_mutex_lock(r->lock);
-    before                   = r->questions.answers;
-    r->questions.asks_status = 1;
-    post(r);
-    while (!is_over(&st, r, err) && r->questions.answers == before && !late)
+    while (!is_over(&st, r, err) && q->is_taken && !late)
         late = !sbl_cond_wait(&r->changed, r->lock, until);
-    if (!st && r->questions.answers != before && !r->questions.status.failed)
-        sbl_say(words, r->questions.status.bytes, r->questions.status.size);
-    else if (!st && late)
+    if (!st && !late) {
+        q->is_taken = q->is_asked = 1;
+        q->about                  = about;
+        before                    = q->answers;
+        post(r);
+        while (!is_over(&st, r, err) && q->answers == before && !late)
+            late = !sbl_cond_wait(&r->changed, r->lock, until);
+        late        = q->answers == before;
+        q->is_taken = 0;
+        pthread_cond_broadcast(&r->changed);
+    }
+    if (!st && late)
         st = sbl_error_set(err, SABAL_ETIMEDOUT, "the scheduler has not answered for %.0f s", (double)ANSWER_NS / 1e9);
-    if (!st && (words->failed || r->questions.status.failed))
-        st = sbl_error_memory(err, r->questions.status.size, "what the scheduler tells");
+    if (!st)
+        sbl_say(words, q->words.bytes, q->words.size);
+    if (!st && (words->failed || q->words.failed))
+        st = sbl_error_memory(err, q->words.size, "what the scheduler tells");
     pthread_mutex_unlock(r->lock);
     return st;
 }
 
-sabal_status sbl_remote_cluster_info(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sbl_remote *r,
-                                     sabal_error *err)
+static sabal_status tell(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sbl_remote *r, sbl_question *q,
+                         uint64_t about, sabal_error *err)
 {
     sbl_words    words = {0};
-    sabal_status st    = bring_status(&words, r, err);
+    sabal_status st    = bring(&words, r, q, about, err);
     sbl_reader   reader;
 
     if (!st) {
@@ -158,4 +177,17 @@ sabal_status sbl_remote_cluster_info(sabal_cluster_info *info, sabal_worker_info
     }
     sbl_words_clear(&words);
     return st;
+}
+
+sabal_status sbl_remote_cluster_info(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user, sbl_remote *r,
+                                     sabal_error *err)
+{
+    return tell(info, fn, user, r, &r->questions.status, 0, err);
+}
+
+sabal_status sbl_remote_who_has(sabal_worker_info_fn *fn, void *user, sbl_remote *r, uint64_t serial, sabal_error *err)
+{
+    sabal_cluster_info info = {.struct_size = sizeof info};
+
+    return tell(&info, fn, user, r, &r->questions.who_has, serial, err);
 }

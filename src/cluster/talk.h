@@ -36,7 +36,14 @@ enum {
  *   ALIVE   answered with nothing more
  *   LONELY  to a client whose tasks wait: there has been no worker for so many nanoseconds, u64
  */
-enum { SBL_ASK_STATUS = 1, SBL_ASK_WORKERS = 2, SBL_ASK_ALIVE = 3, SBL_TELL_LONELY = 4, SBL_ASK_RETIRE = 5 };
+enum {
+    SBL_ASK_STATUS  = 1,
+    SBL_ASK_WORKERS = 2,
+    SBL_ASK_ALIVE   = 3,
+    SBL_TELL_LONELY = 4,
+    SBL_ASK_RETIRE  = 5,
+    SBL_ASK_WHO_HAS = 6
+};
 
 #define SBL_RETIRE_NS    ((int64_t)60000000000) /* within which what a worker has goes to others before it leaves */
 #define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */

@@ -42,17 +42,17 @@ void sabal_cluster_options_init(sabal_cluster_options *options)
 /* --- of a scheduler file ------------------------------------------------------------------------------------------ */
 
 #ifdef SBL_HAS_CLUSTER
-typedef struct sbl_question {
+typedef struct sbl_inquiry {
     sabal_cluster_info   *info;
     sabal_worker_info_fn *fn;
     void                 *user;
     sabal_status          st;
     sabal_error           err;
-} question;
+} inquiry;
 
 static void heard(void *arg, sbl_reader *answer)
 {
-    question *q = arg;
+    inquiry *q = arg;
 
     q->st = sbl_hear_cluster(q->info, q->fn, q->user, answer, &q->err);
 }
@@ -61,7 +61,7 @@ sabal_status sabal_cluster_info_get_with(sabal_cluster_info *info, sabal_worker_
                                          const char *file, sabal_error *err, const sabal_cluster_options *options)
 {
     const sabal_cluster_options o   = options_of(options);
-    question                    q   = {.info = info, .fn = fn, .user = user, .err = SABAL_ERROR_INIT};
+    inquiry                     q   = {.info = info, .fn = fn, .user = user, .err = SABAL_ERROR_INIT};
     sabal_error                 own = SABAL_ERROR_INIT;
     sabal_status                st  = sbl_ask(file, SBL_ASK_STATUS, NULL, o.timeout_ns, heard, &q, &own);
 
@@ -366,4 +366,36 @@ sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n,
         return SABAL_OK;
     sbl_error_where(&own, o.where);
     return sbl_error_pass(err, &own);
+}
+
+static sabal_status tell_holders(sabal_worker_info_fn *fn, void *user, const sabal_future *future, sabal_error *err)
+{
+    sabal_client      *client = future->client;
+    sabal_cluster_info found;
+
+#ifdef SBL_HAS_CLUSTER
+    if (is_remote(client))
+        return sbl_remote_who_has(fn, user, sbl_remote_of(client), future->serial, err);
+#endif
+    if (sabal_future_state_get(future) == SABAL_FINISHED) {
+        describe_here(&found, client, 1);
+        tell_local(fn, user, &found, client);
+    }
+    return SABAL_OK;
+}
+
+sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user, const sabal_future *future, sabal_error *err)
+{
+    sabal_status st;
+
+    if (!fn || !future)
+        return sbl_error_set(err, SABAL_EINVAL, "who has a future: the %s is NULL", future ? "function" : "future");
+    st = sbl_client_check(future->client, err);
+    if (st)
+        return st;
+    if (!sbl_client_enter(future->client, 0))
+        return closed(err);
+    st = tell_holders(fn, user, future, err);
+    sbl_client_exit(future->client);
+    return st;
 }

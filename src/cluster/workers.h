@@ -10,5 +10,8 @@ struct sbl_remote;
 sabal_status sbl_remote_wait_for_workers(struct sbl_remote *r, uint32_t n, int64_t until_ns, sabal_error *err);
 sabal_status sbl_remote_cluster_info(sabal_cluster_info *info, sabal_worker_info_fn *fn, void *user,
                                      struct sbl_remote *r, sabal_error *err);
+/** serial: of a task or data of that client. Errors: as of sabal_future_who_has(). */
+sabal_status sbl_remote_who_has(sabal_worker_info_fn *fn, void *user, struct sbl_remote *r, uint64_t serial,
+                                sabal_error *err);
 
 #endif

@@ -44,3 +44,26 @@ Test(place, long_work_goes_where_it_begins_soon)
 {
     cr_assert_geq(how_many_move(1000000, 100000000), 1);
 }
+
+/* It can't be known beforehand that what runs takes long, if none of its kind has ended. */
+Test(place, who_waits_behind_what_runs_for_long_goes_elsewhere)
+{
+    uint32_t c, w, other;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    finish_as(w, 1, 50000, 4000000);
+    other = new_worker(1);
+    task(c, 2, 3, 1, 0);
+    task(c, 3, 3, 1, 0);
+    task(c, 4, 3, 1, 0);
+    cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
+    for (int i = 0; i < 4; i++) {
+        sbl_scheduler_tick(desk, desk_now += 250000000);
+        desk_settle();
+    }
+    cr_assert_geq(how_often(other, SBL_LETTER_RUN, 0), 1);
+    desk_close();
+}

@@ -52,7 +52,8 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     sbl_post(s, SBL_E_SEND, task, 0, 0);
     sbl_settle(s);
     t->worker = worker;
-    w->n_sent++;
+    if (!w->n_sent++)
+        w->moved_ns = s->now_ns;
     w->n_ahead += t->missing != 0;
     w->promised += sbl_size_of(s, t);
     s->n_sent++;
@@ -231,6 +232,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
         if (!excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
             continue;
         v->is_asked = 1;
+        v->asked_ns = s->now_ns;
         if (!v->ready.n)
             sbl_rich_remove(s, other);
         sbl_say_u32(sbl_letter_to(s, other, SBL_LETTER_GIVE), (excess + 1) / 2);

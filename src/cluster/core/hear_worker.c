@@ -52,6 +52,7 @@ void sbl_hear_ready(const sbl_saying *y)
         return;
     }
     y->p->has_given = 0;
+    y->p->moved_ns  = y->s->now_ns;
     if (!task) {
         if (n == SBL_ELSEWHERE)
             say_drop(y, said, attempt);
@@ -86,6 +87,7 @@ void sbl_hear_ended(const sbl_saying *y)
     sbl_hear_u32(y->r);
     sbl_hear_failure(&err, y->r);
     y->p->has_given = 0;
+    y->p->moved_ns  = y->s->now_ns;
     if (y->r->failed || !task)
         return;
     if (!err.status)
@@ -117,6 +119,7 @@ void sbl_hear_chain(const sbl_saying *y)
     sabal_error    err    = SABAL_ERROR_INIT;
 
     y->p->has_given = 0;
+    y->p->moved_ns  = y->s->now_ns;
     if (y->r->failed || !task)
         return;
     if (sbl_task_at(y->s, task)->missing) {

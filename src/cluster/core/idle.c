@@ -118,3 +118,16 @@ void sbl_feed_one(sbl_scheduler *s)
     sbl_hungry_remove(s, worker);
     sbl_may_fill(s, worker);
 }
+
+/* One that was asked in vain is asked again when what it runs has run for twice as long as then. */
+void sbl_look_again(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w = sbl_peer_at(s, worker);
+
+    if (w->has_given && w->n_sent && s->now_ns - w->moved_ns > 2 * (w->asked_ns - w->moved_ns))
+        w->has_given = 0;
+    if (!s->first_hungry || !sbl_has_to_spare(w))
+        return;
+    sbl_rich_add(s, worker);
+    sbl_feed_one(s);
+}

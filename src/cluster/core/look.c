@@ -43,6 +43,23 @@ uint32_t sbl_scheduler_ready_of(const sbl_scheduler *s, uint32_t client)
     return slot ? sbl_peer_at(s, slot)->roots.n : 0;
 }
 
+uint32_t sbl_scheduler_who_has(uint32_t *numbers, uint32_t room, const sbl_scheduler *s, uint32_t client,
+                               uint64_t serial)
+{
+    const uint32_t   slot = sbl_peer_slot(s, client), task = slot ? sbl_serial_find(sbl_peer_at(s, slot), serial) : 0;
+    const sbl_stask *t = task ? sbl_task_at(s, sbl_value_task(s, task)) : NULL;
+    uint32_t         n = 0;
+
+    if (!t || t->state != SBL_T_DONE)
+        return 0;
+    if (t->at == SBL_AT_WORKERS && t->worker && n++ < room)
+        numbers[0] = sbl_peer_at(s, t->worker)->number;
+    for (uint32_t copy = t->copies; copy; copy = sbl_copy_next(s, copy), n++)
+        if (n < room)
+            numbers[n] = sbl_peer_at(s, sbl_copy_worker(s, copy))->number;
+    return n;
+}
+
 /* --- what waits --------------------------------------------------------------------------------------------------- */
 
 static uint32_t number_of(const sbl_scheduler *s, uint32_t slot)

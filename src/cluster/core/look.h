@@ -23,6 +23,10 @@ uint32_t sbl_scheduler_ready_of(const sbl_scheduler *s, uint32_t client);
 
 enum { SBL_WAIT_INPUTS = 4 };
 
+/** How many workers have the value of a client's task or data; the first of them, up to `room`, are told by number. */
+uint32_t sbl_scheduler_who_has(uint32_t *numbers, uint32_t room, const sbl_scheduler *s, uint32_t client,
+                               uint64_t serial);
+
 /** A task as one that waits sees it. */
 typedef struct sbl_wait_for {
     const char *name;

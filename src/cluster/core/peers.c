@@ -334,6 +334,8 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
             sbl_drop_peer(s, slot, "it was silent for too long");
         else if (silent > s->options.suspect_ns && !w->is_suspect)
             be_suspect(s, slot);
+        else
+            sbl_look_again(s, slot);
     }
     sbl_retire_tick(s);
 }

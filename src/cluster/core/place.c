@@ -53,10 +53,12 @@ static double sent_ns(const sbl_scheduler *s, const sbl_peer *w)
     return n ? sum / n : 0;
 }
 
-/* What is in a queue is mostly of one kind. */
+/* What is in a queue is mostly of one kind. What runs for long may go on for as long. */
 double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
 {
-    return (w->n_sent * sent_ns(s, w) + w->ready.n * cost) / w->threads;
+    const double expected = w->n_sent * sent_ns(s, w), since = w->n_sent ? (double)(s->now_ns - w->moved_ns) : 0;
+
+    return ((since > expected ? since : expected) + w->ready.n * cost) / w->threads;
 }
 
 static void consider(const sbl_scheduler *s, const sbl_stask *t, double cost, uint32_t worker, uint32_t *best,

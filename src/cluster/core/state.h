@@ -162,6 +162,8 @@ typedef struct sbl_peer {
     int32_t    threads, spare;
     uint32_t   n_sent, n_ahead; /* tasks that it has; of these, those whose inputs it has yet to make */
     double     mean_ns;         /* of what it ran, smoothed; 0: nothing yet */
+    int64_t    moved_ns;        /* when it ended something last, or got something as it had nothing */
+    int64_t    asked_ns;        /* when it was asked to give something last */
     sbl_squeue ready;
     uint32_t   sent, held, copies; /* lists */
     uint32_t   n_moved;            /* tasks that it gave, and others got */
@@ -331,6 +333,8 @@ void sbl_may_send_ahead(sbl_scheduler *s, uint32_t task);
 void sbl_may_fill(sbl_scheduler *s, uint32_t worker);
 /** Gives workers that have room what there is. */
 void sbl_fill_workers(sbl_scheduler *s);
+/** Time passes, and what waits there may wait for longer than was thought. */
+void sbl_look_again(sbl_scheduler *s, uint32_t worker);
 /** A worker is gone: what waits in its queue goes elsewhere. */
 void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
 /** Any, the same for the same key; 0: there is none. */
