@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* [list] */
 static int32_t show(void *user, const sabal_worker_info *worker)
@@ -12,6 +13,12 @@ static int32_t show(void *user, const sabal_worker_info *worker)
     return 0; /* go on */
 }
 /* [list] */
+
+static sabal_status fill(sabal_task *t)
+{
+    memset(sabal_task_return_room(t, 1000000), 7, 1000000);
+    return SABAL_OK;
+}
 
 int main(void)
 {
@@ -26,8 +33,14 @@ int main(void)
         sabal_client_cluster_info_get(&info, show, stdout, client, &err);
         printf("workers: %d, threads: %d\n", (int)info.workers, (int)info.threads);
     }
-    sabal_close(client);
     /* [program] */
+    /* [who_has] */
+    sabal_future *large = sabal_submit(client, fill, NULL, 0);
+
+    if (sabal_future_wait(large, &err) == SABAL_OK)
+        sabal_future_who_has(show, stdout, large, &err);
+    /* [who_has] */
+    sabal_close(client);
     if (err.status)
         fprintf(stderr, "cluster: %s\n", err.message);
     return err.status ? EXIT_FAILURE : EXIT_SUCCESS;
