@@ -55,7 +55,8 @@ enum {
     F_EARLY       = 1 << 25, /* futures are released before they are done */
     F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
     F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
-    F_ALL         = (1 << 28) - 1,
+    F_RULES       = 1 << 28, /* tasks that not all workers may run */
+    F_KINDS       = 29,
     F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
                   F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK
 };
@@ -104,7 +105,8 @@ typedef struct program {
     uint32_t first_node, n_nodes, first_batch, n_batches;
 } program;
 
-enum { SPECS = 6, RAN = 8 };
+/* Of specs, the last are those of tasks that not all workers may run. */
+enum { ANYWHERE = 6, SPECS = 9, RAN = 8 };
 
 /* A future of a client or of a worker's own client; its serial is its place + 1. */
 typedef struct future {
@@ -165,6 +167,7 @@ struct proc {
     sbl_executor *executor;
     clientele     own; /* futures */
     uint32_t      threads, busy, spare;
+    uint32_t      place;      /* what it is called and has: sim_place() */
     uint8_t       specs[256]; /* by the scheduler's number */
     run          *runs;
     fetch        *fetches;
@@ -253,6 +256,9 @@ void   sim_forget(sim *w, proc *p, value *v);
 uint32_t        sim_program(sim *w, uint32_t n, int depth);
 void            sim_evaluate(sim *w, uint32_t which);
 const sbl_spec *sim_spec(uint32_t spec);
+/** What a worker is called and has; that of 0 may run all tasks. */
+enum { PLACES = 4 };
+const sbl_worker_words *sim_place(uint32_t place);
 /** The first of those nodes of a program that a task waits for, who submits it; up to its last. */
 uint32_t sim_first_awaited(const sim *w, const program *p);
 
@@ -285,7 +291,7 @@ void sim_check_idle(sim *w);
 void sim_join(sim *w, int number);
 
 /* sim_worker.c */
-int  sim_worker(sim *w, uint32_t threads);
+int  sim_worker(sim *w, uint32_t threads, uint32_t place);
 void sim_worker_hear(sim *w, event *e);
 void sim_worker_end(sim *w, proc *p);
 void sim_child_ended(sim *w, proc *p, run *r, const future *f);

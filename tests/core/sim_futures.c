@@ -178,7 +178,7 @@ void sim_clientele_begin(sim *w, proc *p)
     p->own.submitter.calls = (sbl_submitter_calls){
         .done = on_done, .failed = on_failed, .at = on_at, .push = on_push, .forget = on_forget, .arg = p};
     for (uint32_t i = 0; i < SPECS; i++)
-        p->own.specs[i] = sbl_submit_spec(&p->own.submitter, sim_spec(i));
+        p->own.specs[i] = i < ANYWHERE || sim_has(w, F_RULES) ? sbl_submit_spec(&p->own.submitter, sim_spec(i)) : 0;
 }
 
 void sim_clientele_end(sim *w, proc *p)

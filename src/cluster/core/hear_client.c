@@ -35,17 +35,20 @@ static int keep_texts(sbl_spec *spec)
     memcpy(texts, spec->code, spec->code_size);
     memcpy(texts + spec->code_size, spec->name, name);
     memcpy(texts + spec->code_size + name, spec->where, where);
-    spec->code  = texts;
-    spec->name  = texts + spec->code_size;
-    spec->where = spec->name + name;
+    spec->code    = texts;
+    spec->name    = texts + spec->code_size;
+    spec->where   = spec->name + name;
+    spec->workers = spec->resources = NULL; /* its rule has them */
     return 1;
 }
 
 void sbl_hear_client_spec(const sbl_saying *y)
 {
-    sbl_spec   spec;
-    uint32_t   number;
-    sbl_sspec *kept;
+    sbl_spec    spec;
+    uint32_t    number;
+    int64_t     rule;
+    sbl_sspec  *kept;
+    const char *wrong = NULL;
 
     sbl_hear_spec(&spec, y->r);
     if (y->r->failed)
@@ -54,16 +57,23 @@ void sbl_hear_client_spec(const sbl_saying *y)
         sbl_break_off(y, "a kind of task has a number that is too large, or was used");
         return;
     }
-    number = reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
+    rule = sbl_rule_find(y->s, &spec, &wrong);
+    if (wrong) {
+        sbl_break_off(y, wrong);
+        return;
+    }
+    number = rule >= 0 && reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
     if (!number || !keep_texts(&spec)) {
         if (number)
             sbl_table_give(&y->s->specs, number);
+        if (rule > 0)
+            sbl_rule_release(y->s, (uint32_t)rule);
         y->s->no_memory = 1;
         return;
     }
     spec.size                = spec.size < MOST_BYTES ? spec.size : MOST_BYTES;
     kept                     = sbl_spec_at(y->s, number);
-    *kept                    = (sbl_sspec){.refs = 1, .spec = spec};
+    *kept                    = (sbl_sspec){.refs = 1, .spec = spec, .rule = (uint32_t)rule};
     y->p->specs[spec.number] = number;
 }
 

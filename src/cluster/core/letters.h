@@ -65,7 +65,7 @@ enum { SBL_INLINE = 256 };
 #define SBL_BYTES_OF(n_) ((n_) & ~SBL_ENCODED)
 
 /** What tasks have in common. On the wire: number u32, priority i32, retries u32, timeout u64, size u64 (of a result; 0: not
-    known), code (n u32, n bytes), name text, where text. */
+    known), code (n u32, n bytes), name, where, workers, resources texts. */
 typedef struct sbl_spec {
     uint32_t    number;
     int32_t     priority;
@@ -75,6 +75,9 @@ typedef struct sbl_spec {
     const char *code; /* as the code's name is put into words: the core only carries it */
     uint32_t    code_size;
     const char *name, *where;
+    const char *workers,
+        *resources; /* where its tasks may run, and what they take there (base/lists.h); "" or NULL: said to
+                                        workers, who need not know */
 } sbl_spec;
 void sbl_say_spec(sbl_words *w, const sbl_spec *spec);
 void sbl_hear_spec(sbl_spec *spec, sbl_reader *r); /* borrows from the message */

@@ -55,6 +55,21 @@ static inline int sbl_has_room(const sbl_peer *w, double cost)
                                     sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
 }
 
+/* The same of what not all may run: it never waits at a worker for long, as nobody would take it from there. */
+static inline int sbl_has_room_for_ruled(const sbl_peer *w, double cost)
+{
+    return sbl_may_have_work(w) && (!sbl_is_busy(w) || sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+}
+
+/* Whether it may be given what fills its memory, and is not there to empty it: results of others do. If all that it has waits for
+   other tasks, it may: it would never have room otherwise. */
+static inline int sbl_has_memory_for(const sbl_peer *w, uint64_t size)
+{
+    const uint64_t most = w->limit / 5 * 4, has = w->managed + w->promised;
+
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || (has <= most && size <= most - has);
+}
+
 /* What a task at it takes. */
 static inline double sbl_mean_of(const sbl_peer *w)
 {
@@ -67,11 +82,19 @@ static inline uint32_t sbl_places_of(const sbl_peer *w)
     return (uint32_t)(w->threads + w->spare);
 }
 
+/* Of what it has and has no place for, as many as anybody may run. */
+static inline uint32_t sbl_n_to_give(const sbl_peer *w)
+{
+    const uint32_t n = sbl_n_runnable(w), excess = n > sbl_places_of(w) ? n - sbl_places_of(w) : 0;
+
+    return excess < n - w->n_ruled ? excess : n - w->n_ruled;
+}
+
 /* Somebody else could have some of it. */
 static inline int sbl_has_to_spare(const sbl_peer *w)
 {
     return sbl_may_have_work(w) &&
-           ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
+           ((sbl_n_to_give(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
 /** place.c: what of its inputs that worker lacks. */
