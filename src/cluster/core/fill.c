@@ -253,32 +253,45 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
     }
 }
 
-static void fill(sbl_scheduler *s, uint32_t worker)
+/* What it has room for. Returns whether something that not all may run took the room of what any may, or is to have the next. */
+static int send_some(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w     = sbl_peer_at(s, worker);
     uint64_t  share = s->n_roots / (2 * (uint64_t)s->n_workers) + 1; /* so that all workers get some of the last ones */
+    int       ruled = 0;
 
     for (;;) {
-        int      from = FROM_OWN;
+        int      from;
         uint32_t task = next_for(s, w, &from);
 
         if (!task && !sbl_is_busy(w))
             task = take_from_other(s, worker);
-        if (!task || !has_room(s, w, task, from))
+        if (!task)
             break;
-        if (from == FROM_CLIENT && sbl_is_busy(w) && !share--)
+        ruled |= from == FROM_RULE;
+        if (!has_room(s, w, task, from) || (from == FROM_CLIENT && sbl_is_busy(w) && !share--))
             break;
         note_turn(s, w, task, from);
         send(s, task, worker);
     }
+    return ruled;
+}
+
+static void fill(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w     = sbl_peer_at(s, worker);
+    const int ruled = send_some(s, worker);
+
     send_ahead(s, worker);
     sbl_hungry_remove(s, worker);
     if (sbl_has_to_spare(w)) { /* and so does not count as hungry: two such would feed each other for ever */
         sbl_rich_add(s, worker);
         sbl_feed_one(s);
-    } else if (sbl_n_runnable(w) <= sbl_places_of(w)) {
+    } else if (!ruled && sbl_n_runnable(w) <= sbl_places_of(w)) {
         sbl_hungry_add(s, worker);
     }
+    if (ruled) /* perhaps it was called for what others may have; nor does it count as hungry */
+        sbl_feed_one(s);
     sbl_seats_note(s, worker);
     if (!sbl_is_busy(w) && sbl_has_memory_for(w, 0))
         ask_other(s, worker);
