@@ -107,7 +107,7 @@ typedef struct sabal_worker_options {
     const char *where;
     int32_t     threads;      /* as of sabal_open()                                                           */
     int64_t     memory_limit; /* as of sabal_open()                                                           */
-    const char *name;         /* for messages; NULL: the machine's                                            */
+    const char *name;         /* for messages, and for tasks that are to run there; NULL: the machine's       */
     const char *interfaces;   /* as of a scheduler: where other members reach it                              */
     const char *tls;          /* carriers of values that may be used, with commas: memfd, tcp, rdma, ucx-shm, ucx-tcp;
                                  NULL: all but the last two                                                   */
@@ -121,6 +121,8 @@ typedef struct sabal_worker_options {
                                     made if it is missing; NULL: the setting spill_folder, and $XDG_RUNTIME_DIR
                                     or /tmp                                                                   */
     const char *preload;         /* libraries that it loads first, names with commas; NULL: none                 */
+    const char *resources;       /* what tasks may take of it (option resources of sabal_submit()), up to 16 names, each
+                                    with an amount: "gpu=2,licence=1"; NULL: nothing                             */
 } sabal_worker_options;
 #define SABAL_WORKER_DEFAULTS                                                                                          \
     .struct_size = sizeof(sabal_worker_options), .where = SABAL_HERE, .timeout_ns = 5000000000, .ready_fd = -1,        \
@@ -140,8 +142,8 @@ SABAL_API void sabal_worker_options_init(sabal_worker_options *options);
  *
  * Errors: SABAL_ENOENT (there is no such file), SABAL_EPEER (its scheduler is gone), SABAL_EACCES (the file of another user, or
  *         open to others; a scheduler that refuses this worker), SABAL_EFORMAT, SABAL_EUNSUPPORTED (another version of sabal; a
- *         carrier that this build has not; a library to be loaded first that can't be), SABAL_ETIMEDOUT, SABAL_EINVAL,
- *         SABAL_ENOMEM. Supervised, also SABAL_EPEER: the worker ended three times before it had joined
+ *         carrier that this build has not; a library to be loaded first that can't be), SABAL_ETIMEDOUT, SABAL_EINVAL
+ *         (resources that can't be read, among others), SABAL_ENOMEM. Supervised, also SABAL_EPEER: the worker ended three times before it had joined
  */
 #ifndef __cplusplus
 #define sabal_worker_run(file, err, ...)                                                                               \

@@ -24,10 +24,12 @@ typedef struct sbl_task_spec {
     int64_t              timeout_ns; /* 0: none */
     size_t      output_bytes; /* what the result will take, for the memory budget; 0: as that function's before */
     const char *name;         /* static or living as long as the call: copied; NULL: the function's */
-    int         again;        /* 1: to run it again, which gives the same, is as good as to write its result to disk */
-    const char *where;        /* the user's line, a static string; may be NULL */
-    int         own_where;    /* 1: where is no static string, but lives as long as the future */
-    void       *tag;          /* what its engine wants to find again, in sbl_rare; with own_where alone */
+    const char *workers,
+        *resources;        /* where it may run, and what it takes there (base/lists.h); copied; NULL: no matter */
+    int         again;     /* 1: to run it again, which gives the same, is as good as to write its result to disk */
+    const char *where;     /* the user's line, a static string; may be NULL */
+    int         own_where; /* 1: where is no static string, but lives as long as the future */
+    void       *tag;       /* what its engine wants to find again, in sbl_rare; with own_where alone */
 } sbl_task_spec;
 
 /**
