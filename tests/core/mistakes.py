@@ -109,6 +109,18 @@ MISTAKES = {
         'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [808]),
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [5]),
+    # --- what not all workers may run
+    'resources_are_kept': ('fill.c', '    sbl_rule_give(s, t);\n', '', [4]),
+    'ruled_is_sent_ahead': ('fill.c', ' || sbl_rule_of(s, d) ||', ' ||', [4]),
+    'ruled_is_placed_as_any': (
+        'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),
+    'resources_are_overlooked': (
+        'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
+    'nobody_is_called_for_the_next': (
+        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [11]),
+    'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
+    'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
+    'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
     # --- the executor
     'stop_ends_what_runs': (
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',

@@ -37,21 +37,28 @@ static int keep_texts(sbl_srule *r, const sbl_spec *spec)
     return 1;
 }
 
+/* It is called so, or its host is, and it has as much at all. */
+static int may_run(const sbl_srule *r, const sbl_peer *w)
+{
+    if (!w->name || (r->workers[0] && !sbl_names_have(r->workers, w->name) && !sbl_names_have(r->workers, w->host)))
+        return 0;
+    return sbl_amounts_cover(&w->resources, &r->needs);
+}
+
 static void seat_if_it_may(sbl_scheduler *s, uint32_t rule, uint32_t worker)
 {
-    const sbl_peer *w = sbl_peer_at(s, worker);
-    sbl_srule      *r = sbl_rule_at(s, rule);
-    uint32_t        seat;
+    sbl_srule *r = sbl_rule_at(s, rule);
+    uint32_t   seat;
 
-    if (!w->name || (r->workers[0] && !sbl_names_have(r->workers, w->name) && !sbl_names_have(r->workers, w->host)) ||
-        !sbl_amounts_cover(&w->resources, &r->needs))
+    if (!may_run(r, sbl_peer_at(s, worker)))
         return;
     seat = sbl_table_take(&s->seats);
     if (!seat) {
         s->no_memory = 1;
         return;
     }
-    *sbl_seat_at(s, seat) = (sbl_sseat){.worker = worker, .rule = rule, .next = r->seats, .wnext = w->seats};
+    *sbl_seat_at(s, seat) =
+        (sbl_sseat){.worker = worker, .rule = rule, .next = r->seats, .wnext = sbl_peer_at(s, worker)->seats};
     if (r->seats)
         sbl_seat_at(s, r->seats)->previous = seat;
     r->seats = sbl_peer_at(s, worker)->seats = seat;
@@ -352,14 +359,6 @@ void sbl_seats_note(sbl_scheduler *s, uint32_t worker)
 
 /* --- what must hold ----------------------------------------------------------------------------------------------- */
 
-static int is_seated(const sbl_scheduler *s, const sbl_peer *w, uint32_t rule)
-{
-    for (uint32_t seat = w->seats; seat; seat = sbl_seat_at(s, seat)->wnext)
-        if (sbl_seat_at(s, seat)->rule == rule)
-            return 1;
-    return 0;
-}
-
 static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
 {
     sbl_peer again = {.left = w->resources};
@@ -370,7 +369,7 @@ static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
 
         if (!rule)
             continue;
-        if (!is_seated(s, w, rule))
+        if (!may_run(sbl_rule_at(s, rule), w))
             return "a worker has a task that it may not run";
         if (!sbl_amounts_cover(&again.left, &sbl_rule_at(s, rule)->needs))
             return "the tasks of a worker take more than it has";
@@ -384,13 +383,15 @@ static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
 
 static const char *check_rule(const sbl_scheduler *s, const sbl_srule *r)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, may = 0;
 
     for (uint32_t seat = r->seats; seat; seat = sbl_seat_at(s, seat)->next, n++)
-        if (!sbl_peer_at(s, sbl_seat_at(s, seat)->worker)->number)
-            return "a worker that is gone has a seat";
-    if (n != r->n_seats)
-        return "a rule has another number of seats than is counted";
+        if (!may_run(r, sbl_peer_at(s, sbl_seat_at(s, seat)->worker)))
+            return "a worker that is gone, or may not run its tasks, has a seat";
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        may += (uint32_t)may_run(r, sbl_peer_at(s, s->workers[i]));
+    if (n != r->n_seats || n != may)
+        return "a rule has another number of seats than is counted, or workers that may run its tasks";
     for (uint32_t seat = r->ready.n && !s->first_fill ? r->open : 0; seat; seat = sbl_seat_at(s, seat)->next_open)
         if (sbl_may_have_work(sbl_peer_at(s, sbl_seat_at(s, seat)->worker)))
             return "a task waits, and a worker would take it";
