@@ -265,9 +265,57 @@ SABAL_API sabal_status sabal_client_cluster_info_get(sabal_cluster_info *info, s
 SABAL_API sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n, sabal_error *err,
                                                           const sabal_wait_options *options);
 
+/** How to run a function in each worker. */
+typedef struct sabal_run_options {
+    size_t      struct_size;
+    const char *where;
+    int32_t later; /* 1, the default: in each worker that joins later too, for as long as the client is open; 0: no */
+    const char *name;     /* as of sabal_submit()                                                                */
+    const char *function; /* as of sabal_submit()                                                                */
+} sabal_run_options;
+#define SABAL_RUN_DEFAULTS         .struct_size = sizeof(sabal_run_options), .where = SABAL_HERE, .later = 1
+#define SABAL_RUN_DEFAULTS_FN_(fn) SABAL_RUN_DEFAULTS, .function = #fn
+/** Fills it with the defaults and its size, for languages without the macro. */
+SABAL_API void sabal_run_options_init(sabal_run_options *options);
+
+/**
+ * Runs fn once in each worker process that there is, and waits until all have (client.run() of Dask): to set up what tasks find
+ * there, such as variables of the process, as a program's own don't travel. Tasks of fn go before all others, and wait for
+ * a thread of their worker that has nothing to do. What they return is dropped.
+ *
+ * A worker that joins later, or takes the place of one that has ended, runs what has been run so, one call after the other, before it
+ * gets any task, of whichever client. Nobody is told of a failure there.
+ *
+ * On "local:" fn runs once, in this process. On "rehearse:" it is not supported.
+ *
+ *   arg      arg_size bytes, copied; NULL with 0
+ *   returns  the error of the first that has failed, with its worker's name (node); the others run on
+ *
+ * Errors: SABAL_EUNSUPPORTED ("rehearse:"), SABAL_EPEER (a worker has ended before it had run it; the scheduler is gone),
+ *         SABAL_EINVAL (as of sabal_submit()), SABAL_ENOMEM, SABAL_ECLOSED, the client's, those of fn
+ */
+#ifndef __cplusplus
+#define sabal_client_run(client, fn, arg, arg_size, err, ...)                                                          \
+    SABAL_WITH(sabal_client_run_with, ((client), (fn), (arg), (arg_size), (err)), sabal_run_options,                   \
+               SABAL_RUN_DEFAULTS_FN_(fn), __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                             sabal_error *err, const sabal_run_options *options);
+
 #ifdef __cplusplus
 } /* extern "C" */
 
+inline sabal_run_options sabal_run_defaults()
+{
+    sabal_run_options o;
+    sabal_run_options_init(&o);
+    return o;
+}
+inline sabal_status sabal_client_run(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                     sabal_error *err, const sabal_run_options &o = sabal_run_defaults())
+{
+    return sabal_client_run_with(client, fn, arg, arg_size, err, &o);
+}
 inline sabal_cluster_options sabal_cluster_defaults()
 {
     sabal_cluster_options o;

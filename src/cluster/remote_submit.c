@@ -189,6 +189,7 @@ static int is_alone(const sabal_future *f, const sabal_future *g)
 static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_error *why)
 {
     sabal_future *f     = futures[0];
+    const int     each  = sbl_future_rare(f) ? sbl_future_rare(f)->each : 0;
     int64_t       alike = 1;
     sbl_group     group = {
             .serial = f->serial, .spec = number_of(r, f, why), .n_inputs = (uint32_t)f->n_inputs, .arg_size = f->arg_size};
@@ -208,12 +209,14 @@ static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_
             return alike;
         }
     group.n = (uint32_t)alike;
-    w       = sbl_outbox_item(r->submitter.out, SBL_LETTER_TASKS);
+    w       = sbl_outbox_item(r->submitter.out, each ? SBL_LETTER_EACH : SBL_LETTER_TASKS);
     sbl_say_group(w, &group);
     for (int32_t i = 0; i < f->n_inputs; i++)
         sbl_say_u64(w, f->edges[i].input->serial);
     for (int64_t i = 0; i < alike; i++)
         sbl_say(w, sbl_future_arg(futures[i]), f->arg_size);
+    if (each)
+        sbl_say_u32(w, each == SBL_EACH_LATER);
     return alike;
 }
 

@@ -254,3 +254,58 @@ sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n,
     sbl_error_where(&own, o.where);
     return sbl_error_pass(err, &own);
 }
+
+/* --- in each worker ----------------------------------------------------------------------------------------------- */
+
+/* Options of an older program are shorter: what it doesn't know has its default. */
+static sabal_run_options run_options_of(const sabal_run_options *options)
+{
+    sabal_run_options o = {SABAL_RUN_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
+void sabal_run_options_init(sabal_run_options *options)
+{
+    *options = run_options_of(NULL);
+}
+
+/* One task, where this process is all there is; or one that stands for those of all workers. */
+static sabal_status run_in_each(sabal_client *client, sbl_task_spec *task, const sabal_run_options *o, sabal_error *err)
+{
+    sabal_future *future;
+    sabal_status  st;
+
+    if (client->engine->chooses_workers)
+        task->each = o->later ? SBL_EACH_LATER : SBL_EACH_NOW;
+    st = sbl_submit_batch(client, &(sbl_batch){.specs = task, .alike = 1, .n = 1, .function = o->function}, &future,
+                          err);
+    if (st)
+        return st;
+    st = sbl_wait_one(future, -1, err);
+    sbl_handle_release(future);
+    return st;
+}
+
+sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                   sabal_error *err, const sabal_run_options *options)
+{
+    const sabal_run_options o    = run_options_of(options);
+    sabal_error             own  = SABAL_ERROR_INIT;
+    sabal_status            st   = sbl_client_check(client, &own);
+    sbl_task_spec           task = {
+                  .fn = fn, .arg = arg, .arg_size = arg_size, .priority = INT32_MAX, .name = o.name, .where = o.where};
+
+    if (!st && is_rehearsed(client))
+        st = sbl_error_set(&own, SABAL_EUNSUPPORTED,
+                           "a function in each worker: on \"rehearse:\" no task can be sent to one of them");
+    if (!st)
+        st = run_in_each(client, &task, &o, &own);
+    if (!st)
+        return SABAL_OK;
+    sbl_error_where(&own, o.where);
+    return sbl_error_pass(err, &own);
+}

@@ -12,6 +12,8 @@
 
 enum { SBL_SMALL_RESULT = 1 }; /* output_bytes of a task whose result is not worth counting before it is there */
 
+enum { SBL_EACH_NOW = 1, SBL_EACH_LATER = 2 };
+
 /** A task as collections describe it. All is copied or retained by the time the call returns. */
 typedef struct sbl_task_spec {
     sabal_task_fn       *fn;
@@ -25,8 +27,9 @@ typedef struct sbl_task_spec {
     size_t      output_bytes; /* what the result will take, for the memory budget; 0: as that function's before */
     const char *name;         /* static or living as long as the call: copied; NULL: the function's */
     const char *workers,
-        *resources;        /* where it may run, and what it takes there (base/lists.h); copied; NULL: no matter */
-    int         again;     /* 1: to run it again, which gives the same, is as good as to write its result to disk */
+        *resources; /* where it may run, and what it takes there (base/lists.h); copied; NULL: no matter */
+    int32_t each;   /* not 0: each worker runs it; with SBL_EACH_LATER those too that come later. On a cluster alone */
+    int     again;  /* 1: to run it again, which gives the same, is as good as to write its result to disk */
     const char *where;     /* the user's line, a static string; may be NULL */
     int         own_where; /* 1: where is no static string, but lives as long as the future */
     void       *tag;       /* what its engine wants to find again, in sbl_rare; with own_where alone */

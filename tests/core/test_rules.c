@@ -273,3 +273,182 @@ Test(rules, what_nobody_understands_drops_its_client)
         desk_close();
     }
 }
+
+/* --- what each worker runs ---------------------------------------------------------------------------------------- */
+
+/* A task that each worker is to run. */
+static void each(uint32_t client, uint64_t serial, int later)
+{
+    sbl_words *w = sbl_outbox_item(&mouth, SBL_LETTER_EACH);
+
+    sbl_say_group(w, &(sbl_group){.serial = serial, .n = 1, .spec = 1, .arg_size = 4});
+    sbl_say_u32(w, (uint32_t)serial);
+    sbl_say_u32(w, (uint32_t)later);
+    speak(client);
+}
+
+Test(each, ends_when_all_workers_have_run_it)
+{
+    uint32_t c, a, b;
+
+    desk_open(NULL);
+    c = new_client();
+    a = worker_of(2, "a", "h", NULL);
+    b = worker_of(2, "b", "h", NULL);
+    each(c, 1, 0);
+    finish(a, 1, 8);
+    cr_assert(!last(c, SBL_LETTER_DONE, 1));
+    finish(b, 1, 1000);
+    cr_assert_eq(last(c, SBL_LETTER_DONE, 1)->n, 0);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 0) + how_often(b, SBL_LETTER_RUN, 0), 2);
+    cr_assert_eq(how_often(worker_of(2, "c", "h", NULL), SBL_LETTER_RUN, 0), 0);
+    range(c, SBL_LETTER_RELEASE, 1, 1);
+    cr_assert_eq(n_tasks(), 0);
+    desk_close();
+}
+
+Test(each, ends_at_once_without_a_worker)
+{
+    uint32_t c;
+
+    desk_open(NULL);
+    c = new_client();
+    each(c, 1, 1);
+    cr_assert(last(c, SBL_LETTER_DONE, 1));
+    desk_close();
+}
+
+Test(each, failure_of_one_is_that_of_all)
+{
+    uint32_t c, a, b;
+
+    desk_open(NULL);
+    c = new_client();
+    a = worker_of(2, "a", "h", NULL);
+    b = worker_of(2, "b", "h", NULL);
+    each(c, 1, 0);
+    fail(b, 1, SABAL_EVALUE);
+    cr_assert_eq(last(c, SBL_LETTER_FAILED, 1)->status, SABAL_EVALUE);
+    cr_assert(!last(a, SBL_LETTER_STOP, 0), "the other runs on");
+    finish(a, 1, 8);
+    range(c, SBL_LETTER_RELEASE, 1, 1);
+    cr_assert_eq(n_tasks(), 0);
+    desk_close();
+}
+
+Test(each, worker_that_is_gone_is_a_failure)
+{
+    for (int is_sent = 0; is_sent < 2; is_sent++) {
+        uint32_t c, a;
+
+        desk_open(NULL);
+        c = new_client();
+        a = worker_of(1, "a", "h", NULL);
+        if (!is_sent)
+            task(c, 10, 1, 0);
+        each(c, 1, 0);
+        cr_assert_eq(how_often(a, SBL_LETTER_RUN, 1), is_sent);
+        lose(a, NULL);
+        cr_assert_eq(last(c, SBL_LETTER_FAILED, 1)->status, SABAL_EPEER);
+        cr_assert(strstr(last(c, SBL_LETTER_FAILED, 1)->message, "'a'"));
+        desk_close();
+    }
+}
+
+Test(each, new_worker_runs_it_before_all_else)
+{
+    uint32_t c, d, a;
+
+    desk_open(NULL);
+    c = new_client();
+    d = new_client();
+    each(c, 1, 1);
+    each(d, 1, 0);
+    each(c, 2, 1);
+    task(d, 10, 1, 0);
+    a = worker_of(8, "a", "h", NULL);
+    task(d, 11, 1, 0);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 0), 1);
+    finish(a, 1, 8);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 0), 2, "one after the other");
+    fail(a, 2, SABAL_EVALUE);
+    cr_assert(last(a, SBL_LETTER_RUN, 10) && last(a, SBL_LETTER_RUN, 11), "a failure there is nobody's");
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 0), 4);
+    desk_close();
+}
+
+Test(each, new_worker_that_is_silent_goes_on_when_it_is_heard)
+{
+    uint32_t c, a;
+
+    desk_open(NULL);
+    c = new_client();
+    each(c, 1, 1);
+    each(c, 2, 1);
+    a = worker_of(1, "a", "h", NULL);
+    sbl_scheduler_suspect(desk, a);
+    task(c, 10, 1, 0);
+    finish(a, 1, 8);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 2), 1, "its word is heard");
+    finish(a, 2, 8);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 10), 1);
+    desk_close();
+}
+
+Test(each, new_worker_that_is_gone_is_nobodys_failure)
+{
+    uint32_t c, a, b;
+
+    desk_open(NULL);
+    c = new_client();
+    each(c, 1, 1);
+    each(c, 2, 1);
+    a = worker_of(1, "a", "h", NULL);
+    lose(a, NULL);
+    b = worker_of(1, "b", "h", NULL);
+    finish(b, 1, 8);
+    finish(b, 2, 8);
+    task(c, 10, 1, 0);
+    cr_assert_eq(state_of(c, 10), SBL_T_SENT);
+    desk_close();
+}
+
+Test(each, ends_with_its_client)
+{
+    uint32_t c;
+
+    desk_open(NULL);
+    c = new_client();
+    each(c, 1, 1);
+    lose(c, NULL);
+    cr_assert_eq(how_often(worker_of(1, "a", "h", NULL), SBL_LETTER_RUN, 0), 0);
+    desk_close();
+}
+
+Test(each, cancelled_is_cancelled)
+{
+    uint32_t c, a;
+
+    desk_open(NULL);
+    c = new_client();
+    a = worker_of(1, "a", "h", NULL);
+    each(c, 1, 0);
+    range(c, SBL_LETTER_CANCEL, 1, 1);
+    cr_assert_eq(last(c, SBL_LETTER_FAILED, 1)->status, SABAL_ECANCELED);
+    finish(a, 1, 8);
+    desk_close();
+}
+
+Test(each, what_has_a_rule_of_its_own_drops_its_client)
+{
+    uint32_t c;
+
+    desk_open(NULL);
+    c = new_client();
+    rule(c, 4, 0, "a", "");
+    sbl_say_group(sbl_outbox_item(&mouth, SBL_LETTER_EACH), &(sbl_group){.serial = 1, .n = 1, .spec = 4});
+    sbl_say_u32(&mouth.words, 0);
+    speak(c);
+    cr_assert_eq(dropped_peer, c);
+    desk_close();
+}

@@ -302,10 +302,13 @@ void sbl_fill_workers(sbl_scheduler *s)
     while (s->first_fill) {
         const uint32_t worker = s->first_fill;
         sbl_peer      *w      = sbl_peer_at(s, worker);
+        uint32_t       first;
 
         s->first_fill = w->next_fill;
         w->to_fill    = 0;
         if (sbl_may_have_work(w))
             fill(s, worker);
+        else if (sbl_is_there(w) && (first = sbl_rule_next_first(s, w)))
+            send(s, first, worker);
     }
 }

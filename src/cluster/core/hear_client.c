@@ -24,8 +24,7 @@ static int reach_spec(sbl_peer *c, uint32_t number)
     return 1;
 }
 
-/* Its texts one behind the other. */
-static int keep_texts(sbl_spec *spec)
+int sbl_spec_keep_texts(sbl_spec *spec)
 {
     const size_t name = strlen(spec->name) + 1, where = strlen(spec->where) + 1;
     char        *texts = sbl_alloc(spec->code_size + name + where);
@@ -63,7 +62,7 @@ void sbl_hear_client_spec(const sbl_saying *y)
         return;
     }
     number = rule >= 0 && reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
-    if (!number || !keep_texts(&spec)) {
+    if (!number || !sbl_spec_keep_texts(&spec)) {
         if (number)
             sbl_table_give(&y->s->specs, number);
         if (rule > 0)
@@ -122,8 +121,7 @@ static void take_back(const sbl_saying *y, uint32_t task)
     sbl_stask_end(y->s, task);
 }
 
-/* They come in any order, as several threads submit, and data is told of when a task first has it as an input. */
-static int takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n)
+int sbl_takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n)
 {
     uint64_t end;
 
@@ -174,7 +172,7 @@ void sbl_hear_tasks(const sbl_saying *y)
         sbl_break_off(y, "tasks of a kind that was not told");
         return;
     }
-    if (!takes_numbers(y, g.serial, g.n))
+    if (!sbl_takes_numbers(y, g.serial, g.n))
         return;
     for (uint32_t i = 0; i < g.n && !y->r->failed; i++) {
         hear_task(y, &g, spec, i);
@@ -196,7 +194,7 @@ void sbl_hear_data(const sbl_saying *y)
         sbl_break_off(y, "data that should have been kept by its client");
         return;
     }
-    if (!takes_numbers(y, serial, 1))
+    if (!sbl_takes_numbers(y, serial, 1))
         return;
     task = sbl_stask_make(y->s, y->slot, serial, 0);
     if (!task) {

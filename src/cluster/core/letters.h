@@ -20,6 +20,9 @@ enum {
     SBL_LETTER_RELEASE = 4, /* first serial u64, n u64: wanted no more */
     SBL_LETTER_CANCEL  = 5, /* first serial u64, n u64 */
     SBL_LETTER_LOOK    = 6, /* serial u64, worker u32 that did not have it or SBL_NOBODY: where is it? */
+    SBL_LETTER_EACH =
+        7, /* a group of one task without inputs, later u32: to be run in each worker that there is, and, if later, in
+                               each that comes, first of all. The task has ended when those that there are have */
 
     /* scheduler to client */
     SBL_LETTER_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */

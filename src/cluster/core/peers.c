@@ -108,6 +108,7 @@ void sbl_scheduler_worker_tells(sbl_scheduler *s, uint32_t worker, const sbl_wor
     sbl_amounts_read(&w->resources, words->resources, "", NULL);
     w->left = w->resources;
     sbl_seats_begin(s, slot);
+    sbl_welcome(s, slot);
     sbl_may_fill(s, slot);
 }
 
@@ -276,6 +277,7 @@ static void peer_end(sbl_scheduler *s, uint32_t slot)
     sbl_free(p->specs_told);
     sbl_free(p->met);
     sbl_free(p->name);
+    sbl_welcomes_end(s, p);
     p->name       = NULL;
     p->specs_told = p->met = NULL;
     p->specs               = NULL;

@@ -25,9 +25,14 @@ static inline uint64_t sbl_size_of(const sbl_scheduler *s, const sbl_stask *t)
     return t->spec ? sbl_spec_at(s, t->spec)->spec.size : 0;
 }
 
-static inline int sbl_may_have_work(const sbl_peer *w)
+static inline int sbl_is_there(const sbl_peer *w)
 {
     return w->number && w->is_worker && !w->is_suspect && !w->is_leaving && !w->is_dropped;
+}
+
+static inline int sbl_may_have_work(const sbl_peer *w)
+{
+    return sbl_is_there(w) && !w->is_new;
 }
 
 static inline uint32_t sbl_n_runnable(const sbl_peer *w)

@@ -8,6 +8,8 @@
  */
 #include <string.h>
 
+#include "base/error.h"
+#include "cluster/core/hear.h"
 #include "cluster/core/place.h"
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */
@@ -40,19 +42,18 @@ static int keep_texts(sbl_srule *r, const sbl_spec *spec)
 /* It is called so, or its host is, and it has as much at all. */
 static int may_run(const sbl_srule *r, const sbl_peer *w)
 {
+    if (r->only)
+        return r->only == w->number;
     if (!w->name || (r->workers[0] && !sbl_names_have(r->workers, w->name) && !sbl_names_have(r->workers, w->host)))
         return 0;
     return sbl_amounts_cover(&w->resources, &r->needs);
 }
 
-static void seat_if_it_may(sbl_scheduler *s, uint32_t rule, uint32_t worker)
+static void add_seat(sbl_scheduler *s, uint32_t rule, uint32_t worker)
 {
-    sbl_srule *r = sbl_rule_at(s, rule);
-    uint32_t   seat;
+    sbl_srule     *r    = sbl_rule_at(s, rule);
+    const uint32_t seat = sbl_table_take(&s->seats);
 
-    if (!may_run(r, sbl_peer_at(s, worker)))
-        return;
-    seat = sbl_table_take(&s->seats);
     if (!seat) {
         s->no_memory = 1;
         return;
@@ -65,7 +66,14 @@ static void seat_if_it_may(sbl_scheduler *s, uint32_t rule, uint32_t worker)
     r->n_seats++;
 }
 
-static uint32_t make_rule(sbl_scheduler *s, const sbl_spec *spec, const sbl_amounts *needs, uint32_t hash)
+static void seat_if_it_may(sbl_scheduler *s, uint32_t rule, uint32_t worker)
+{
+    if (may_run(sbl_rule_at(s, rule), sbl_peer_at(s, worker)))
+        add_seat(s, rule, worker);
+}
+
+/* With one reference, and no seats. 0: no memory. */
+static uint32_t new_rule(sbl_scheduler *s, const sbl_spec *spec)
 {
     const uint32_t rule = sbl_table_take(&s->rules);
     sbl_srule     *r    = rule ? sbl_rule_at(s, rule) : NULL;
@@ -77,7 +85,17 @@ static uint32_t make_rule(sbl_scheduler *s, const sbl_spec *spec, const sbl_amou
         sbl_table_give(&s->rules, rule);
         return 0;
     }
-    r->refs                = 1;
+    r->refs = 1;
+    return rule;
+}
+
+static uint32_t make_rule(sbl_scheduler *s, const sbl_spec *spec, const sbl_amounts *needs, uint32_t hash)
+{
+    const uint32_t rule = new_rule(s, spec);
+    sbl_srule     *r    = rule ? sbl_rule_at(s, rule) : NULL;
+
+    if (!rule)
+        return 0;
     r->needs               = *needs;
     r->next                = s->rules_by_hash[hash];
     s->rules_by_hash[hash] = rule;
@@ -109,7 +127,27 @@ int64_t sbl_rule_find(sbl_scheduler *s, const sbl_spec *spec, const char **wrong
         return -1;
     }
     rule = make_rule(s, spec, &needs, hash);
-    return rule ? rule : -1;
+    return rule ? (int64_t)rule : -1;
+}
+
+uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_first)
+{
+    const sbl_peer *w     = sbl_peer_at(s, worker);
+    sbl_spec        its   = sbl_spec_at(s, spec)->spec;
+    const uint32_t  again = sbl_table_take(&s->specs);
+    const sbl_spec  there = {.workers = w->name ? w->name : "without a name", .resources = ""};
+    const uint32_t  rule  = again ? new_rule(s, &there) : 0;
+
+    if (!rule || !sbl_spec_keep_texts(&its)) {
+        s->no_memory = 1; /* and so it is no matter what is left */
+        return 0;
+    }
+    sbl_rule_at(s, rule)->only     = w->number;
+    sbl_rule_at(s, rule)->is_first = (uint32_t)is_first;
+    *sbl_spec_at(s, again)         = (sbl_sspec){.refs = 1, .spec = its, .rule = rule};
+    add_seat(s, rule, worker);
+    sbl_may_fill(s, worker);
+    return again;
 }
 
 static void end_rule(sbl_srule *r)
@@ -168,6 +206,27 @@ static void end_seat(sbl_scheduler *s, uint32_t seat)
     sbl_table_give(&s->seats, seat);
 }
 
+static void cancel_for_gone(sbl_scheduler *s, uint32_t task)
+{
+    sabal_error      err = SABAL_ERROR_INIT;
+    const sbl_stask *t   = sbl_task_at(s, task);
+
+    sbl_error_set(&err, SABAL_EPEER, "worker '%.64s' is gone, and it was to run there",
+                  sbl_rule_at(s, sbl_rule_of(s, t))->workers);
+    sbl_sign(s, t, &err);
+    sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_make(s, &err));
+}
+
+/* The only one that may run them is gone. */
+static void end_tasks(sbl_scheduler *s, uint32_t rule)
+{
+    const sbl_squeue *q = &sbl_rule_at(s, rule)->ready;
+
+    for (uint32_t i = 0; i < q->n_levels; i++)
+        for (uint32_t task = q->levels[i].first; task; task = sbl_task_at(s, task)->next)
+            cancel_for_gone(s, task);
+}
+
 void sbl_seats_begin(sbl_scheduler *s, uint32_t worker)
 {
     for (uint32_t rule = 1; rule < s->rules.fresh && !s->no_memory; rule++)
@@ -180,10 +239,12 @@ void sbl_seats_end(sbl_scheduler *s, uint32_t worker)
     sbl_peer *w = sbl_peer_at(s, worker);
 
     while (w->seats) {
-        const uint32_t seat = w->seats;
+        const uint32_t seat = w->seats, rule = sbl_seat_at(s, seat)->rule;
 
         w->seats = sbl_seat_at(s, seat)->wnext;
         end_seat(s, seat);
+        if (sbl_rule_at(s, rule)->only)
+            end_tasks(s, rule);
     }
 }
 
@@ -196,20 +257,39 @@ static void leave_worker(sbl_scheduler *s, uint32_t seat)
     *link = sbl_seat_at(s, seat)->wnext;
 }
 
+/* Whether it has tasks that go before all others, but for those of that rule, which has none any more. */
+static void look_whether_new(sbl_scheduler *s, uint32_t worker, uint32_t but)
+{
+    sbl_peer *w = sbl_peer_at(s, worker);
+
+    w->is_new = 0;
+    for (uint32_t seat = w->seats; seat; seat = sbl_seat_at(s, seat)->wnext)
+        w->is_new |= sbl_seat_at(s, seat)->rule != but && sbl_rule_at(s, sbl_seat_at(s, seat)->rule)->is_first;
+    sbl_may_fill(s, worker);
+}
+
+/* Out of those with the same hash. */
+static void unlink_rule(sbl_scheduler *s, uint32_t rule)
+{
+    const sbl_srule *r    = sbl_rule_at(s, rule);
+    uint32_t        *link = &s->rules_by_hash[hash_of(&(sbl_spec){.workers = r->workers, .resources = r->resources})];
+
+    while (*link != rule)
+        link = &sbl_rule_at(s, *link)->next;
+    *link = r->next;
+}
+
 void sbl_rule_release(sbl_scheduler *s, uint32_t rule)
 {
     sbl_srule *r = sbl_rule_at(s, rule);
-    uint32_t  *link;
 
     if (--r->refs)
         return;
-    for (int i = 0; i < SBL_RULE_HASHES; i++)
-        for (link = &s->rules_by_hash[i]; *link; link = &sbl_rule_at(s, *link)->next)
-            if (*link == rule) {
-                *link = r->next;
-                break;
-            }
+    if (!r->only)
+        unlink_rule(s, rule);
     while (r->seats) {
+        if (r->is_first)
+            look_whether_new(s, sbl_seat_at(s, r->seats)->worker, rule);
         leave_worker(s, r->seats);
         end_seat(s, r->seats);
     }
@@ -251,7 +331,12 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task)
     if (!sbl_squeue_add(s, &r->ready, task, sbl_priority_of(s, t), t->inputs != 0))
         s->no_memory = 1;
     sbl_peer_at(s, t->client)->n_ruled_ready++;
-    feed_one(s, r);
+    if (r->only && !r->seats)
+        cancel_for_gone(s, task);
+    else if (r->is_first)
+        sbl_may_fill(s, sbl_seat_at(s, r->seats)->worker);
+    else
+        feed_one(s, r);
 }
 
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task)
@@ -260,6 +345,20 @@ void sbl_rule_unplace(sbl_scheduler *s, uint32_t task)
 
     sbl_squeue_remove(s, &sbl_rule_at(s, sbl_rule_of(s, t))->ready, task, sbl_priority_of(s, t));
     sbl_peer_at(s, t->client)->n_ruled_ready--;
+}
+
+uint32_t sbl_rule_next_first(const sbl_scheduler *s, const sbl_peer *w)
+{
+    uint32_t first = 0;
+
+    /* The newest seat is the first of its list. */
+    for (uint32_t seat = w->n_sent ? 0 : w->seats; seat; seat = sbl_seat_at(s, seat)->wnext) {
+        const sbl_srule *r    = sbl_rule_at(s, sbl_seat_at(s, seat)->rule);
+        const uint32_t   task = r->is_first ? sbl_squeue_first(&r->ready, &(int32_t){0}) : 0;
+
+        first = task ? task : first;
+    }
+    return first;
 }
 
 static int share_a_name(const sbl_amounts *a, const sbl_amounts *b)

@@ -80,6 +80,7 @@ enum {
     SBL_LOOKED_FOR = 2,
     SBL_WAS_GIVEN  = 4,
     SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
+    SBL_ENDS_ALONE = 16, /* when its inputs are done: what it is ran there */
     SBL_WAS_SEEN   = 128 /* circle.c */
 };
 enum { SBL_MOST_TRIES = (1 << 24) - 1 };
@@ -138,6 +139,8 @@ typedef struct sbl_srule {
     uint32_t    seats;     /* list: workers that may run its tasks */
     uint32_t    n_seats;   /* of these */
     uint32_t    open;      /* list: those of the seats that would take a task */
+    uint32_t    only;      /* number of the only worker; 0: its texts say which */
+    uint32_t    is_first;  /* that one, who has just come, gets nothing else before */
     char       *workers;   /* their names or hosts; "": all of them */
     const char *resources; /* as it was told; lies behind */
     sbl_amounts needs;     /* the same */
@@ -174,6 +177,15 @@ typedef struct sbl_ring {
     uint32_t  first, n, room; /* room: a power of two */
 } sbl_ring;
 
+/* What a client has each worker run that comes, in order. */
+typedef struct sbl_swelcome {
+    struct sbl_swelcome *next;
+    uint64_t             serial;
+    uint32_t             spec; /* a reference */
+    uint32_t             arg_size;
+    char                 arg[];
+} sbl_swelcome;
+
 typedef struct sbl_peer {
     uint32_t free;
     uint32_t number; /* generation and slot; 0: gone */
@@ -183,6 +195,7 @@ typedef struct sbl_peer {
     uint8_t  is_gone;   /* only its tasks are left, that others need */
     uint8_t  had_own;   /* what it was sent last came from its own queue */
     uint8_t  had_ruled; /* or from a rule's */
+    uint8_t  is_new;    /* it has tasks that it is to run before all others */
 
     /* as a worker; first what is looked at where it may be one of thousands: it lies together */
     int32_t     threads, spare;
@@ -209,16 +222,17 @@ typedef struct sbl_peer {
     uint32_t    n_ruled;         /* tasks that it has which not all may run */
 
     /* as a client (workers are clients too: of tasks that their tasks submit) */
-    uint32_t    was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
-    sbl_serials serials;
-    sbl_squeue  roots;
-    uint32_t   *specs; /* by its number */
-    uint32_t    n_specs;
-    uint32_t    next_roots, previous_roots; /* ring of clients that have ready tasks */
-    uint32_t    in_roots;
-    uint32_t    n_tasks;       /* records that name it as their client */
-    uint32_t    data;          /* list: what it keeps */
-    uint32_t    n_ruled_ready; /* its tasks that wait in queues of rules */
+    uint32_t      was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
+    sbl_serials   serials;
+    sbl_squeue    roots;
+    uint32_t     *specs; /* by its number */
+    uint32_t      n_specs;
+    uint32_t      next_roots, previous_roots; /* ring of clients that have ready tasks */
+    uint32_t      in_roots;
+    uint32_t      n_tasks;       /* records that name it as their client */
+    uint32_t      data;          /* list: what it keeps */
+    sbl_swelcome *welcomes;      /* in order */
+    uint32_t      n_ruled_ready; /* its tasks that wait in queues of rules */
 } sbl_peer;
 
 enum { SBL_RULE_HASHES = 256 };
@@ -338,6 +352,8 @@ void     sbl_sfailure_release(sbl_scheduler *s, uint32_t failure);
 sabal_status sbl_sfailure_status(const sbl_scheduler *s, uint32_t failure);
 void         sbl_sfailure_say(const sbl_scheduler *s, uint32_t failure, sbl_words *w);
 
+/** Its texts become ours, one behind the other. 0: no memory. */
+int  sbl_spec_keep_texts(sbl_spec *spec);
 void sbl_sspec_release(sbl_scheduler *s, uint32_t spec);
 
 /** circle.c: 1 if that target waits for that task, -1 if there is no memory to tell. */
@@ -387,6 +403,11 @@ void    sbl_rules_end(sbl_scheduler *s);
 /** A worker's seats: once it was told what it is; when it is gone. */
 void sbl_seats_begin(sbl_scheduler *s, uint32_t worker);
 void sbl_seats_end(sbl_scheduler *s, uint32_t worker);
+/** The same for one worker alone: a spec that is like that one, with one reference. 0: no memory. */
+uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_first);
+/** each.c: a worker that has just come gets what clients have each one run. */
+void sbl_welcome(sbl_scheduler *s, uint32_t worker);
+void sbl_welcomes_end(sbl_scheduler *s, sbl_peer *client);
 /** A task became ready, leaves the queue of its rule. */
 void sbl_rule_place(sbl_scheduler *s, uint32_t task);
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task);
@@ -395,6 +416,8 @@ uint32_t sbl_rule_next(const sbl_scheduler *s, const sbl_peer *w, int32_t *prior
 /** A task is sent to a worker; has left it. */
 void sbl_rule_take(sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
 void sbl_rule_give(sbl_scheduler *s, const sbl_stask *t);
+/** Of one that is new, the next that it is to run before all others, once it has run the one before; 0: none. */
+uint32_t sbl_rule_next_first(const sbl_scheduler *s, const sbl_peer *w);
 /** A worker has what it was to be given: for the rules whose tasks it could take it is one of the open; the others look on. */
 void sbl_seats_note(sbl_scheduler *s, uint32_t worker);
 /** NULL, or what does not hold. */
