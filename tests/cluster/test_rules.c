@@ -1,57 +1,7 @@
 /* Tasks on a cluster that say where they are to run, and what they take there. */
-#include "support/engines.h"
-
-static sabal_error  err = SABAL_ERROR_INIT;
-static test_cluster cluster;
-
-static void close_cluster(void)
-{
-    cluster_close(&cluster);
-}
-
-static void clear_error(void)
-{
-    err = (sabal_error)SABAL_ERROR_INIT; /* tests may all be one process */
-}
+#include "cluster/named.h"
 
 TestSuite(rules, .init = clear_error, .fini = close_cluster, .timeout = 120);
-
-/* A worker with options of its own: a child of this process, without a supervisor. */
-static void add_worker(const char *name, int32_t threads, const char *resources)
-{
-    int  ends[2];
-    char byte;
-
-    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    fflush(NULL);
-    cluster.process[cluster.n] = fork();
-    if (!cluster.process[cluster.n]) {
-        sabal_worker_options options;
-
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        sabal_worker_options_init(&options);
-        options.name       = name;
-        options.threads    = threads;
-        options.resources  = resources;
-        options.interfaces = "";
-        options.supervised = 0;
-        options.ready_fd   = ends[1];
-        close(ends[0]);
-        _exit(sabal_worker_run_with(cluster.file, NULL, &options) ? 1 : 0);
-    }
-    close(ends[1]);
-    cluster.n++;
-    cr_assert_eq(read(ends[0], &byte, 1), 1, "worker '%s' did not start", name);
-    close(ends[0]);
-}
-
-static sabal_client *open_client(void)
-{
-    sabal_client *client = sabal_open(cluster.file, &err, .threads = 1);
-
-    cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
-    return client;
-}
 
 static sabal_status tell_process(sabal_task *t)
 {
