@@ -53,6 +53,18 @@ Test(each, worker_runs_it_once)
     sabal_close(client);
 }
 
+Test(each, worker_that_is_alone_runs_it_once)
+{
+    sabal_client *client;
+
+    cluster_open(&cluster, 0);
+    add_worker("only", 4, NULL);
+    client = open_client();
+    run(client, add_to_variable, 5, 1);
+    cr_expect_eq(variable_of(client, "only"), 5);
+    sabal_close(client);
+}
+
 Test(each, worker_that_comes_runs_them_in_order_before_any_task)
 {
     sabal_client *client;

@@ -111,9 +111,10 @@ MISTAKES = {
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [5]),
     # --- what not all workers may run
     'resources_are_kept': ('fill.c', '    sbl_rule_give(s, t);\n', '', [4]),
-    'ruled_is_sent_ahead': ('fill.c', ' || sbl_rule_of(s, d) ||', ' ||', [4]),
+    'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [4]),
     'ruled_is_placed_as_any': (
         'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),
+    'what_nobody_runs_is_sent_ahead': ('fill.c', ' && !(t->flags & SBL_ENDS_ALONE)', '', [4]),
     'resources_are_overlooked': (
         'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
     'nobody_is_called_for_the_next': (

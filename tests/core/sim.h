@@ -112,6 +112,7 @@ enum { ANYWHERE = 6, SPECS = 9, RAN = 8 };
 typedef struct future {
     uint32_t    node;
     uint8_t     is_done, is_failed, is_told, is_released, is_looking, was_looked_for, is_gathered, may_be_cancelled;
+    uint8_t     is_each; /* each worker runs it: it has no value of its own */
     uint32_t    status;
     uint32_t    task, attempt; /* of kept data: its name */
     value      *kept;          /* data */
@@ -178,7 +179,7 @@ struct proc {
     int           is_lost; /* the scheduler was told that it is gone */
     uint32_t     *met;     /* by slot: workers that it was introduced to */
     /* as a client */
-    uint32_t program, next_batch, unfinished;
+    uint32_t program, next_batch, unfinished, n_each;
     int      is_finished;
     int64_t  finished_at, idle_since;
     /* what the scheduler is told of its end */
@@ -314,6 +315,8 @@ void sim_fetch_unlink(proc *p, fetch *f);
 void sim_clientele_begin(sim *w, proc *p);
 void sim_clientele_end(sim *w, proc *p);
 void sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
+/** A task that each worker is to run. */
+void sim_run_in_each(sim *w, proc *p);
 void sim_release(sim *w, proc *p, uint32_t place);
 void sim_cancel(sim *w, proc *p, uint32_t place);
 void sim_gather(sim *w, proc *p, uint32_t place);

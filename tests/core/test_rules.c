@@ -307,6 +307,20 @@ Test(each, ends_when_all_workers_have_run_it)
     desk_close();
 }
 
+Test(each, is_run_once_by_a_worker_that_is_alone)
+{
+    uint32_t c, a;
+
+    desk_open(NULL);
+    c = new_client();
+    a = worker_of(8, "a", "h", NULL);
+    each(c, 1, 1);
+    finish(a, 1, 8);
+    cr_assert_eq(how_often(a, SBL_LETTER_RUN, 0), 1, "nothing is sent ahead");
+    cr_assert(last(c, SBL_LETTER_DONE, 1));
+    desk_close();
+}
+
 Test(each, ends_at_once_without_a_worker)
 {
     uint32_t c;

@@ -82,6 +82,12 @@ static int others_wait(const sbl_scheduler *s, uint32_t client)
     return s->roots && (s->roots != client || sbl_peer_at(s, client)->next_roots != client);
 }
 
+/* Any worker may run it, and one has to. */
+static int may_be_sent_ahead(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return !sbl_rule_of(s, t) && !(t->flags & SBL_ENDS_ALONE);
+}
+
 /* Those that wait for one of its tasks, and for nothing that it does not make; some of them, as others want to help with many.
    0: there is no room for more. */
 static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
@@ -94,8 +100,8 @@ static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
         const uint32_t   owner = sbl_edge_at(s, e)->owner;
         const sbl_stask *d     = sbl_task_at(s, owner);
 
-        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || sbl_rule_of(s, d) || others_wait(s, d->client) ||
-            missing_from(s, d, worker) <= 0)
+        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || !may_be_sent_ahead(s, d) ||
+            others_wait(s, d->client) || missing_from(s, d, worker) <= 0)
             continue;
         if (w->n_ahead >= (uint32_t)w->threads && !sbl_fits(w, w->n_ahead, sbl_cost_of(s, d)))
             return 0;

@@ -458,6 +458,14 @@ void sbl_seats_note(sbl_scheduler *s, uint32_t worker)
 
 /* --- what must hold ----------------------------------------------------------------------------------------------- */
 
+static int has_first_tasks(const sbl_scheduler *s, const sbl_peer *w)
+{
+    for (uint32_t seat = w->seats; seat; seat = sbl_seat_at(s, seat)->wnext)
+        if (sbl_rule_at(s, sbl_seat_at(s, seat)->rule)->is_first)
+            return 1;
+    return 0;
+}
+
 static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
 {
     sbl_peer again = {.left = w->resources};
@@ -466,6 +474,8 @@ static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
     for (uint32_t task = w->sent; task; task = sbl_task_at(s, task)->next) {
         const uint32_t rule = sbl_rule_of(s, sbl_task_at(s, task));
 
+        if (w->is_new && !(rule && sbl_rule_at(s, rule)->is_first))
+            return "a worker that is new has something before what it is to run first";
         if (!rule)
             continue;
         if (!may_run(sbl_rule_at(s, rule), w))
@@ -475,6 +485,8 @@ static const char *check_worker(const sbl_scheduler *s, const sbl_peer *w)
         take_amounts(&again, &sbl_rule_at(s, rule)->needs, 1);
         n++;
     }
+    if (w->is_new != has_first_tasks(s, w))
+        return "a worker is new and has nothing to run first, or the other way round";
     if (n != w->n_ruled || memcmp(&again.left, &w->left, sizeof w->left) != 0)
         return "a worker's tasks take other amounts than are counted";
     return NULL;
