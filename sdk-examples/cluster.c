@@ -1,4 +1,4 @@
-/* Who does the work: waits for workers, and lists them. The same on this node ("local:"), rehearsed, and on a cluster. */
+/* Who does the work: waits for workers, lists them, and sets them up. The same on this node ("local:"), rehearsed, and on a cluster. */
 #include <sabal/sabal.h>
 
 #include <stdio.h>
@@ -13,6 +13,20 @@ static int32_t show(void *user, const sabal_worker_info *worker)
 }
 /* [list] */
 
+/* [each] */
+static sabal_status use_utc(sabal_task *task)
+{
+    setenv("TZ", "UTC", 1);
+    return sabal_task_return(task, NULL, 0);
+}
+
+/* In each worker that there is, and each that comes; tasks find it done. */
+static sabal_status set_up(sabal_client *client, sabal_error *err)
+{
+    return sabal_client_run(client, use_utc, NULL, 0, err);
+}
+/* [each] */
+
 int main(void)
 {
     /* [program] */
@@ -26,8 +40,10 @@ int main(void)
         sabal_client_cluster_info_get(&info, show, stdout, client, &err);
         printf("workers: %d, threads: %d\n", (int)info.workers, (int)info.threads);
     }
-    sabal_close(client);
     /* [program] */
+    if (!err.status && set_up(client, &err) == SABAL_EUNSUPPORTED)
+        err = (sabal_error)SABAL_ERROR_INIT; /* "rehearse:" has no call for it */
+    sabal_close(client);
     if (err.status)
         fprintf(stderr, "cluster: %s\n", err.message);
     return err.status ? EXIT_FAILURE : EXIT_SUCCESS;

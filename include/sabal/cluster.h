@@ -288,7 +288,7 @@ SABAL_API void sabal_run_options_init(sabal_run_options *options);
  *
  * On "local:" fn runs once, in this process. On "rehearse:" it is not supported.
  *
- *   arg      arg_size bytes, copied; NULL with 0
+ *   arg      arg_size bytes, up to 1 MiB, copied; NULL with 0
  *   returns  the error of the first that has failed, with its worker's name (node); the others run on
  *
  * Errors: SABAL_EUNSUPPORTED ("rehearse:"), SABAL_EPEER (a worker has ended before it had run it; the scheduler is gone),

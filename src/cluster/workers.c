@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/struct.h"
+#include "cluster/core/letters.h"
 #include "cluster/hub.h"
 #include "cluster/rehearse.h"
 #include "graph/client.h"
@@ -302,6 +303,9 @@ sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, cons
     if (!st && is_rehearsed(client))
         st = sbl_error_set(&own, SABAL_EUNSUPPORTED,
                            "a function in each worker: on \"rehearse:\" no task can be sent to one of them");
+    if (!st && arg_size > SBL_MOST_EACH_ARG)
+        st = sbl_error_set(&own, SABAL_EINVAL, "an argument of %zu bytes for each worker: expected %d at most",
+                           arg_size, (int)SBL_MOST_EACH_ARG);
     if (!st)
         st = run_in_each(client, &task, &o, &own);
     if (!st)

@@ -182,6 +182,7 @@ Test(each, is_not_supported_when_rehearsed)
 
 Test(each, what_cannot_be_run_is_refused)
 {
+    static char   large[(1 << 20) + 1];
     sabal_client *client;
 
     cr_expect_eq(sabal_client_run(NULL, double_variable, NULL, 0, &err), SABAL_EINVAL);
@@ -191,5 +192,7 @@ Test(each, what_cannot_be_run_is_refused)
     cr_expect_eq(sabal_client_run(client, NULL, NULL, 0, &err), SABAL_EINVAL);
     clear_error();
     cr_expect_eq(sabal_client_run(client, double_variable, NULL, 8, &err), SABAL_EINVAL);
+    clear_error();
+    cr_expect_eq(sabal_client_run(client, double_variable, large, sizeof large, &err), SABAL_EINVAL);
     sabal_close(client);
 }

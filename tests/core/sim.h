@@ -106,7 +106,7 @@ typedef struct program {
 } program;
 
 /* Of specs, the last are those of tasks that not all workers may run. */
-enum { ANYWHERE = 6, SPECS = 9, RAN = 8 };
+enum { ANYWHERE = 6, SPECS = 9, MANY_SPECS = 1 << 14, RAN = 8 };
 
 /* A future of a client or of a worker's own client; its serial is its place + 1. */
 typedef struct future {
@@ -168,8 +168,8 @@ struct proc {
     sbl_executor *executor;
     clientele     own; /* futures */
     uint32_t      threads, busy, spare;
-    uint32_t      place;      /* what it is called and has: sim_place() */
-    uint8_t       specs[256]; /* by the scheduler's number */
+    uint32_t      place;             /* what it is called and has: sim_place() */
+    uint8_t       specs[MANY_SPECS]; /* by the scheduler's number */
     run          *runs;
     fetch        *fetches;
     offer        *offers;
@@ -276,7 +276,7 @@ int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
 void sim_meet(proc *p, uint32_t peer);
-enum { SLOTS = 4096, OCCUPANTS = 8, MANY_SPECS = 256 };
+enum { SLOTS = 4096, OCCUPANTS = 8 };
 
 /* sim_scheduler.c */
 void sim_scheduler_begin(sim *w);

@@ -466,3 +466,16 @@ Test(each, what_has_a_rule_of_its_own_drops_its_client)
     cr_assert_eq(dropped_peer, c);
     desk_close();
 }
+
+Test(each, number_that_cannot_be_is_a_failure_of_its_own)
+{
+    uint32_t c;
+
+    desk_open(NULL);
+    c = new_client();
+    each(c, 1, 1);
+    each(c, (uint64_t)1 << 50, 1);
+    cr_assert_eq(last(c, SBL_LETTER_FAILED, (uint64_t)1 << 50)->status, SABAL_ENOMEM);
+    cr_assert(!sbl_scheduler_has_failed(desk));
+    desk_close();
+}

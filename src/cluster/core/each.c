@@ -44,14 +44,19 @@ void sbl_welcome(sbl_scheduler *s, uint32_t worker)
             welcome_for(s, slot, worker);
 }
 
+static void forget_welcome(sbl_scheduler *s, sbl_swelcome *welcome)
+{
+    sbl_sspec_release(s, welcome->spec);
+    sbl_free(welcome);
+}
+
 void sbl_welcomes_end(sbl_scheduler *s, sbl_peer *client)
 {
     while (client->welcomes) {
         sbl_swelcome *welcome = client->welcomes;
 
         client->welcomes = welcome->next;
-        sbl_sspec_release(s, welcome->spec);
-        sbl_free(welcome);
+        forget_welcome(s, welcome);
     }
 }
 
@@ -103,6 +108,21 @@ static void run_in_each(const sbl_saying *y, uint32_t task, const sbl_swelcome *
     sbl_settle(s);
 }
 
+/* The one that ends when all have. 0: no memory. */
+static uint32_t make_task(const sbl_saying *y, const sbl_group *g, uint32_t spec)
+{
+    const uint32_t task = sbl_stask_make(y->s, y->slot, g->serial, spec);
+
+    if (!task)
+        return 0;
+    if (!sbl_serial_set(y->p, g->serial, task)) {
+        sbl_take_back(y, task);
+        return 0;
+    }
+    sbl_task_at(y->s, task)->flags |= SBL_ENDS_ALONE;
+    return task;
+}
+
 void sbl_hear_each(const sbl_saying *y)
 {
     sbl_group     g;
@@ -114,24 +134,20 @@ void sbl_hear_each(const sbl_saying *y)
     if (y->r->failed)
         return;
     spec = g.spec < y->p->n_specs ? y->p->specs[g.spec] : 0;
-    if (!spec || g.n != 1 || g.n_inputs || sbl_spec_at(y->s, spec)->rule) {
+    if (!spec || g.n != 1 || g.n_inputs || g.arg_size > SBL_MOST_EACH_ARG || sbl_spec_at(y->s, spec)->rule) {
         sbl_break_off(y, "what is no task that each worker could run");
         return;
     }
     if (!sbl_takes_numbers(y, g.serial, 1))
         return;
     welcome = make_welcome(y->s, spec, &g);
-    task    = welcome ? sbl_stask_make(y->s, y->slot, g.serial, spec) : 0;
-    if (!task || !sbl_serial_set(y->p, g.serial, task)) {
-        y->s->no_memory = 1; /* and so it is no matter what is left */
-        return;
-    }
-    sbl_task_at(y->s, task)->flags |= SBL_ENDS_ALONE;
-    run_in_each(y, task, welcome);
-    if (later) {
+    task    = welcome ? make_task(y, &g, spec) : 0;
+    if (task)
+        run_in_each(y, task, welcome);
+    else
+        sbl_refuse(y, g.serial);
+    if (task && later)
         keep_welcome(y->p, welcome);
-        return;
-    }
-    sbl_sspec_release(y->s, spec);
-    sbl_free(welcome);
+    else if (welcome)
+        forget_welcome(y->s, welcome);
 }

@@ -76,8 +76,7 @@ void sbl_hear_client_spec(const sbl_saying *y)
     y->p->specs[spec.number] = number;
 }
 
-/* Without a record: there was no memory for it. */
-static void refuse(const sbl_saying *y, uint64_t serial)
+void sbl_refuse(const sbl_saying *y, uint64_t serial)
 {
     sabal_error err = SABAL_ERROR_INIT;
     sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_LETTER_FAILED);
@@ -113,8 +112,7 @@ static int add_inputs(const sbl_saying *y, uint32_t task, const sbl_group *g, ui
     return 1;
 }
 
-/* A record that is not begun: nothing depends on it. */
-static void take_back(const sbl_saying *y, uint32_t task)
+void sbl_take_back(const sbl_saying *y, uint32_t task)
 {
     sbl_edges_end(y->s, task);
     sbl_task_at(y->s, task)->wanted = 0;
@@ -138,7 +136,7 @@ static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, ui
     int            ok;
 
     if (!task) {
-        refuse(y, g->serial + i);
+        sbl_refuse(y, g->serial + i);
         return;
     }
     ok = sbl_bytes_keep(&t->arg, g->args + (size_t)g->arg_size * i, g->arg_size);
@@ -152,11 +150,11 @@ static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, ui
         sbl_stask_begin(y->s, task);
         return;
     }
-    take_back(y, task);
+    sbl_take_back(y, task);
     if (ok < 0 && !y->p->was_refused)
         sbl_break_off(y, "a task has an input that there is not");
     else
-        refuse(y, g->serial + i);
+        sbl_refuse(y, g->serial + i);
 }
 
 void sbl_hear_tasks(const sbl_saying *y)
@@ -198,7 +196,7 @@ void sbl_hear_data(const sbl_saying *y)
         return;
     task = sbl_stask_make(y->s, y->slot, serial, 0);
     if (!task) {
-        refuse(y, serial);
+        sbl_refuse(y, serial);
         return;
     }
     t        = sbl_task_at(y->s, task);
@@ -207,14 +205,14 @@ void sbl_hear_data(const sbl_saying *y)
     t->at    = bytes ? SBL_AT_SCHEDULER : SBL_AT_CLIENT;
     t->kept  = bytes ? n : 0;
     if (!sbl_serial_set(y->p, serial, task)) {
-        take_back(y, task);
-        refuse(y, serial);
+        sbl_take_back(y, task);
+        sbl_refuse(y, serial);
         return;
     }
     if (bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) {
         sbl_serial_forget(y->p, serial);
-        take_back(y, task);
-        refuse(y, serial);
+        sbl_take_back(y, task);
+        sbl_refuse(y, serial);
         return;
     }
     sbl_stask_set_state(y->s, t, SBL_T_DONE);

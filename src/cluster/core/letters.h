@@ -85,7 +85,7 @@ typedef struct sbl_spec {
 void sbl_say_spec(sbl_words *w, const sbl_spec *spec);
 void sbl_hear_spec(sbl_spec *spec, sbl_reader *r); /* borrows from the message */
 
-enum { SBL_MOST_ALIKE = 1 << 24 };
+enum { SBL_MOST_ALIKE = 1 << 24, SBL_MOST_EACH_ARG = 1 << 20 };
 /** n alike tasks, at most SBL_MOST_ALIKE. On the wire: its numbers as they stand here, then inputs (serials u64; n_inputs of them for each task, or,
     shared, for all together), then arguments (arg_size bytes for each task). */
 typedef struct sbl_group {
