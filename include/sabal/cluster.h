@@ -286,12 +286,12 @@ SABAL_API void sabal_run_options_init(sabal_run_options *options);
  * A worker that joins later, or takes the place of one that has ended, runs what has been run so, one call after the other, before it
  * gets any task, of whichever client. Nobody is told of a failure there.
  *
- * On "local:" fn runs once, in this process. On "rehearse:" it is not supported.
+ * On "local:" fn runs once, in this process. On "rehearse:" each worker process runs it, but none that is started later.
  *
  *   arg      arg_size bytes, up to 1 MiB, copied; NULL with 0
  *   returns  the error of the first that has failed, with its worker's name (node); the others run on
  *
- * Errors: SABAL_EUNSUPPORTED ("rehearse:"), SABAL_EPEER (a worker has ended before it had run it; the scheduler is gone),
+ * Errors: SABAL_EPEER (a worker has ended before it had run it; the scheduler is gone),
  *         SABAL_EINVAL (as of sabal_submit()), SABAL_ENOMEM, SABAL_ECLOSED, the client's, those of fn
  */
 #ifndef __cplusplus

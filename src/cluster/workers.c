@@ -291,6 +291,41 @@ static sabal_status run_in_each(sabal_client *client, sbl_task_spec *task, const
     return st;
 }
 
+/* 0: it is closed. */
+static int32_t processes_of(sabal_client *client)
+{
+    const int32_t n = sbl_client_enter(client, 0) ? ((const sbl_hub *)client->elsewhere)->n_workers : 0;
+
+    if (n)
+        sbl_client_exit(client);
+    return n;
+}
+
+/* One for each of the processes; the error is that of the first that failed. */
+static sabal_status run_rehearsed(sabal_client *client, sbl_task_spec *task, const sabal_run_options *o,
+                                  sabal_error *err)
+{
+    const int32_t n_workers = processes_of(client);
+    sabal_future *futures[SBL_MOST_WORKERS];
+    sabal_status  st = SABAL_OK;
+    int32_t       n  = 0;
+
+    for (; n < n_workers && !st; n++) {
+        task->each = SBL_EACH_AT + n;
+        st         = sbl_submit_batch(client, &(sbl_batch){.specs = task, .alike = 1, .n = 1, .function = o->function},
+                                      &futures[n], err);
+    }
+    if (!n_workers)
+        return closed(err);
+    if (st)
+        n--;
+    else
+        st = sbl_wait_list(futures, n, -1, err);
+    for (int32_t i = 0; i < n; i++)
+        sbl_handle_release(futures[i]);
+    return st;
+}
+
 sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
                                    sabal_error *err, const sabal_run_options *options)
 {
@@ -300,14 +335,11 @@ sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, cons
     sbl_task_spec           task = {
                   .fn = fn, .arg = arg, .arg_size = arg_size, .priority = INT32_MAX, .name = o.name, .where = o.where};
 
-    if (!st && is_rehearsed(client))
-        st = sbl_error_set(&own, SABAL_EUNSUPPORTED,
-                           "a function in each worker: on \"rehearse:\" no task can be sent to one of them");
     if (!st && arg_size > SBL_MOST_EACH_ARG)
         st = sbl_error_set(&own, SABAL_EINVAL, "an argument of %zu bytes for each worker: expected %d at most",
                            arg_size, (int)SBL_MOST_EACH_ARG);
     if (!st)
-        st = run_in_each(client, &task, &o, &own);
+        st = is_rehearsed(client) ? run_rehearsed(client, &task, &o, &own) : run_in_each(client, &task, &o, &own);
     if (!st)
         return SABAL_OK;
     sbl_error_where(&own, o.where);

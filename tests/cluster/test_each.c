@@ -172,11 +172,21 @@ Test(each, process_of_the_local_engine_runs_it)
     sabal_close(client);
 }
 
-Test(each, is_not_supported_when_rehearsed)
+Test(each, rehearsed_processes_run_it_once)
 {
-    sabal_client *client = sabal_open("rehearse:", &err, .threads = 1, .workers = 1);
+    sabal_client *client = sabal_open("rehearse:", &err, .threads = 2, .workers = 3);
+    sabal_future *f[30];
+    int32_t       answer;
 
-    cr_expect_eq(sabal_client_run(client, double_variable, NULL, 0, &err), SABAL_EUNSUPPORTED);
+    run(client, add_to_variable, 4, 1);
+    run(client, double_variable, 0, 1);
+    sabal_map(f, client, tell_variable, NULL, 0, 30);
+    for (int i = 0; i < 30; i++) {
+        cr_assert_eq(sabal_future_get(&answer, sizeof answer, f[i], &err), SABAL_OK, "%s", err.message);
+        cr_expect_eq(answer, 8);
+    }
+    cr_expect_eq(set_up, 0, "not this process");
+    cr_expect_eq(sabal_client_run(client, task_fail, &(int){3}, sizeof(int), &err), SABAL_EVALUE);
     sabal_close(client);
 }
 
