@@ -269,7 +269,7 @@ SABAL_API sabal_status sabal_client_wait_for_workers_with(sabal_client *client, 
 typedef struct sabal_run_options {
     size_t      struct_size;
     const char *where;
-    int32_t later; /* 1, the default: in each worker that joins later too, for as long as the client is open; 0: no */
+    int32_t     later;    /* 1, the default: in each worker too that joins while the client is open; 0: no        */
     const char *name;     /* as of sabal_submit()                                                                */
     const char *function; /* as of sabal_submit()                                                                */
 } sabal_run_options;

@@ -17,8 +17,8 @@ static void clear_error(void)
     err = (sabal_error)SABAL_ERROR_INIT; /* tests may all be one process */
 }
 
-/* A worker with options of its own: a child of this process, without a supervisor. */
-static void add_worker(const char *name, int32_t threads, const char *resources)
+/* A worker with options of its own: a child of this process; or, supervised, that child's. */
+static void add_worker_of(const char *name, int32_t threads, const char *resources, int32_t supervised)
 {
     int  ends[2];
     char byte;
@@ -35,7 +35,7 @@ static void add_worker(const char *name, int32_t threads, const char *resources)
         options.threads    = threads;
         options.resources  = resources;
         options.interfaces = "";
-        options.supervised = 0;
+        options.supervised = supervised;
         options.ready_fd   = ends[1];
         close(ends[0]);
         _exit(sabal_worker_run_with(cluster.file, NULL, &options) ? 1 : 0);
@@ -44,6 +44,11 @@ static void add_worker(const char *name, int32_t threads, const char *resources)
     cluster.n++;
     cr_assert_eq(read(ends[0], &byte, 1), 1, "worker '%s' did not start", name);
     close(ends[0]);
+}
+
+static void add_worker(const char *name, int32_t threads, const char *resources)
+{
+    add_worker_of(name, threads, resources, 0);
 }
 
 static sabal_client *open_client(void)

@@ -68,6 +68,19 @@ Test(rules, a_task_waits_for_a_worker_that_it_may_have)
     sabal_close(client);
 }
 
+Test(rules, a_supervised_worker_has_resources_too)
+{
+    sabal_client *client;
+
+    cluster_open(&cluster, 0);
+    add_worker("plain", 1, NULL);
+    add_worker_of("device", 1, "gpu=1", 1);
+    client = open_client();
+    cr_expect_eq(sabal_future_wait(sabal_submit(client, tell_process, NULL, 0, .resources = "gpu=1"), &err), SABAL_OK,
+                 "%s", err.message);
+    sabal_close(client);
+}
+
 /* Marks its beginning and its end. */
 static sabal_status take_device(sabal_task *t)
 {

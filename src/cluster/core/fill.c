@@ -136,6 +136,14 @@ static void send_ahead(sbl_scheduler *s, uint32_t worker)
     }
 }
 
+/* Results of others fill its memory. If all that it has waits for other tasks, it may have more: it would never have room otherwise. */
+int sbl_has_memory_for(const sbl_peer *w, uint64_t size)
+{
+    const uint64_t most = w->limit / 5 * 4, has = w->managed + w->promised;
+
+    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || (has <= most && size <= most - has);
+}
+
 /* The next task of the client whose turn it is; if that worker has no memory for it, of one of those whose turn is next. */
 static uint32_t next_root(const sbl_scheduler *s, const sbl_peer *w, int32_t *priority)
 {

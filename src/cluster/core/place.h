@@ -66,15 +66,6 @@ static inline int sbl_has_room_for_ruled(const sbl_peer *w, double cost)
     return sbl_may_have_work(w) && (!sbl_is_busy(w) || sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
 }
 
-/* Whether it may be given what fills its memory, and is not there to empty it: results of others do. If all that it has waits for
-   other tasks, it may: it would never have room otherwise. */
-static inline int sbl_has_memory_for(const sbl_peer *w, uint64_t size)
-{
-    const uint64_t most = w->limit / 5 * 4, has = w->managed + w->promised;
-
-    return !w->limit || sbl_n_runnable(w) <= (uint32_t)w->spare || (has <= most && size <= most - has);
-}
-
 /* What a task at it takes. */
 static inline double sbl_mean_of(const sbl_peer *w)
 {
@@ -102,6 +93,8 @@ static inline int sbl_has_to_spare(const sbl_peer *w)
            ((sbl_n_to_give(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
+/** fill.c: whether a worker may be given what has no inputs, and a result of that size. */
+int sbl_has_memory_for(const sbl_peer *w, uint64_t size);
 /** place.c: what of its inputs that worker lacks. */
 uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
 
