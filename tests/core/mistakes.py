@@ -110,7 +110,7 @@ MISTAKES = {
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [8]),
     # --- what not all workers may run
-    'resources_are_kept': ('fill.c', '    sbl_rule_give(s, t);\n', '', [4]),
+    'resources_are_kept': ('fill.c', '        sbl_rule_give(s, t);\n', '        ;\n', [4]),
     'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [4]),
     'ruled_is_placed_as_any': (
         'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),

@@ -56,7 +56,8 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     w->n_ahead += t->missing != 0;
     w->promised += sbl_size_of(s, t);
     s->n_sent++;
-    sbl_rule_take(s, t, worker);
+    if (sbl_rule_of(s, t))
+        sbl_rule_take(s, t, worker);
     sbl_tasks_add(s, &w->sent, task);
     sbl_order_send(s, task, worker);
     if (t->dependents && !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
@@ -72,7 +73,8 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
     w->n_sent--;
     w->n_ahead -= t->missing != 0;
     w->promised -= sbl_size_of(s, t);
-    sbl_rule_give(s, t);
+    if (sbl_rule_of(s, t))
+        sbl_rule_give(s, t);
     sbl_may_fill(s, t->worker);
 }
 
@@ -184,7 +186,8 @@ static uint32_t next_for_any(const sbl_scheduler *s, const sbl_peer *w, int *fro
 static uint32_t next_for(const sbl_scheduler *s, const sbl_peer *w, int *from)
 {
     int32_t        priority, ruled_priority;
-    const uint32_t any = next_for_any(s, w, from, &priority), ruled = sbl_rule_next(s, w, &ruled_priority);
+    const uint32_t any   = next_for_any(s, w, from, &priority);
+    const uint32_t ruled = w->seats ? sbl_rule_next(s, w, &ruled_priority) : 0;
 
     if (!ruled)
         return any;

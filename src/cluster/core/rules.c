@@ -421,8 +421,6 @@ void sbl_rule_take(sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
     const uint32_t rule = sbl_rule_of(s, t);
     sbl_peer      *w    = sbl_peer_at(s, worker);
 
-    if (!rule)
-        return;
     w->n_ruled++;
     take_amounts(w, &sbl_rule_at(s, rule)->needs, 1);
     for (uint32_t seat = w->seats; seat; seat = sbl_seat_at(s, seat)->wnext)
@@ -432,13 +430,10 @@ void sbl_rule_take(sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
 
 void sbl_rule_give(sbl_scheduler *s, const sbl_stask *t)
 {
-    const uint32_t rule = sbl_rule_of(s, t);
-    sbl_peer      *w    = sbl_peer_at(s, t->worker);
+    sbl_peer *w = sbl_peer_at(s, t->worker);
 
-    if (!rule)
-        return;
     w->n_ruled--;
-    take_amounts(w, &sbl_rule_at(s, rule)->needs, -1);
+    take_amounts(w, &sbl_rule_at(s, sbl_rule_of(s, t))->needs, -1);
 }
 
 void sbl_seats_note(sbl_scheduler *s, uint32_t worker)

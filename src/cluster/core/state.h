@@ -413,7 +413,7 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task);
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task);
 /** The next task of a rule for that worker; 0: there is none, or what it takes is taken. */
 uint32_t sbl_rule_next(const sbl_scheduler *s, const sbl_peer *w, int32_t *priority);
-/** A task is sent to a worker; has left it. */
+/** A task that has a rule is sent to a worker; has left it. */
 void sbl_rule_take(sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
 void sbl_rule_give(sbl_scheduler *s, const sbl_stask *t);
 /** Of one that is new, the next that it is to run before all others, once it has run the one before; 0: none. */
