@@ -1,4 +1,4 @@
-/* Who does the work: waits for workers, and lists them. The same on this node ("local:"), rehearsed, and on a cluster. */
+/* Who does the work: waits for workers, lists them, and sets them up. The same on this node ("local:"), rehearsed, and on a cluster. */
 #include <sabal/sabal.h>
 
 #include <stdio.h>
@@ -20,6 +20,20 @@ static sabal_status fill(sabal_task *t)
     return SABAL_OK;
 }
 
+/* [each] */
+static sabal_status use_utc(sabal_task *task)
+{
+    setenv("TZ", "UTC", 1);
+    return sabal_task_return(task, NULL, 0);
+}
+
+/* In each worker that there is, and each that comes; tasks find it done. */
+static sabal_status set_up(sabal_client *client, sabal_error *err)
+{
+    return sabal_client_run(client, use_utc, NULL, 0, err);
+}
+/* [each] */
+
 int main(void)
 {
     /* [program] */
@@ -40,6 +54,8 @@ int main(void)
     if (sabal_future_wait(large, &err) == SABAL_OK)
         sabal_future_who_has(show, stdout, large, &err);
     /* [who_has] */
+    if (!err.status)
+        set_up(client, &err);
     sabal_close(client);
     if (err.status)
         fprintf(stderr, "cluster: %s\n", err.message);

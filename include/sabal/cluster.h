@@ -107,7 +107,7 @@ typedef struct sabal_worker_options {
     const char *where;
     int32_t     threads;      /* as of sabal_open()                                                           */
     int64_t     memory_limit; /* as of sabal_open()                                                           */
-    const char *name;         /* for messages; NULL: the machine's                                            */
+    const char *name;         /* for messages, and for tasks that are to run there; NULL: the machine's       */
     const char *interfaces;   /* as of a scheduler: where other members reach it                              */
     const char *tls;          /* carriers of values that may be used, with commas: memfd, tcp, rdma, ucx-shm, ucx-tcp;
                                  NULL: all but the last two                                                   */
@@ -122,6 +122,8 @@ typedef struct sabal_worker_options {
                                     made if it is missing; NULL: the setting spill_folder, and $XDG_RUNTIME_DIR
                                     or /tmp                                                                   */
     const char *preload;         /* libraries that it loads first, names with commas; NULL: none                 */
+    const char *resources;       /* what tasks may take of it (option resources of sabal_submit()), up to 16 names, each
+                                    with an amount: "gpu=2,licence=1"; NULL: nothing                             */
 } sabal_worker_options;
 #define SABAL_WORKER_DEFAULTS                                                                                          \
     .struct_size = sizeof(sabal_worker_options), .where = SABAL_HERE, .timeout_ns = 5000000000, .ready_fd = -1,        \
@@ -141,8 +143,8 @@ SABAL_API void sabal_worker_options_init(sabal_worker_options *options);
  *
  * Errors: SABAL_ENOENT (there is no such file), SABAL_EPEER (its scheduler is gone), SABAL_EACCES (the file of another user, or
  *         open to others; a scheduler that refuses this worker), SABAL_EFORMAT, SABAL_EUNSUPPORTED (another version of sabal; a
- *         carrier that this build has not; a library to be loaded first that can't be), SABAL_ETIMEDOUT, SABAL_EINVAL,
- *         SABAL_ENOMEM. Supervised, also SABAL_EPEER: the worker ended three times before it had joined
+ *         carrier that this build has not; a library to be loaded first that can't be), SABAL_ETIMEDOUT, SABAL_EINVAL
+ *         (resources that can't be read, among others), SABAL_ENOMEM. Supervised, also SABAL_EPEER: the worker ended three times before it had joined
  */
 #ifndef __cplusplus
 #define sabal_worker_run(file, err, ...)                                                                               \
@@ -295,9 +297,57 @@ SABAL_API sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user
 SABAL_API sabal_status sabal_client_wait_for_workers_with(sabal_client *client, int32_t n, sabal_error *err,
                                                           const sabal_wait_options *options);
 
+/** How to run a function in each worker. */
+typedef struct sabal_run_options {
+    size_t      struct_size;
+    const char *where;
+    int32_t     later;    /* 1, the default: in each worker too that joins while the client is open; 0: no        */
+    const char *name;     /* as of sabal_submit()                                                                */
+    const char *function; /* as of sabal_submit()                                                                */
+} sabal_run_options;
+#define SABAL_RUN_DEFAULTS         .struct_size = sizeof(sabal_run_options), .where = SABAL_HERE, .later = 1
+#define SABAL_RUN_DEFAULTS_FN_(fn) SABAL_RUN_DEFAULTS, .function = #fn
+/** Fills it with the defaults and its size, for languages without the macro. */
+SABAL_API void sabal_run_options_init(sabal_run_options *options);
+
+/**
+ * Runs fn once in each worker process that there is, and waits until all have (client.run() of Dask): to set up what tasks find
+ * there, such as variables of the process, as a program's own don't travel. Tasks of fn go before all others, and wait for
+ * a thread of their worker that has nothing to do. What they return is dropped.
+ *
+ * A worker that joins later, or takes the place of one that has ended, runs what has been run so, one call after the other, before it
+ * gets any task, of whichever client. Nobody is told of a failure there. Asked by a task, this lasts as long as its worker.
+ *
+ * On "local:" fn runs once, in this process. On "rehearse:" each worker process runs it, but none that is started later.
+ *
+ *   arg      arg_size bytes, up to 1 MiB, copied; NULL with 0
+ *   returns  the error of the first that has failed, with its worker's name (node); the others run on
+ *
+ * Errors: SABAL_EPEER (a worker has ended before it had run it; the scheduler is gone),
+ *         SABAL_EINVAL (as of sabal_submit()), SABAL_ENOMEM, SABAL_ECLOSED, the client's, those of fn
+ */
+#ifndef __cplusplus
+#define sabal_client_run(client, fn, arg, arg_size, err, ...)                                                          \
+    SABAL_WITH(sabal_client_run_with, ((client), (fn), (arg), (arg_size), (err)), sabal_run_options,                   \
+               SABAL_RUN_DEFAULTS_FN_(fn), __VA_ARGS__)
+#endif
+SABAL_API sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                             sabal_error *err, const sabal_run_options *options);
+
 #ifdef __cplusplus
 } /* extern "C" */
 
+inline sabal_run_options sabal_run_defaults()
+{
+    sabal_run_options o;
+    sabal_run_options_init(&o);
+    return o;
+}
+inline sabal_status sabal_client_run(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                     sabal_error *err, const sabal_run_options &o = sabal_run_defaults())
+{
+    return sabal_client_run_with(client, fn, arg, arg_size, err, &o);
+}
 inline sabal_cluster_options sabal_cluster_defaults()
 {
     sabal_cluster_options o;

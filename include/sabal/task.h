@@ -65,6 +65,10 @@ typedef struct sabal_submit_options {
     const char *function;     /* fn as it stands in the source, set by the macro: a static function has no symbol */
     size_t      output_bytes; /* what each result will take, for the client's memory limit; 0: as much as results of fn
                                  took before */
+    const char *resources;    /* on a cluster: what it takes of its worker while it runs: "gpu=1,licence=0.5"; it waits
+                                 until a worker has as much left (sabal worker --resources); copied; NULL: nothing */
+    const char *workers; /* on a cluster: names or hosts of workers, with commas; it runs on one of these alone, and
+                                 waits if there is none; copied; NULL: on any                                   */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS         .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
 #define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn
@@ -81,7 +85,9 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
  * Cost: some 0.2 us, and 192 bytes with up to one input, 16 bytes of argument without one, and a result of up to 8 bytes
  *
  * Errors (of the future): SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, SABAL_EINVAL (an option out of range, an input
- *         of another client, 4 GiB or more of argument), the first failed input's, the task's own.
+ *         of another client, 4 GiB or more of argument, resources or workers that can't be read), SABAL_EUNSUPPORTED
+ *         (resources or workers where there is no cluster: it would wait for ever), the first failed input's, the task's
+ *         own.
  */
 #ifndef __cplusplus
 #define sabal_submit(client, fn, arg, arg_size, ...)                                                                   \

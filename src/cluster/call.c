@@ -30,7 +30,7 @@ static size_t bytes_known(const sbl_worker *w, sbl_segment *const *segments, int
 
 enum { LOOKED_AT = 16, MOST_LOSSES = 10 }; /* inputs; workers that a task may lose without its own fault */
 
-static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
+static sbl_worker *take_any(sbl_hub *hub, const struct sabal_task *task)
 {
     sbl_segment *segments[LOOKED_AT];
     sbl_worker  *best       = NULL;
@@ -63,6 +63,20 @@ static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
         if (segments[i])
             sbl_segment_release(segments[i]);
     return best;
+}
+
+/* That which one of them alone is to run is sent there, whatever else it has. */
+static sbl_worker *take_worker(sbl_hub *hub, const struct sabal_task *task)
+{
+    const sbl_rare *rare = sbl_future_rare(task->future);
+    sbl_worker     *own  = rare && rare->each >= SBL_EACH_AT ? &hub->workers[rare->each - SBL_EACH_AT] : NULL;
+
+    if (!own)
+        return take_any(hub, task);
+    pthread_mutex_lock(&hub->lock);
+    own->n_calls++;
+    pthread_mutex_unlock(&hub->lock);
+    return own;
 }
 
 static void give_worker(sbl_worker *w)

@@ -318,6 +318,7 @@ static sabal_status open_all(sabal_error *err)
     sbl_machine_here(&who.machine);
     who.pid = (uint32_t)getpid();
     snprintf(who.name, sizeof who.name, "%.63s", sbl_crew.options.name ? sbl_crew.options.name : who.machine.host);
+    snprintf(who.resources, sizeof who.resources, "%s", sbl_crew.options.resources ? sbl_crew.options.resources : "");
     sbl_here_set("worker '%s'", who.name);
     if (!st)
         st = sbl_signals_watch(&sbl_crew.signals, sbl_crew.loop, !sbl_crew_keeps_hangups(), asked_to_end, NULL, err);

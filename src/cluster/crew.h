@@ -31,6 +31,7 @@ typedef struct sbl_crew_options {
     int64_t            lifetime_ns;     /* after which it leaves; 0: none */
     const char        *local_directory; /* for sockets and spilled values; NULL: where they lie by default */
     const char        *preload;         /* libraries, names with commas; NULL: none */
+    const char        *resources;       /* that tasks may take; NULL: none */
 } sbl_crew_options;
 
 /** Runs until the scheduler is gone, or SIGTERM or SIGINT. Errors: it could not join: those of sbl_membership_open(). */

@@ -43,6 +43,7 @@ typedef struct sbl_crew_page {
     int64_t memory_limit, patience_ns, ends_ns;
     char    file[PATH_MAX], local_directory[PATH_MAX];
     char    name[64], interfaces[SBL_CREW_TEXT], tls[SBL_CREW_TEXT], preload[4 * SBL_CREW_TEXT];
+    char    resources[SBL_CREW_TEXT];
     uint8_t has_name, has_interfaces, has_tls; /* the others are "" if they were not given */
 
     /* the worker's */

@@ -180,18 +180,19 @@ static sbl_engine engine;
 
 const sbl_engine *sbl_crew_engine(void)
 {
-    sbl_blocking_told = blocking_told;
-    engine            = sbl_engine_local;
-    engine.is_here    = 0;
-    engine.start      = start;
-    engine.call       = call;
-    engine.interrupt  = interrupt;
-    engine.tell       = tell;
-    engine.park       = park;
-    engine.find       = sbl_crew_find;
-    engine.help       = help;
-    engine.forget     = sbl_remote_forget;
-    engine.bring      = sbl_remote_bring;
+    sbl_blocking_told      = blocking_told;
+    engine                 = sbl_engine_local;
+    engine.is_here         = 0;
+    engine.chooses_workers = 1;
+    engine.start           = start;
+    engine.call            = call;
+    engine.interrupt       = interrupt;
+    engine.tell            = tell;
+    engine.park            = park;
+    engine.find            = sbl_crew_find;
+    engine.help            = help;
+    engine.forget          = sbl_remote_forget;
+    engine.bring           = sbl_remote_bring;
     return &engine;
 }
 

@@ -96,6 +96,7 @@ static sabal_status run(sabal_error *err)
     o.timeout_ns      = page->patience_ns;
     o.local_directory = page->local_directory[0] ? page->local_directory : NULL;
     o.preload         = page->preload[0] ? page->preload : NULL;
+    o.resources       = page->resources[0] ? page->resources : NULL;
     o.lifetime_ns     = page->ends_ns ? page->ends_ns - sbl_clock_ns() : 0;
     o.supervised      = 0;
     if (page->ends_ns && o.lifetime_ns <= 0)

@@ -76,14 +76,16 @@ void sbl_office_tell_workers(sbl_office *o)
 /* Letters are all they may send until then. */
 static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
 {
-    sbl_words words = {0};
+    sbl_words        words = {0};
+    sbl_worker_words about;
 
     sbl_hear_joining(&m->who, r);
     if (r->failed) {
         end_member(m, "it joined with words that make no sense");
         return;
     }
-    m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, sbl_clock_ns())
+    about     = (sbl_worker_words){m->who.name, m->who.machine.host, m->who.resources};
+    m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, &about, sbl_clock_ns())
                                : sbl_record_client_came(o->record, o->core, sbl_clock_ns());
     if (!m->number) {
         end_member(m, "the scheduler has no memory for one more");

@@ -100,6 +100,15 @@ static int tell_input(char *text, size_t size, const sbl_office_watch *w, const 
                     sbl_scheduler_state_name(in->state));
 }
 
+/* Where it may run, and how many workers there are of that kind. */
+static int tell_rule(char *text, size_t size, const sbl_wait *wait)
+{
+    return snprintf(text, size, "; it may run at %s%.150s%s%s%.150s%s: %u workers",
+                    wait->workers[0] ? "'" : "any worker", wait->workers, wait->workers[0] ? "'" : "",
+                    wait->resources[0] ? " with '" : "", wait->resources, wait->resources[0] ? "'" : "",
+                    wait->n_may_run);
+}
+
 static void tell_wait(const sbl_office_watch *w, const sbl_wait *wait, int64_t now)
 {
     char   text[1200];
@@ -113,6 +122,8 @@ static void tell_wait(const sbl_office_watch *w, const sbl_wait *wait, int64_t n
                                worker_name(w, wait->self.worker));
     at += (size_t)snprintf(text + at, sizeof text - at, ", for %.0f s at least",
                            seconds(now - waited_since(w, wait, now)));
+    if (wait->workers[0] || wait->resources[0])
+        at += (size_t)tell_rule(text + at, sizeof text - at, wait);
     if (wait->n_inputs)
         at += (size_t)snprintf(text + at, sizeof text - at, "; %u of %u inputs are there",
                                wait->n_inputs - wait->missing, wait->n_inputs);

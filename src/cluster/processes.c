@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/lists.h"
 
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/crew.h"
@@ -85,6 +86,16 @@ sabal_status sabal_scheduler_run_with(const char *file, sabal_error *err, const 
     return st;
 }
 
+static sabal_status check_resources(const char *resources, sabal_error *err)
+{
+    sbl_amounts amounts;
+
+    if (resources && strlen(resources) >= SBL_RESOURCES_TEXT)
+        return sbl_error_set(err, SABAL_EINVAL, "resources of %zu characters: expected less than %d", strlen(resources),
+                             (int)SBL_RESOURCES_TEXT);
+    return sbl_amounts_read(&amounts, resources, "resources", err);
+}
+
 sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sabal_worker_options *options)
 {
     const sabal_worker_options o = worker_options_of(options);
@@ -101,10 +112,16 @@ sabal_status sabal_worker_run_with(const char *file, sabal_error *err, const sab
                                              .report          = o.ready_fd,
                                              .lifetime_ns     = o.lifetime_ns,
                                              .local_directory = o.local_directory,
-                                             .preload         = o.preload};
+                                             .preload         = o.preload,
+                                             .resources       = o.resources};
     sabal_error                own = SABAL_ERROR_INIT; /* as the caller's may be NULL, or tell of something else */
     sabal_status               st;
 
+    st = check_resources(o.resources, &own);
+    if (st) {
+        sbl_error_where(&own, o.where);
+        return sbl_error_pass(err, &own);
+    }
     if (o.lifetime_ns < 0)
         return sbl_error_set(err, SABAL_EINVAL, "a lifetime of %g s: expected 0 or more", (double)o.lifetime_ns / 1e9);
     if (o.supervised) {

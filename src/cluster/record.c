@@ -244,21 +244,28 @@ uint32_t sbl_record_client_came(sbl_record *r, sbl_scheduler *s, int64_t now)
     return number;
 }
 
-uint32_t sbl_record_worker_came(sbl_record *r, sbl_scheduler *s, int32_t threads, int64_t now)
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
+
+uint32_t sbl_record_worker_came(sbl_record *r, sbl_scheduler *s, int32_t threads, const sbl_worker_words *words,
+                                int64_t now)
 {
     const uint32_t number = sbl_scheduler_worker_came(s, threads, now);
-    sbl_words     *w      = event(r, SBL_RECORD_WORKER, now, 0);
+    const size_t   texts  = strlen(words->name) + strlen(words->host) + strlen(text_of(words->resources));
+    sbl_words     *w      = event(r, SBL_RECORD_WORKER, now, texts);
 
     if (w) {
         sbl_say_u32(w, (uint32_t)threads);
         sbl_say_u32(w, number);
+        sbl_say_text(w, words->name);
+        sbl_say_text(w, words->host);
+        sbl_say_text(w, words->resources);
     }
+    if (number)
+        sbl_scheduler_worker_tells(s, number, words);
     return number;
-}
-
-static const char *text_of(const char *text)
-{
-    return text ? text : "";
 }
 
 void sbl_record_lost(sbl_record *r, sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, int64_t now)

@@ -11,7 +11,7 @@
 #include "cluster/core/scheduler.h"
 
 #define SBL_RECORD_MAGIC "sabalrec"
-enum { SBL_RECORD_FORMAT = 1, SBL_RECORD_VERSION = 24, SBL_RECORD_MOST_BLOCK = 320 << 20 };
+enum { SBL_RECORD_FORMAT = 2, SBL_RECORD_VERSION = 24, SBL_RECORD_MOST_BLOCK = 320 << 20 };
 
 /** The head, as it lies in the file. */
 typedef struct sbl_record_head {
@@ -33,7 +33,7 @@ typedef struct sbl_record_block {
 /* Events: a word that says which, then words (core/words.h). */
 enum {
     SBL_RECORD_CLIENT = 1, /* now u64, number u32 that it got                                                   */
-    SBL_RECORD_WORKER = 2, /* now u64, threads u32, number u32                                                  */
+    SBL_RECORD_WORKER = 2, /* now u64, threads u32, number u32, name text, host text, resources text            */
     SBL_RECORD_LOST   = 3, /* now u64, peer u32, planned u32, is_known u32, n u32, n of sbl_ran, node text, what text */
     SBL_RECORD_HEAR   = 4, /* now u64, peer u32, size u32, bytes                                                */
     SBL_RECORD_TICK   = 5, /* now u64                                                                           */
@@ -56,7 +56,9 @@ void sbl_record_close(sbl_record *record);
 sbl_scheduler *sbl_record_scheduler(sbl_record *record, const sbl_scheduler_calls *calls);
 
 uint32_t sbl_record_client_came(sbl_record *record, sbl_scheduler *s, int64_t now_ns);
-uint32_t sbl_record_worker_came(sbl_record *record, sbl_scheduler *s, int32_t threads, int64_t now_ns);
+/** A worker came, and tells what it is. */
+uint32_t sbl_record_worker_came(sbl_record *record, sbl_scheduler *s, int32_t threads, const sbl_worker_words *words,
+                                int64_t now_ns);
 void     sbl_record_lost(sbl_record *record, sbl_scheduler *s, uint32_t peer, const sbl_loss *loss, int64_t now_ns);
 void     sbl_record_suspect(sbl_record *record, sbl_scheduler *s, uint32_t peer, int64_t now_ns);
 void     sbl_record_hear(sbl_record *record, sbl_scheduler *s, uint32_t peer, const void *bytes, size_t size,

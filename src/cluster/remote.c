@@ -336,17 +336,18 @@ static sabal_status call_nothing(struct sabal_task *task)
     return SABAL_EINTERNAL;
 }
 
-const sbl_engine sbl_engine_remote = {.name      = "remote",
-                                      .open      = remote_open,
-                                      .close     = remote_close,
-                                      .abandon   = remote_abandon,
-                                      .admit     = sbl_local_admit,
-                                      .start     = sbl_remote_start,
-                                      .call      = call_nothing,
-                                      .interrupt = sbl_remote_interrupt,
-                                      .stop      = sbl_remote_stop,
-                                      .help      = help_nobody,
-                                      .make_room = sbl_local_make_room,
-                                      .forget    = sbl_remote_forget,
-                                      .bring     = sbl_remote_bring,
-                                      .fetch     = sbl_local_fetch};
+const sbl_engine sbl_engine_remote = {.name            = "remote",
+                                      .chooses_workers = 1,
+                                      .open            = remote_open,
+                                      .close           = remote_close,
+                                      .abandon         = remote_abandon,
+                                      .admit           = sbl_local_admit,
+                                      .start           = sbl_remote_start,
+                                      .call            = call_nothing,
+                                      .interrupt       = sbl_remote_interrupt,
+                                      .stop            = sbl_remote_stop,
+                                      .help            = help_nobody,
+                                      .make_room       = sbl_local_make_room,
+                                      .forget          = sbl_remote_forget,
+                                      .bring           = sbl_remote_bring,
+                                      .fetch           = sbl_local_fetch};

@@ -18,7 +18,8 @@ typedef struct sbl_remote_kind {
     sbl_site     site;
     int64_t      timeout_ns, output_bytes;
     int32_t      retries;
-    char        *name; /* its own; NULL: none */
+    char        *name;                /* its own; NULL: none */
+    char        *workers, *resources; /* where it may run, and what it takes there; NULL: no matter */
     sbl_build_id object;
 } kind;
 
@@ -32,15 +33,22 @@ static kind kind_of(const sabal_future *f)
                   .timeout_ns   = rare ? rare->timeout_ns : 0,
                   .output_bytes = rare ? rare->output_bytes : 0,
                   .retries      = rare ? rare->retries : 0,
+                  .workers      = rare ? (char *)rare->workers : NULL,
+                  .resources    = rare ? (char *)rare->resources : NULL,
                   .name         = f->named ? (char *)sbl_future_name(f, made_up, sizeof made_up) : NULL};
+}
+
+static int same_text(const char *a, const char *b)
+{
+    return !a == !b && (!a || !strcmp(a, b));
 }
 
 static int same(const kind *a, const kind *b)
 {
     return a->priority == b->priority && a->site.fn == b->site.fn && a->site.where == b->site.where &&
            a->site.function == b->site.function && a->timeout_ns == b->timeout_ns &&
-           a->output_bytes == b->output_bytes && a->retries == b->retries && !a->name == !b->name &&
-           (!a->name || !strcmp(a->name, b->name));
+           a->output_bytes == b->output_bytes && a->retries == b->retries && same_text(a->name, b->name) &&
+           same_text(a->workers, b->workers) && same_text(a->resources, b->resources);
 }
 
 static uint32_t hash_of(const kind *k)
@@ -89,7 +97,30 @@ static uint32_t tell_kind(sbl_remote *r, const sabal_future *f, const kind *k, c
                                                       .code       = (const char *)code,
                                                       .code_size  = sizeof *code,
                                                       .name       = name,
-                                                      .where      = k->site.where});
+                                                      .where      = k->site.where,
+                                                      .workers    = k->workers,
+                                                      .resources  = k->resources});
+}
+
+static void free_texts(kind *k)
+{
+    sbl_free(k->name);
+    sbl_free(k->workers);
+    sbl_free(k->resources);
+}
+
+/* They were the future's. 0: no memory. */
+static int own_texts(kind *k)
+{
+    const kind its = *k;
+
+    k->name      = its.name ? sbl_strdup(its.name) : NULL;
+    k->workers   = its.workers ? sbl_strdup(its.workers) : NULL;
+    k->resources = its.resources ? sbl_strdup(its.resources) : NULL;
+    if (!k->name == !its.name && !k->workers == !its.workers && !k->resources == !its.resources)
+        return 1;
+    free_texts(k);
+    return 0;
 }
 
 /* The number of its kind, told if it is new; 0: no memory, or its function can't be named (err). */
@@ -110,7 +141,7 @@ static uint32_t number_of(sbl_remote *r, const sabal_future *f, sabal_error *err
     snprintf(what, sizeof what, "the function of task '%.64s'", sbl_future_name(f, made_up, sizeof made_up));
     if (sbl_code_name(&code, (const void *)(uintptr_t)f->site->fn, what, err))
         return 0;
-    if (k.name && !(k.name = sbl_strdup(k.name))) {
+    if (!own_texts(&k)) {
         sbl_error_memory(err, 64, "a task's name");
         return 0;
     }
@@ -124,7 +155,7 @@ static uint32_t number_of(sbl_remote *r, const sabal_future *f, sabal_error *err
 void sbl_remote_kinds_clear(sbl_remote *r)
 {
     for (uint32_t i = 0; i < r->kinds_room; i++)
-        sbl_free(r->kinds[i].name);
+        free_texts(&r->kinds[i]);
     sbl_free(r->kinds);
 }
 
@@ -158,6 +189,7 @@ static int is_alone(const sabal_future *f, const sabal_future *g)
 static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_error *why)
 {
     sabal_future *f     = futures[0];
+    const int     each  = sbl_future_rare(f) ? sbl_future_rare(f)->each : 0;
     int64_t       alike = 1;
     sbl_group     group = {
             .serial = f->serial, .spec = number_of(r, f, why), .n_inputs = (uint32_t)f->n_inputs, .arg_size = f->arg_size};
@@ -177,12 +209,14 @@ static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_
             return alike;
         }
     group.n = (uint32_t)alike;
-    w       = sbl_outbox_item(r->submitter.out, SBL_LETTER_TASKS);
+    w       = sbl_outbox_item(r->submitter.out, each ? SBL_LETTER_EACH : SBL_LETTER_TASKS);
     sbl_say_group(w, &group);
     for (int32_t i = 0; i < f->n_inputs; i++)
         sbl_say_u64(w, f->edges[i].input->serial);
     for (int64_t i = 0; i < alike; i++)
         sbl_say(w, sbl_future_arg(futures[i]), f->arg_size);
+    if (each)
+        sbl_say_u32(w, each == SBL_EACH_LATER);
     return alike;
 }
 

@@ -102,6 +102,8 @@ static sabal_status fill_page(supervisor *s, const char *file, sabal_error *err)
     if (!st)
         st = copy_text(p->preload, sizeof p->preload, o->preload, "names of libraries", err);
     if (!st)
+        st = copy_text(p->resources, sizeof p->resources, o->resources, "resources", err);
+    if (!st)
         st = copy_text(p->local_directory, sizeof p->local_directory, o->local_directory, "the local directory's name",
                        err);
     if (st)

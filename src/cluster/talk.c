@@ -2,6 +2,7 @@
 #include "cluster/talk.h"
 
 #include "base/error.h"
+#include "base/lists.h"
 #include "cluster/core/letters.h"
 
 static const sbl_frame_limit LIMITS[SBL_TALK_KINDS] = {[SBL_TALK_JOIN]    = {32768, 0},
@@ -40,6 +41,7 @@ void sbl_say_joining(sbl_words *w, const sbl_joining *who)
     sbl_say_u64(w, who->machine.pid_namespace);
     sbl_say_u32(w, who->pid);
     sbl_say_text(w, who->name);
+    sbl_say_text(w, who->resources);
     sbl_say_u32(w, (uint32_t)who->n_addresses);
     for (int32_t i = 0; i < who->n_addresses; i++)
         say_address(w, &who->addresses[i]);
@@ -70,7 +72,8 @@ static void hear_address(sbl_address *a, sbl_reader *r)
 
 void sbl_hear_joining(sbl_joining *who, sbl_reader *r)
 {
-    uint32_t threads, n;
+    sbl_amounts amounts;
+    uint32_t    threads, n;
 
     memset(who, 0, sizeof *who);
     threads         = sbl_hear_u32(r);
@@ -81,8 +84,9 @@ void sbl_hear_joining(sbl_joining *who, sbl_reader *r)
     who->machine.pid_namespace = sbl_hear_u64(r);
     who->pid                   = sbl_hear_u32(r);
     hear_field(who->name, sizeof who->name, r);
+    hear_field(who->resources, sizeof who->resources, r);
     n = sbl_hear_u32(r);
-    if (threads > 1 << 16 || n > SBL_MOST_ADDRESSES)
+    if (threads > 1 << 16 || n > SBL_MOST_ADDRESSES || sbl_amounts_read(&amounts, who->resources, "", NULL))
         r->failed = 1;
     who->threads = (int32_t)threads;
     for (uint32_t i = 0; i < n && !r->failed; i++)

@@ -53,6 +53,7 @@ enum {
 
 extern const sbl_frame_limits sbl_talk_limits;
 
+enum { SBL_RESOURCES_TEXT = 1024 };
 /** Who joins. On the wire in this order. */
 typedef struct sbl_joining {
     int32_t     threads;    /* of a worker; 0: a client */
@@ -61,6 +62,7 @@ typedef struct sbl_joining {
     sbl_machine machine;
     uint32_t    pid;
     char        name[64];
+    char        resources[SBL_RESOURCES_TEXT]; /* of a worker: what tasks may take (base/lists.h) */
     sbl_address addresses[SBL_MOST_ADDRESSES];
     int32_t     n_addresses;
 } sbl_joining;

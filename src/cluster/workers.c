@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/struct.h"
+#include "cluster/core/letters.h"
 #include "cluster/hub.h"
 #include "cluster/rehearse.h"
 #include "graph/client.h"
@@ -398,4 +399,94 @@ sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user, const sa
     st = tell_holders(fn, user, future, err);
     sbl_client_exit(future->client);
     return st;
+}
+
+/* --- in each worker ----------------------------------------------------------------------------------------------- */
+
+/* Options of an older program are shorter: what it doesn't know has its default. */
+static sabal_run_options run_options_of(const sabal_run_options *options)
+{
+    sabal_run_options o = {SABAL_RUN_DEFAULTS};
+
+    o.where = NULL;
+    if (options)
+        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    return o;
+}
+
+void sabal_run_options_init(sabal_run_options *options)
+{
+    *options = run_options_of(NULL);
+}
+
+/* One task, where this process is all there is; or one that stands for those of all workers. */
+static sabal_status run_in_each(sabal_client *client, sbl_task_spec *task, const sabal_run_options *o, sabal_error *err)
+{
+    sabal_future *future;
+    sabal_status  st;
+
+    if (client->engine->chooses_workers)
+        task->each = o->later ? SBL_EACH_LATER : SBL_EACH_NOW;
+    st = sbl_submit_batch(client, &(sbl_batch){.specs = task, .alike = 1, .n = 1, .function = o->function}, &future,
+                          err);
+    if (st)
+        return st;
+    st = sbl_wait_one(future, -1, err);
+    sbl_handle_release(future);
+    return st;
+}
+
+/* 0: it is closed. */
+static int32_t processes_of(sabal_client *client)
+{
+    const int32_t n = sbl_client_enter(client, 0) ? ((const sbl_hub *)client->elsewhere)->n_workers : 0;
+
+    if (n)
+        sbl_client_exit(client);
+    return n;
+}
+
+/* One for each of the processes; the error is that of the first that failed. */
+static sabal_status run_rehearsed(sabal_client *client, sbl_task_spec *task, const sabal_run_options *o,
+                                  sabal_error *err)
+{
+    const int32_t n_workers = processes_of(client);
+    sabal_future *futures[SBL_MOST_WORKERS];
+    sabal_status  st = SABAL_OK;
+    int32_t       n  = 0;
+
+    for (; n < n_workers && !st; n++) {
+        task->each = SBL_EACH_AT + n;
+        st         = sbl_submit_batch(client, &(sbl_batch){.specs = task, .alike = 1, .n = 1, .function = o->function},
+                                      &futures[n], err);
+    }
+    if (!n_workers)
+        return closed(err);
+    if (st)
+        n--;
+    else
+        st = sbl_wait_list(futures, n, -1, err);
+    for (int32_t i = 0; i < n; i++)
+        sbl_handle_release(futures[i]);
+    return st;
+}
+
+sabal_status sabal_client_run_with(sabal_client *client, sabal_task_fn *fn, const void *arg, size_t arg_size,
+                                   sabal_error *err, const sabal_run_options *options)
+{
+    const sabal_run_options o    = run_options_of(options);
+    sabal_error             own  = SABAL_ERROR_INIT;
+    sabal_status            st   = sbl_client_check(client, &own);
+    sbl_task_spec           task = {
+                  .fn = fn, .arg = arg, .arg_size = arg_size, .priority = INT32_MAX, .name = o.name, .where = o.where};
+
+    if (!st && arg_size > SBL_MOST_EACH_ARG)
+        st = sbl_error_set(&own, SABAL_EINVAL, "an argument of %zu bytes for each worker: expected %d at most",
+                           arg_size, (int)SBL_MOST_EACH_ARG);
+    if (!st)
+        st = is_rehearsed(client) ? run_rehearsed(client, &task, &o, &own) : run_in_each(client, &task, &o, &own);
+    if (!st)
+        return SABAL_OK;
+    sbl_error_where(&own, o.where);
+    return sbl_error_pass(err, &own);
 }

@@ -4,10 +4,25 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/lists.h"
 #include "graph/client.h"
 #include "graph/submit.h"
 
 enum { AT_ONCE = 128 }; /* tasks of a batch that are made, then started */
+
+static sabal_status check_restriction(const sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
+{
+    sbl_amounts  amounts;
+    sabal_status st = sbl_names_check(spec->workers, "workers", err);
+
+    if (!st)
+        st = sbl_amounts_read(&amounts, spec->resources, "resources", err);
+    if (!st && !client->engine->chooses_workers)
+        st = sbl_error_set(err, SABAL_EUNSUPPORTED,
+                           "a task with workers or resources of its own: these are of a cluster, and \"%s:\" is none",
+                           client->engine->name);
+    return st;
+}
 
 static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
 {
@@ -25,6 +40,12 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
         return sbl_error_set(err, SABAL_EINVAL,
                              "%" PRId32 " retries and a timeout of %" PRId64 " ns: both must be 0 or more",
                              spec->retries, spec->timeout_ns);
+    if (spec->workers || spec->resources) {
+        const sabal_status st = check_restriction(client, spec, err);
+
+        if (st)
+            return st;
+    }
     for (int32_t i = 0; i < spec->n_inputs; i++) {
         if (!spec->inputs[i])
             return sbl_error_set(err, SABAL_EINVAL, "input %" PRId32 " is NULL", i);

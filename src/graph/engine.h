@@ -12,6 +12,9 @@
 
 enum { SBL_SMALL_RESULT = 1 }; /* output_bytes of a task whose result is not worth counting before it is there */
 
+/* How a task is run by each worker: SBL_EACH_AT + i: rehearsed, by worker i alone. */
+enum { SBL_EACH_NOW = 1, SBL_EACH_LATER = 2, SBL_EACH_AT = 3 };
+
 /** A task as collections describe it. All is copied or retained by the time the call returns. */
 typedef struct sbl_task_spec {
     sabal_task_fn       *fn;
@@ -24,6 +27,9 @@ typedef struct sbl_task_spec {
     int64_t              timeout_ns; /* 0: none */
     size_t      output_bytes; /* what the result will take, for the memory budget; 0: as that function's before */
     const char *name;         /* static or living as long as the call: copied; NULL: the function's */
+    const char *workers;      /* where it may run (base/lists.h); copied; NULL: anywhere */
+    const char *resources;    /* what it takes there; copied; NULL: nothing */
+    int32_t     each;         /* not 0: it is to be run by each worker, or one of them; on a cluster, and rehearsed */
     int         again;        /* 1: to run it again, which gives the same, is as good as to write its result to disk */
     const char *where;        /* the user's line, a static string; may be NULL */
     int         own_where;    /* 1: where is no static string, but lives as long as the future */

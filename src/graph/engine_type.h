@@ -18,7 +18,8 @@ typedef struct sbl_room {
 
 typedef struct sbl_engine {
     const char *name;
-    int         is_here; /* tasks run in this process, and may be given pointers */
+    int         is_here;         /* tasks run in this process, and may be given pointers */
+    int         chooses_workers; /* it knows names and resources of workers, and runs tasks where these say */
     /** Makes client->pool and whatever else the engine keeps. On failure nothing of it is left. */
     sabal_status (*open)(sabal_client *client, const char *address, const sabal_open_options *options,
                          sabal_error *err);

@@ -104,7 +104,8 @@ const sbl_rare *sbl_future_rare(const sabal_future *f)
 /* What a task's record has beside the usual. */
 static int needs_rare(const sbl_task_spec *spec, const sbl_site *site)
 {
-    return !site || spec->name || spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM;
+    return !site || spec->name || spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM ||
+           spec->workers || spec->resources || spec->each;
 }
 
 static size_t at_least(size_t size)
@@ -114,12 +115,17 @@ static size_t at_least(size_t size)
     return size > least ? size : least;
 }
 
-/* 0: more than there can be. */
-static size_t record_size(size_t at, size_t arg_size, const char *name)
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+/* With texts behind its argument. 0: more than there can be. */
+static size_t record_size(size_t at, size_t arg_size, size_t texts)
 {
     size_t size;
 
-    if (__builtin_add_overflow(at + (name ? strlen(name) + 1 : 0), arg_size, &size))
+    if (__builtin_add_overflow(at + texts, arg_size, &size))
         return 0;
     return at_least(size);
 }
@@ -128,7 +134,8 @@ static size_t size_of(const sbl_task_spec *spec, const sbl_site *site)
 {
     const size_t at = arg_offset(spec->n_inputs, spec->arg_size, needs_rare(spec, site));
 
-    return record_size(at, spec->arg_size, spec->name);
+    return record_size(at, spec->arg_size,
+                       text_size(spec->name) + text_size(spec->workers) + text_size(spec->resources));
 }
 
 /* The name that it was given; NULL: none. */
@@ -140,7 +147,10 @@ static const char *own_name(const sabal_future *f)
 /* As it was when room was made for it. */
 static size_t size_of_future(const sabal_future *f)
 {
-    return record_size(arg_offset_of(f), f->arg_size, own_name(f));
+    const sbl_rare *rare  = sbl_future_rare(f);
+    const size_t    texts = rare ? text_size(rare->workers) + text_size(rare->resources) : 0;
+
+    return record_size(arg_offset_of(f), f->arg_size, text_size(own_name(f)) + texts);
 }
 
 sabal_future *sbl_future_room(const sbl_task_spec *spec, const sbl_site *site)
@@ -173,9 +183,32 @@ static void put_rare(sabal_future *f, const sbl_task_spec *spec, const char *fun
     *rare       = (sbl_rare){.timeout_ns   = spec->timeout_ns,
                              .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
                              .retries      = spec->retries,
+                             .each         = spec->each,
                              .tag          = spec->tag,
                              .site         = {.fn = spec->fn, .function = function, .where = spec->where}};
     f->has_rare = 1;
+}
+
+static const char *put_text(char **at, const char *text)
+{
+    char *put = *at;
+
+    if (!text)
+        return NULL;
+    strcpy(put, text);
+    *at += strlen(text) + 1;
+    return put;
+}
+
+static void put_texts(sabal_future *f, const sbl_task_spec *spec, char *at)
+{
+    sbl_rare *rare = (sbl_rare *)sbl_future_rare(f);
+
+    put_text(&at, spec->name);
+    if (!rare)
+        return;
+    rare->workers   = put_text(&at, spec->workers);
+    rare->resources = put_text(&at, spec->resources);
 }
 
 void sbl_future_make(sabal_future *f, sabal_client *client, const sbl_task_spec *spec, const sbl_site *site,
@@ -201,10 +234,8 @@ void sbl_future_make(sabal_future *f, sabal_client *client, const sbl_task_spec 
     arg     = (char *)f + arg_offset_of(f);
     if (spec->arg_size)
         memcpy(arg, spec->arg, spec->arg_size);
-    if (spec->name) {
-        strcpy(arg + spec->arg_size, spec->name);
-        f->named = 1;
-    }
+    f->named = spec->name != NULL;
+    put_texts(f, spec, arg + spec->arg_size);
 }
 
 /* --- futures that have ended from the start -------------------------------------------------------------------- */

@@ -50,11 +50,13 @@ typedef struct sbl_site {
 
 /* Options that few tasks have. */
 typedef struct sbl_rare {
-    int64_t  timeout_ns;
-    int64_t  output_bytes; /* what its result will take; 0: not known */
-    int32_t  retries;
-    sbl_site site; /* if it is no common one */
-    void    *tag;  /* of the spec */
+    int64_t     timeout_ns;
+    int64_t     output_bytes; /* what its result will take; 0: not known */
+    int32_t     retries;
+    int32_t     each;                /* of the spec */
+    sbl_site    site;                /* if it is no common one */
+    void       *tag;                 /* of the spec */
+    const char *workers, *resources; /* where it may run, and what it takes there; behind the name; NULL: no matter */
 } sbl_rare;
 
 /* What a running task was promised of its client's memory; see budget.h. */

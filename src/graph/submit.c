@@ -24,6 +24,12 @@ void sabal_submit_options_init(sabal_submit_options *options)
     *options = options_of(NULL);
 }
 
+/* "" says nothing. */
+static const char *some(const char *text)
+{
+    return text && text[0] ? text : NULL;
+}
+
 static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
                            size_t arg_size, int64_t n, const sabal_submit_options *o, sabal_error *err)
 {
@@ -37,6 +43,8 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
                               .retries      = o->retries,
                               .timeout_ns   = o->timeout_ns,
                               .output_bytes = o->output_bytes,
+                              .workers      = some(o->workers),
+                              .resources    = some(o->resources),
                               .name         = o->name,
                               .where        = o->where};
 

@@ -215,3 +215,22 @@ Test(watch, a_look_tells_what_a_worker_has_and_had)
     cr_expect_eq(look.is_suspect, 1);
     end();
 }
+
+/* --- that none may run ---------------------------------------------------------------------------------------------- */
+
+Test(watch, a_task_that_no_worker_may_run_says_which_may)
+{
+    uint32_t c;
+
+    begin();
+    c = new_client();
+    worker_of(1, "a", "h", NULL);
+    rule(c, 4, 0, "node9", "gpu=1");
+    rule(c, 5, 0, "", "gpu=1");
+    task(c, 1, 4, 0);
+    task(c, 2, 5, 0);
+    pass(31);
+    cr_expect_eq(lines_with("; it may run at 'node9' with 'gpu=1': 0 workers"), 1);
+    cr_expect_eq(lines_with("; it may run at any worker with 'gpu=1': 0 workers"), 1);
+    end();
+}

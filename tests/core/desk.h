@@ -178,7 +178,7 @@ DESK void desk_close(void)
             desk_settle();
         }
     sbl_scheduler_count(desk, &c);
-    cr_assert_eq(c.tasks + c.edges + c.copies + c.failures + c.specs + c.clients + c.workers, 0);
+    cr_assert_eq(c.tasks + c.edges + c.copies + c.failures + c.specs + c.rules + c.seats + c.clients + c.workers, 0);
     sbl_scheduler_destroy(desk);
     sbl_words_clear(&mouth.words);
 }
@@ -216,6 +216,30 @@ DESK uint32_t new_worker(int32_t threads)
                  &(sbl_spec){.number = 1, .name = "inner", .where = "", .code = ""});
     speak(peer);
     return peer;
+}
+
+/* One of that name on that host, that has those resources. */
+DESK uint32_t worker_of(int32_t threads, const char *name, const char *host, const char *resources)
+{
+    const uint32_t peer = sbl_scheduler_worker_came(desk, threads, desk_now);
+
+    sbl_scheduler_worker_tells(desk, peer, &(sbl_worker_words){name, host, resources});
+    desk_settle();
+    return peer;
+}
+
+/* A kind of task that may not run anywhere. */
+DESK void rule(uint32_t client, uint32_t number, int32_t priority, const char *workers, const char *resources)
+{
+    sbl_say_spec(sbl_outbox_item(&mouth, SBL_LETTER_SPEC), &(sbl_spec){.number    = number,
+                                                                       .name      = "ruled",
+                                                                       .where     = "",
+                                                                       .code      = "",
+                                                                       .priority  = priority,
+                                                                       .retries   = 1,
+                                                                       .workers   = workers,
+                                                                       .resources = resources});
+    speak(client);
 }
 
 /* One task whose argument is its serial; inputs end with 0. */

@@ -21,7 +21,7 @@ MISTAKES = {
         '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [160]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
-        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [174]),
+        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [7]),
     'value_of_another_attempt_counts': (
         'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [1213]),
     # --- what others are told
@@ -30,11 +30,11 @@ MISTAKES = {
         '    sbl_unsend(f->s, f->task);', [1]),
     'input_undone_is_not_told': (
         'life.c', '''    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
-    begin_to_wait(f);''', '    begin_to_wait(f);', [5]),
+    begin_to_wait(f);''', '    begin_to_wait(f);', [7]),
     'lost_value_of_a_returned_task': (
         'life.c', '''    sbl_stask_set_state(f->s, f->t, SBL_T_CHAINED);
     sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
-}''', '}', [5]),
+}''', '}', [70]),
     'need_is_not_told': (
         'records.c', '''        if (!sbl_task_at(s, input)->users++ && sbl_task_at(s, input)->state == SBL_T_RELEASED)
             sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [39]),
@@ -73,14 +73,14 @@ MISTAKES = {
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),
     'lack_of_its_own_is_not_heard': (
-        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [35]),
+        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [39]),
     'dropped_copy_is_counted': (
         'copies.c', '        say_drop(s, sbl_copy_first(s, t), task);\n        end_copy(s, t->copies);\n',
         '        say_drop(s, sbl_copy_first(s, t), task);\n        t->copies = copy_at(s, t->copies)->next;\n', [4]),
     'drop_is_not_said': (
         'copies.c', '        say_drop(s, t->worker, task);\n', '', [4]),
     'copies_of_a_lost_worker_are_counted': (
-        'copies.c', '    while (w->copies)\n        end_copy(s, w->copies);\n', '', [5]),
+        'copies.c', '    while (w->copies)\n        end_copy(s, w->copies);\n', '', [7]),
     'last_copy_of_data_is_overlooked': (
         'copies.c', '''        if (t->copies)
             promote(s, task);
@@ -94,7 +94,7 @@ MISTAKES = {
     'full_worker_waits_for_what_it_may_not_have': (
         'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2003]),
     'given_back_goes_round': (
-        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [35]),
+        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [11]),
     'spare_threads_are_not_filled': (
         'hear_worker.c', ''': 1 << 20;
     sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [446]),
@@ -102,15 +102,28 @@ MISTAKES = {
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
         '    sbl_worker_rests(s, slot);\n}', [39]),
     'queue_of_a_lost_worker_is_forgotten': (
-        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [5]),
+        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [157]),
     'heard_again_gets_no_work': (
-        'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [261]),
+        'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [17]),
     'known_worker_is_another': (
-        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [5]),
+        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [7]),
     'spec_is_another': (
         'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [808]),
     'ring_keeps_an_empty_client': (
-        'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [5]),
+        'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [8]),
+    # --- what not all workers may run
+    'resources_are_kept': ('fill.c', '        sbl_rule_give(s, t);\n', '        ;\n', [4]),
+    'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [4]),
+    'ruled_is_placed_as_any': (
+        'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),
+    'what_nobody_runs_is_sent_ahead': ('fill.c', ' && !(t->flags & SBL_ENDS_ALONE)', '', [8]),
+    'resources_are_overlooked': (
+        'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
+    'nobody_is_called_for_the_next': (
+        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [11]),
+    'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
+    'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
+    'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
     # --- the executor
     'stop_ends_what_runs': (
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',

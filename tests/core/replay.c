@@ -138,6 +138,20 @@ static void lost(replay *r, sbl_reader *e)
     free(ran);
 }
 
+static int worker(replay *r, sbl_reader *e)
+{
+    const uint32_t   threads = sbl_hear_u32(e), recorded = sbl_hear_u32(e);
+    const uint32_t   number = sbl_scheduler_worker_came(r->s, (int32_t)threads, r->now);
+    sbl_worker_words words;
+
+    words.name      = sbl_hear_text(e);
+    words.host      = sbl_hear_text(e);
+    words.resources = sbl_hear_text(e);
+    if (!e->failed)
+        sbl_scheduler_worker_tells(r->s, number, &words);
+    return came(r, number, recorded);
+}
+
 static void suspect(replay *r, sbl_reader *e)
 {
     const uint32_t peer = sbl_hear_u32(e);
@@ -171,14 +185,11 @@ static int say(replay *r, sbl_reader *e)
 
 static int happens(replay *r, uint32_t kind, sbl_reader *e)
 {
-    uint32_t threads;
-
     switch (kind) {
     case SBL_RECORD_CLIENT:
         return came(r, sbl_scheduler_client_came(r->s, r->now), sbl_hear_u32(e));
     case SBL_RECORD_WORKER:
-        threads = sbl_hear_u32(e);
-        return came(r, sbl_scheduler_worker_came(r->s, (int32_t)threads, r->now), sbl_hear_u32(e));
+        return worker(r, e);
     case SBL_RECORD_LOST:
         lost(r, e);
         return 0;
@@ -213,6 +224,10 @@ static void leave_out(uint32_t kind, sbl_reader *e)
         sbl_hear(e, sbl_hear_u32(e) * sizeof(sbl_ran));
         sbl_hear_text(e);
         sbl_hear_text(e);
+    } else if (kind == SBL_RECORD_WORKER) {
+        sbl_hear(e, 8);
+        for (int i = 0; i < 3; i++)
+            sbl_hear_text(e);
     } else {
         sbl_hear(e, kind <= SBL_RECORD_END ? SIZES[kind] : 0);
     }

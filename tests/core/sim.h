@@ -66,8 +66,9 @@ enum {
     F_EARLY       = 1 << 25, /* futures are released before they are done */
     F_HALF_SAID   = 1 << 26, /* a worker ends between two letters that it says */
     F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
-    F_RETIRES     = 1 << 28, /* workers leave when what they have is elsewhere */
-    F_ALL         = (1 << 29) - 1,
+    F_RULES       = 1 << 28, /* tasks that not all workers may run */
+    F_RETIRES     = 1 << 29, /* workers leave when what they have is elsewhere */
+    F_KINDS       = 30,
     F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
                   F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK
 };
@@ -116,12 +117,14 @@ typedef struct program {
     uint32_t first_node, n_nodes, first_batch, n_batches;
 } program;
 
-enum { SPECS = 6, RAN = 8 };
+/* Of specs, the last are those of tasks that not all workers may run. */
+enum { ANYWHERE = 6, SPECS = 9, MANY_SPECS = 1 << 14, RAN = 8 };
 
 /* A future of a client or of a worker's own client; its serial is its place + 1. */
 typedef struct future {
     uint32_t    node;
     uint8_t     is_done, is_failed, is_told, is_released, is_looking, was_looked_for, is_gathered, may_be_cancelled;
+    uint8_t     is_each; /* each worker runs it: it has no value of its own */
     uint32_t    status;
     uint32_t    task, attempt; /* of kept data: its name */
     value      *kept;          /* data */
@@ -177,7 +180,8 @@ struct proc {
     sbl_executor *executor;
     clientele     own; /* futures */
     uint32_t      threads, busy, spare;
-    uint8_t       specs[256]; /* by the scheduler's number */
+    uint32_t      place;             /* what it is called and has: sim_place() */
+    uint8_t       specs[MANY_SPECS]; /* by the scheduler's number */
     run          *runs;
     fetch        *fetches;
     offer        *offers;
@@ -187,7 +191,7 @@ struct proc {
     int           is_lost; /* the scheduler was told that it is gone */
     uint32_t     *met;     /* by slot: workers that it was introduced to */
     /* as a client */
-    uint32_t program, next_batch, unfinished;
+    uint32_t program, next_batch, unfinished, n_each;
     int      is_finished;
     int64_t  finished_at, idle_since;
     /* what the scheduler is told of its end */
@@ -265,6 +269,9 @@ void   sim_forget(sim *w, proc *p, value *v);
 uint32_t        sim_program(sim *w, uint32_t n, int depth);
 void            sim_evaluate(sim *w, uint32_t which);
 const sbl_spec *sim_spec(uint32_t spec);
+/** What a worker is called and has; that of 0 may run all tasks. */
+enum { PLACES = 4 };
+const sbl_worker_words *sim_place(uint32_t place);
 /** The first of those nodes of a program that a task waits for, who submits it; up to its last. */
 uint32_t sim_first_awaited(const sim *w, const program *p);
 
@@ -281,7 +288,7 @@ int  sim_number(const sim *w, const proc *p);
 int  sim_proc_of(const sim *w, uint32_t peer);
 int  sim_has_met(const proc *p, uint32_t peer);
 void sim_meet(proc *p, uint32_t peer);
-enum { SLOTS = 4096, OCCUPANTS = 8, MANY_SPECS = 256 };
+enum { SLOTS = 4096, OCCUPANTS = 8 };
 
 /* sim_scheduler.c */
 void sim_scheduler_begin(sim *w);
@@ -297,7 +304,7 @@ void sim_check_idle(sim *w);
 void sim_join(sim *w, int number);
 
 /* sim_worker.c */
-int  sim_worker(sim *w, uint32_t threads);
+int  sim_worker(sim *w, uint32_t threads, uint32_t place);
 void sim_worker_hear(sim *w, event *e);
 void sim_worker_end(sim *w, proc *p);
 void sim_worker_retire(sim *w, int number);
@@ -321,6 +328,8 @@ void sim_fetch_unlink(proc *p, fetch *f);
 void sim_clientele_begin(sim *w, proc *p);
 void sim_clientele_end(sim *w, proc *p);
 void sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
+/** A task that each worker is to run. */
+void sim_run_in_each(sim *w, proc *p);
 void sim_release(sim *w, proc *p, uint32_t place);
 void sim_cancel(sim *w, proc *p, uint32_t place);
 void sim_gather(sim *w, proc *p, uint32_t place);

@@ -4,7 +4,7 @@
 static void revive(sim *w, event *e)
 {
     if (w->is_ending < 2)
-        sim_worker(w, (uint32_t)e->a);
+        sim_worker(w, (uint32_t)e->a, (uint32_t)e->b);
 }
 
 static void free_of(sim *w, int number)
@@ -45,6 +45,7 @@ void sim_kill(sim *w, int number, int how)
         event *e = sim_at(w, w->now + sim_about(w, FROM_FAULTS, 5e8), -1, revive);
 
         e->a = p->threads;
+        e->b = p->place;
     }
 }
 
@@ -173,15 +174,15 @@ static void next_retire(sim *w, event *e)
     sim_at(w, w->now + sim_about(w, FROM_RETIRES, 4 * w->plan.fault_every), -1, next_retire);
 }
 
-/* From now on all is well, and somebody is there. */
+/* From now on all is well, and somebody is there who may run all tasks. */
 static void end_of_faults(sim *w, event *e)
 {
     int n = 0;
 
     for (int i = 1; i < w->n_procs; i++)
-        n += w->procs[i].kind == A_WORKER && w->procs[i].is_alive;
+        n += w->procs[i].kind == A_WORKER && w->procs[i].is_alive && (!sim_has(w, F_RULES) || !w->procs[i].place);
     if (!n && w->is_ending < 2)
-        sim_worker(w, 2);
+        sim_worker(w, 2, 0);
 }
 
 void sim_faults_begin(sim *w)

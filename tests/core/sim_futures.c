@@ -50,7 +50,11 @@ static void on_done(void *arg, uint64_t serial, uint64_t size, const char *told,
               told ? ", told" : "");
     if (w->nodes[f->node].statuses)
         sim_say_wrong(w, "process %d: node %u is done, but fails when run alone", sim_number(w, p), f->node);
-    if (told) {
+    if (f->is_each) {
+        f->is_told = 1;
+        if (!told || n || size)
+            sim_say_wrong(w, "process %d: what each worker runs is told a value", sim_number(w, p));
+    } else if (told) {
         memcpy(&hash, told, sizeof hash);
         check_value(w, p, f, hash, "done");
         f->is_told = 1;
@@ -82,6 +86,8 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
 
     if (err->status == SABAL_ECANCELED)
         return f->may_be_cancelled;
+    if (err->status == SABAL_EPEER && strstr(err->message, "was to run there"))
+        return f->is_each && (w->n_losses || w->n_unplanned);
     if (err->status == SABAL_EPEER && strstr(err->message, "scattered data"))
         return d->may_lose && (w->n_losses || w->n_unplanned);
     if (err->status == SABAL_EPEER &&
@@ -178,7 +184,7 @@ void sim_clientele_begin(sim *w, proc *p)
     p->own.submitter.calls = (sbl_submitter_calls){
         .done = on_done, .failed = on_failed, .at = on_at, .push = on_push, .forget = on_forget, .arg = p};
     for (uint32_t i = 0; i < SPECS; i++)
-        p->own.specs[i] = sbl_submit_spec(&p->own.submitter, sim_spec(i));
+        p->own.specs[i] = i < ANYWHERE || sim_has(w, F_RULES) ? sbl_submit_spec(&p->own.submitter, sim_spec(i)) : 0;
 }
 
 void sim_clientele_end(sim *w, proc *p)
@@ -219,6 +225,24 @@ static int may_be_cancelled(const sim *w, const proc *p, uint32_t base, uint32_t
     for (uint32_t k = 0; k < d->n_inputs; k++)
         may |= p->own.futures[w->inputs[d->first_input + k] - base].may_be_cancelled;
     return may;
+}
+
+void sim_run_in_each(sim *w, proc *p)
+{
+    const uint32_t at = w->n_nodes++;
+    sbl_words     *words;
+
+    w->nodes          = sim_grow(w->nodes, &w->nodes_room, at, sizeof *w->nodes);
+    w->nodes[at]      = (node){.arg_size = 4, .duration = sim_about(w, FROM_CLIENTS, w->plan.duration), .size = 8};
+    w->nodes[at].hash = sim_mix(at, 1);
+    p->own.futures    = sim_grow(p->own.futures, &p->own.room, p->own.n + 1, sizeof *p->own.futures);
+    p->own.futures[p->own.n++] = (future){.node = at, .is_each = 1};
+    words                      = sbl_outbox_item(p->own.submitter.out, SBL_LETTER_EACH);
+    sbl_say_group(words, &(sbl_group){.serial = p->own.n, .n = 1, .spec = p->own.specs[0], .arg_size = 4});
+    sbl_say_u32(words, at);
+    sbl_say_u32(words, sim_chance(w, FROM_CLIENTS, 0.5));
+    p->unfinished++;
+    p->n_each++;
 }
 
 void sim_submit(sim *w, proc *p, const batch *b, uint32_t base)

@@ -11,7 +11,18 @@ static const sbl_spec specs[SPECS] = {
     {.name = "again", .where = "d.c:4", .code = "DD", .code_size = 2, .retries = 2},
     {.name = "large", .where = "e.c:5", .code = "E", .code_size = 1, .size = 100000},
     {.name = "data", .where = "", .code = ""},
+    {.name = "device", .where = "", .code = "", .resources = "gpu=1", .size = 1000},
+    {.name = "there", .where = "", .code = "", .workers = "w0,w1", .resources = "licence=0.5", .priority = 5},
+    {.name = "on the host", .where = "", .code = "", .workers = "h0"},
 };
+
+static const sbl_worker_words places[PLACES] = {
+    {"w0", "h0", "gpu=1,licence=1"}, {"w1", "h1", "licence=0.5"}, {"w2", "h0", NULL}, {"w3", "h1", "gpu=2"}};
+
+const sbl_worker_words *sim_place(uint32_t place)
+{
+    return &places[place];
+}
 
 const sbl_spec *sim_spec(uint32_t spec)
 {
@@ -76,6 +87,8 @@ static void add_batch(sim *w, uint32_t number, uint32_t most, int depth)
         k    = kind == DATA ? 0 : k < 3 ? k : 2;
         spec = kind == DATA ? 5 : 0;
     }
+    if (sim_has(w, F_RULES) && kind != FLAKY && kind != DATA && sim_chance(w, FROM_GRAPH, 0.4))
+        spec = kind == NEST ? SPECS - 1 : ANYWHERE + sim_below(w, FROM_GRAPH, SPECS - ANYWHERE);
     if (is_shared && n > 1)
         at = add_inputs(w, &p, first, k);
     for (uint32_t i = 0; i < n; i++) {

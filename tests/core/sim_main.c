@@ -12,14 +12,14 @@ static void start_workers(sim *w, const plan *p)
     for (uint32_t i = 0; i < p->workers; i++) {
         const uint32_t threads = 1 + sim_below(w, FROM_PLAN, p->threads);
 
-        sim_worker(w, threads);
+        sim_worker(w, threads, i);
     }
 }
 
 static void late_worker(sim *w, event *e)
 {
     if (!w->is_ending)
-        sim_worker(w, (uint32_t)e->a);
+        sim_worker(w, (uint32_t)e->a, (uint32_t)e->b);
 }
 
 static void waves(sim *w, const plan *p)
@@ -28,6 +28,7 @@ static void waves(sim *w, const plan *p)
         event *e = sim_at(w, sim_about(w, FROM_PLAN, 1e9), -1, late_worker);
 
         e->a = 1 + i % p->threads;
+        e->b = i;
     }
 }
 
@@ -118,7 +119,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     p->clients = 1 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 3 : 1);
     p->tasks   = 5 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 300 : 60);
     p->threads = 1 + sim_below(&w, FROM_PLAN, 4);
-    for (int i = 0; i < 28; i++)
+    for (int i = 0; i < F_KINDS - 2; i++)
         if (sim_chance(&w, FROM_PLAN, 0.35))
             p->faults |= 1u << i;
     if (sim_chance(&w, FROM_PLAN, 0.1)) /* so that idle workers can be told from late ones */
@@ -130,6 +131,8 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     p->most_inputs = 3 + sim_below(&w, FROM_PLAN, 40);
     p->most_kills  = sim_below(&w, FROM_PLAN, 40);
     p->check_every = is_long ? 100 : 1;
+    if (sim_chance(&w, FROM_PLAN, 0.35)) /* the last draw, so that it shifts no other */
+        p->faults |= F_RULES;
     p->faults |= sim_chance(&w, FROM_RETIRES, 0.35) ? F_RETIRES : 0;
 }
 
@@ -187,7 +190,7 @@ static void shrink(plan *p)
         plan less;
 
         again = 0;
-        for (int i = 0; i < 28; i++) {
+        for (int i = 0; i < F_KINDS; i++) {
             less = *p;
             less.faults &= ~(1u << i);
             if (less.faults != p->faults && fails(&less)) {

@@ -2,7 +2,7 @@
 #include "core/sim.h"
 
 #include "cluster/core/items.h"
-#include "cluster/core/state.h"
+#include "cluster/core/place.h"
 
 static int64_t clock_of(const sim *w)
 {
@@ -57,6 +57,8 @@ void sim_join(sim *w, int number)
     p->is_linked = 1;
     p->peer      = p->kind == A_WORKER ? sbl_scheduler_worker_came(w->scheduler, (int32_t)p->threads, clock_of(w))
                                        : sbl_scheduler_client_came(w->scheduler, clock_of(w));
+    if (p->kind == A_WORKER)
+        sbl_scheduler_worker_tells(w->scheduler, p->peer, sim_place(p->place));
     sim_trace(w, "%d: joins as %s, peer %u", number, p->kind == A_WORKER ? "worker" : "client", p->peer);
     settle(w);
 }
@@ -105,9 +107,18 @@ static int is_to_be_had(const sbl_scheduler *s)
         const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
 
         /* one that was asked in vain is not asked again till it has something new */
-        spare = !p->has_given && !p->is_leaving && p->n_sent - p->n_ahead > (uint32_t)(p->threads + p->spare);
+        spare = !p->has_given && !p->is_leaving && sbl_n_to_give(p);
     }
     return spare;
+}
+
+/* Whether tasks wait that this worker may run and others may not; one that has something may lack what they take. */
+static int is_to_be_had_by(const sbl_scheduler *s, const sbl_peer *p)
+{
+    for (uint32_t seat = p->n_sent ? 0 : p->seats; seat; seat = sbl_seat_at(s, seat)->wnext)
+        if (sbl_rule_at(s, sbl_seat_at(s, seat)->rule)->ready.n)
+            return 1;
+    return 0;
 }
 
 /* No worker has nothing to do for longer than some round trips while there is work that it could take. */
@@ -125,7 +136,8 @@ void sim_check_idle(sim *w)
         const sbl_peer *p  = sbl_peer_at(s, s->workers[i]);
         proc           *it = &w->procs[sim_proc_of(w, p->number)];
 
-        if (!spare || p->n_sent > (uint32_t)p->spare || p->is_suspect || p->is_leaving || p->is_dropped)
+        if ((!spare && !is_to_be_had_by(s, p)) || p->n_sent > (uint32_t)p->spare || p->is_suspect || p->is_leaving ||
+            p->is_dropped)
             it->idle_since = 0;
         else if (!it->idle_since)
             it->idle_since = w->now + 1;

@@ -462,7 +462,7 @@ static void beat(sim *w, event *e)
     sim_at(w, w->now + after, e->proc, beat);
 }
 
-int sim_worker(sim *w, uint32_t threads)
+int sim_worker(sim *w, uint32_t threads, uint32_t place)
 {
     const int                number = w->n_procs++;
     proc                    *p      = &w->procs[number];
@@ -472,6 +472,7 @@ int sim_worker(sim *w, uint32_t threads)
     p->world    = w;
     p->kind     = A_WORKER;
     p->threads  = threads;
+    p->place    = place % PLACES;
     p->drift    = sim_has(w, F_CLOCKS) ? 0.9 + 0.2 * sim_below(w, FROM_CLOCKS, 100) / 100 : 1;
     p->limit    = sim_has(w, F_EVICTS) ? 1 << 20 : 0;
     p->executor = sbl_executor_create(&calls);

@@ -126,12 +126,15 @@ static void on_introduce(void *arg, uint32_t peer, uint32_t worker)
 {
 }
 
-/* Two clients, then workers. */
+/* Two clients, then workers, each of which has something else. */
 static void come(desk *d, int i, int64_t now)
 {
     d->peers[i] =
         i < 2 ? sbl_scheduler_client_came(d->scheduler, now) : sbl_scheduler_worker_came(d->scheduler, i - 1, now);
     must(d->peers[i] != 0);
+    if (i >= 2)
+        sbl_scheduler_worker_tells(d->scheduler, d->peers[i],
+                                   &(sbl_worker_words){i & 1 ? "a" : "b", "h", i & 1 ? "gpu=1" : NULL});
 }
 
 static void fuzz_scheduler(steps *all)

@@ -33,6 +33,7 @@ static void fuzz_joining(sbl_reader *r)
         return;
     must(who.threads >= 0 && who.threads <= 1 << 16 && who.n_addresses >= 0 && who.n_addresses <= SBL_MOST_ADDRESSES);
     ends(who.name, sizeof who.name);
+    ends(who.resources, sizeof who.resources);
     ends(who.machine.host, sizeof who.machine.host);
     ends(who.machine.boot, sizeof who.machine.boot);
     for (int32_t i = 0; i < who.n_addresses; i++) {
@@ -49,6 +50,7 @@ static void fuzz_joining(sbl_reader *r)
     sbl_hear_joining(&again, &back);
     must(!back.failed && back.at == back.end && again.threads == who.threads && again.memory == who.memory &&
          again.n_addresses == who.n_addresses && !strcmp(again.name, who.name) &&
+         !strcmp(again.resources, who.resources) &&
          !memcmp(again.addresses, who.addresses, sizeof who.addresses[0] * (size_t)who.n_addresses));
     sbl_words_clear(&words);
 }

@@ -103,7 +103,7 @@ const cli_command scheduler_command = {
 static int run_worker(const cli_command *command, int argc, char **argv)
 {
     const char      *file = NULL, *interfaces = NULL, *name = NULL, *tls = NULL, *directory = NULL, *preload = NULL;
-    const char      *operand;
+    const char      *operand, *resources = NULL;
     int64_t          threads = 0, memory = 0;
     int              encrypt = 0, no_nanny = 0;
     double           timeout = 5, lifetime = 0;
@@ -112,7 +112,8 @@ static int run_worker(const cli_command *command, int argc, char **argv)
         CLI_THREADS(&threads),
         {"memory-limit", 'm', "BYTES", CLI_BYTES, &memory, 0, 0,
          "bytes that results and tasks may take, such as 8G\n(default: what this process may use)"},
-        {"name", 'n', "NAME", CLI_TEXT, &name, 0, 0, "for messages (default: the machine's)"},
+        {"name", 'n', "NAME", CLI_TEXT, &name, 0, 0,
+         "for messages, and for tasks that are to run there\n(default: the machine's)"},
         CLI_INTERFACES(&interfaces),
         {"tls", 0, "NAME,...", CLI_TEXT, &tls, 0, 0,
          "how values may go: memfd, tcp, rdma, ucx-shm, ucx-tcp\n(default: all but the last two)"},
@@ -122,6 +123,8 @@ static int run_worker(const cli_command *command, int argc, char **argv)
         {"lifetime", 0, "SECONDS", CLI_REAL, &lifetime, 0, 0,
          "leave after so long, before a time limit (default: never)"},
         {"preload", 0, "LIB,...", CLI_TEXT, &preload, 0, 0, "libraries to be loaded before tasks run"},
+        {"resources", 0, "NAME=N,...", CLI_TEXT, &resources, 0, 0,
+         "what tasks may take of it, such as gpu=2,licence=1"},
         {"no-nanny", 0, NULL, CLI_FLAG, &no_nanny, 0, 0,
          "run in this process, and end with it; by default another\nis started when a task has ended the worker"},
         {"timeout", 0, "SECONDS", CLI_REAL, &timeout, 0, 0, "to wait for the file and the scheduler (default: 5)"},
@@ -139,7 +142,8 @@ static int run_worker(const cli_command *command, int argc, char **argv)
     if (sabal_worker_run(file, &err, .threads = (int32_t)threads, .memory_limit = memory, .name = name,
                          .interfaces = interfaces_of(interfaces), .tls = tls, .encrypt = encrypt,
                          .timeout_ns = (int64_t)(timeout * 1e9), .supervised = !no_nanny,
-                         .lifetime_ns = (int64_t)(lifetime * 1e9), .local_directory = directory, .preload = preload))
+                         .lifetime_ns = (int64_t)(lifetime * 1e9), .local_directory = directory, .preload = preload,
+                         .resources = resources))
         return cli_fail("%s", err.message);
     return CLI_OK;
 }

@@ -57,6 +57,8 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     w->n_ahead += t->missing != 0;
     w->promised += sbl_size_of(s, t);
     s->n_sent++;
+    if (sbl_rule_of(s, t))
+        sbl_rule_take(s, t, worker);
     sbl_tasks_add(s, &w->sent, task);
     sbl_order_send(s, task, worker);
     if (t->dependents && !sbl_ring_add(&w->frontier, (uint64_t)task << 32 | t->attempt))
@@ -72,6 +74,8 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
     w->n_sent--;
     w->n_ahead -= t->missing != 0;
     w->promised -= sbl_size_of(s, t);
+    if (sbl_rule_of(s, t))
+        sbl_rule_give(s, t);
     sbl_may_fill(s, t->worker);
 }
 
@@ -79,6 +83,12 @@ void sbl_unsend(sbl_scheduler *s, uint32_t task)
 static int others_wait(const sbl_scheduler *s, uint32_t client)
 {
     return s->roots && (s->roots != client || sbl_peer_at(s, client)->next_roots != client);
+}
+
+/* Any worker may run it, and one has to. */
+static int may_be_sent_ahead(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return !sbl_rule_of(s, t) && !(t->flags & SBL_ENDS_ALONE);
 }
 
 /* Those that wait for one of its tasks, and for nothing that it does not make; some of them, as others want to help with many.
@@ -93,8 +103,8 @@ static int send_ahead_of(sbl_scheduler *s, uint32_t task, uint32_t worker)
         const uint32_t   owner = sbl_edge_at(s, e)->owner;
         const sbl_stask *d     = sbl_task_at(s, owner);
 
-        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || others_wait(s, d->client) ||
-            missing_from(s, d, worker) <= 0)
+        if (d->state != SBL_T_WAITING || d->missing > SBL_LOOKED_AT || !may_be_sent_ahead(s, d) ||
+            others_wait(s, d->client) || missing_from(s, d, worker) <= 0)
             continue;
         if (w->n_ahead >= (uint32_t)w->threads && !sbl_fits(w, w->n_ahead, sbl_cost_of(s, d)))
             return 0;
@@ -129,9 +139,8 @@ static void send_ahead(sbl_scheduler *s, uint32_t worker)
     }
 }
 
-/* Whether a worker may be given a root of that size: results of others fill its memory. If all that it has waits for other tasks,
-   it may: it would never have room otherwise. */
-static int has_memory_for(const sbl_peer *w, uint64_t size)
+/* Results of others fill its memory. If all that it has waits for other tasks, it may have more: it would never have room otherwise. */
+int sbl_has_memory_for(const sbl_peer *w, uint64_t size)
 {
     const uint64_t most = w->limit / 5 * 4, has = w->managed + w->promised;
 
@@ -146,36 +155,67 @@ static uint32_t next_root(const sbl_scheduler *s, const sbl_peer *w, int32_t *pr
     for (int i = 0; client && i < TRIED; i++) {
         const uint32_t root = sbl_squeue_first(&sbl_peer_at(s, client)->roots, priority);
 
-        if (has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root))))
+        if (sbl_has_memory_for(w, sbl_size_of(s, sbl_task_at(s, root))))
             return root;
         client = sbl_peer_at(s, client)->next_roots;
     }
     return 0;
 }
 
-/* The next task for a worker, from its own queue or a client's; 0: there is none. Of one client's tasks the more urgent goes first,
-   and what ends something before what begins it; of two clients' the one that did not have the last turn. */
-static uint32_t next_for(const sbl_scheduler *s, const sbl_peer *w, int *is_root)
+/* Whose queue a task comes from. */
+enum { FROM_OWN, FROM_CLIENT, FROM_RULE };
+
+/* The next of what any worker may run, from its own queue or a client's; 0: there is none. Of one client's tasks the more urgent goes
+   first, and what ends something before what begins it; of two clients' the one that did not have the last turn. */
+static uint32_t next_for_any(const sbl_scheduler *s, const sbl_peer *w, int *from, int32_t *priority)
 {
-    int32_t        own_priority, root_priority;
+    int32_t        own_priority = 0, root_priority = 0;
     const uint32_t own = sbl_squeue_first(&w->ready, &own_priority), root = next_root(s, w, &root_priority);
     const int      both = own && root;
+    int            is_root;
 
     if (both && sbl_task_at(s, own)->client != sbl_task_at(s, root)->client)
-        *is_root = w->had_own;
+        is_root = w->had_own;
     else
-        *is_root = root && (!own || root_priority > own_priority);
-    return *is_root ? root : own;
+        is_root = root && (!own || root_priority > own_priority);
+    *from     = is_root ? FROM_CLIENT : FROM_OWN;
+    *priority = is_root ? root_priority : own_priority;
+    return is_root ? root : own;
+}
+
+/* The next task for a worker. What others may not run goes first if it is not less urgent, and if another client's, in turn. */
+static uint32_t next_for(const sbl_scheduler *s, const sbl_peer *w, int *from)
+{
+    int32_t        priority, ruled_priority;
+    const uint32_t any   = next_for_any(s, w, from, &priority);
+    const uint32_t ruled = w->seats ? sbl_rule_next(s, w, &ruled_priority) : 0;
+
+    if (!ruled)
+        return any;
+    if (any &&
+        (sbl_task_at(s, any)->client == sbl_task_at(s, ruled)->client ? priority > ruled_priority : w->had_ruled))
+        return any;
+    *from = FROM_RULE;
+    return ruled;
 }
 
 /* Whose turn it was when that task was taken. */
-static void note_turn(sbl_scheduler *s, sbl_peer *w, uint32_t task, int is_root)
+static void note_turn(sbl_scheduler *s, sbl_peer *w, uint32_t task, int from)
 {
     const uint32_t client = sbl_task_at(s, task)->client;
 
-    w->had_own = !is_root;
-    if (is_root || client == s->roots)
-        s->roots = sbl_peer_at(s, is_root ? client : s->roots)->next_roots;
+    w->had_ruled = from == FROM_RULE;
+    if (from != FROM_RULE)
+        w->had_own = from == FROM_OWN;
+    if (from == FROM_CLIENT || client == s->roots)
+        s->roots = sbl_peer_at(s, from == FROM_CLIENT ? client : s->roots)->next_roots;
+}
+
+static int has_room(const sbl_scheduler *s, const sbl_peer *w, uint32_t task, int from)
+{
+    const double cost = sbl_cost_of(s, sbl_task_at(s, task));
+
+    return from == FROM_RULE ? sbl_has_room_for_ruled(w, cost) : sbl_has_room(w, cost);
 }
 
 /* The next of those who have too much; those who do not any more leave the list. 0: there is none. */
@@ -228,7 +268,7 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
 
         if (!other)
             return;
-        excess = sbl_n_runnable(v) > sbl_places_of(v) ? sbl_n_runnable(v) - sbl_places_of(v) : 0;
+        excess = sbl_n_to_give(v);
         if (!excess || v->is_asked || v->has_given || !sbl_may_have_work(v))
             continue;
         v->is_asked = 1;
@@ -240,33 +280,47 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
     }
 }
 
-static void fill(sbl_scheduler *s, uint32_t worker)
+/* What it has room for. Returns whether something that not all may run took the room of what any may, or is to have the next. */
+static int send_some(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w     = sbl_peer_at(s, worker);
     uint64_t  share = s->n_roots / (2 * (uint64_t)s->n_workers) + 1; /* so that all workers get some of the last ones */
+    int       ruled = 0;
 
     for (;;) {
-        int      is_root;
-        uint32_t task = next_for(s, w, &is_root);
+        int      from;
+        uint32_t task = next_for(s, w, &from);
 
         if (!task && !sbl_is_busy(w))
             task = take_from_other(s, worker);
-        if (!task || !sbl_has_room(w, sbl_cost_of(s, sbl_task_at(s, task))))
+        if (!task)
             break;
-        if (is_root && sbl_is_busy(w) && !share--)
+        ruled |= from == FROM_RULE;
+        if (!has_room(s, w, task, from) || (from == FROM_CLIENT && sbl_is_busy(w) && !share--))
             break;
-        note_turn(s, w, task, is_root);
+        note_turn(s, w, task, from);
         send(s, task, worker);
     }
+    return ruled;
+}
+
+static void fill(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w     = sbl_peer_at(s, worker);
+    const int ruled = send_some(s, worker);
+
     send_ahead(s, worker);
     sbl_hungry_remove(s, worker);
     if (sbl_has_to_spare(w)) { /* and so does not count as hungry: two such would feed each other for ever */
         sbl_rich_add(s, worker);
         sbl_feed_one(s);
-    } else if (sbl_n_runnable(w) <= sbl_places_of(w)) {
+    } else if (!ruled && sbl_n_runnable(w) <= sbl_places_of(w)) {
         sbl_hungry_add(s, worker);
     }
-    if (!sbl_is_busy(w) && has_memory_for(w, 0))
+    if (ruled) /* perhaps it was called for what others may have; nor does it count as hungry */
+        sbl_feed_one(s);
+    sbl_seats_note(s, worker);
+    if (!sbl_is_busy(w) && sbl_has_memory_for(w, 0))
         ask_other(s, worker);
 }
 
@@ -275,10 +329,13 @@ void sbl_fill_workers(sbl_scheduler *s)
     while (s->first_fill) {
         const uint32_t worker = s->first_fill;
         sbl_peer      *w      = sbl_peer_at(s, worker);
+        uint32_t       first;
 
         s->first_fill = w->next_fill;
         w->to_fill    = 0;
         if (sbl_may_have_work(w))
             fill(s, worker);
+        else if (sbl_is_there(w) && (first = sbl_rule_next_first(s, w)))
+            send(s, first, worker);
     }
 }

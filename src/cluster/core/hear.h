@@ -23,6 +23,7 @@ void sbl_hear_data(const sbl_saying *y);
 void sbl_hear_release(const sbl_saying *y);
 void sbl_hear_cancel(const sbl_saying *y);
 void sbl_hear_look(const sbl_saying *y);
+void sbl_hear_each(const sbl_saying *y); /* each.c */
 
 void sbl_hear_ready(const sbl_saying *y);
 void sbl_hear_ended(const sbl_saying *y);
@@ -34,6 +35,13 @@ void sbl_hear_spare(const sbl_saying *y);
 void sbl_hear_beat(const sbl_saying *y);
 void sbl_hear_retire(const sbl_saying *y);
 
+/** 1: a client may use those numbers; else it is dropped. They come in any order, as several threads submit, and data is told of when
+    a task first has it as an input. */
+int sbl_takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n);
+/** A task fails without a record: there was no memory for it. */
+void sbl_refuse(const sbl_saying *y, uint64_t serial);
+/** A record that is not begun, on which nothing depends, ends. */
+void sbl_take_back(const sbl_saying *y, uint32_t task);
 /** Notes in a failure whose it is, as the client knows it: the task's key, and the user's line. */
 void sbl_sign(const sbl_scheduler *s, const sbl_stask *t, sabal_error *err);
 

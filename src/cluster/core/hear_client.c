@@ -24,8 +24,7 @@ static int reach_spec(sbl_peer *c, uint32_t number)
     return 1;
 }
 
-/* Its texts one behind the other. */
-static int keep_texts(sbl_spec *spec)
+int sbl_spec_keep_texts(sbl_spec *spec)
 {
     const size_t name = strlen(spec->name) + 1, where = strlen(spec->where) + 1;
     char        *texts = sbl_alloc(spec->code_size + name + where);
@@ -35,17 +34,20 @@ static int keep_texts(sbl_spec *spec)
     memcpy(texts, spec->code, spec->code_size);
     memcpy(texts + spec->code_size, spec->name, name);
     memcpy(texts + spec->code_size + name, spec->where, where);
-    spec->code  = texts;
-    spec->name  = texts + spec->code_size;
-    spec->where = spec->name + name;
+    spec->code    = texts;
+    spec->name    = texts + spec->code_size;
+    spec->where   = spec->name + name;
+    spec->workers = spec->resources = NULL; /* its rule has them */
     return 1;
 }
 
 void sbl_hear_client_spec(const sbl_saying *y)
 {
-    sbl_spec   spec;
-    uint32_t   number;
-    sbl_sspec *kept;
+    sbl_spec    spec;
+    uint32_t    number;
+    int64_t     rule;
+    sbl_sspec  *kept;
+    const char *wrong = NULL;
 
     sbl_hear_spec(&spec, y->r);
     if (y->r->failed)
@@ -54,21 +56,27 @@ void sbl_hear_client_spec(const sbl_saying *y)
         sbl_break_off(y, "a kind of task has a number that is too large, or was used");
         return;
     }
-    number = reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
-    if (!number || !keep_texts(&spec)) {
+    rule = sbl_rule_find(y->s, &spec, &wrong);
+    if (wrong) {
+        sbl_break_off(y, wrong);
+        return;
+    }
+    number = rule >= 0 && reach_spec(y->p, spec.number) ? sbl_table_take(&y->s->specs) : 0;
+    if (!number || !sbl_spec_keep_texts(&spec)) {
         if (number)
             sbl_table_give(&y->s->specs, number);
+        if (rule > 0)
+            sbl_rule_release(y->s, (uint32_t)rule);
         y->s->no_memory = 1;
         return;
     }
     spec.size                = spec.size < MOST_BYTES ? spec.size : MOST_BYTES;
     kept                     = sbl_spec_at(y->s, number);
-    *kept                    = (sbl_sspec){.refs = 1, .spec = spec};
+    *kept                    = (sbl_sspec){.refs = 1, .spec = spec, .rule = (uint32_t)rule};
     y->p->specs[spec.number] = number;
 }
 
-/* Without a record: there was no memory for it. */
-static void refuse(const sbl_saying *y, uint64_t serial)
+void sbl_refuse(const sbl_saying *y, uint64_t serial)
 {
     sabal_error err = SABAL_ERROR_INIT;
     sbl_words  *w   = sbl_letter_to(y->s, y->slot, SBL_LETTER_FAILED);
@@ -104,16 +112,14 @@ static int add_inputs(const sbl_saying *y, uint32_t task, const sbl_group *g, ui
     return 1;
 }
 
-/* A record that is not begun: nothing depends on it. */
-static void take_back(const sbl_saying *y, uint32_t task)
+void sbl_take_back(const sbl_saying *y, uint32_t task)
 {
     sbl_edges_end(y->s, task);
     sbl_task_at(y->s, task)->wanted = 0;
     sbl_stask_end(y->s, task);
 }
 
-/* They come in any order, as several threads submit, and data is told of when a task first has it as an input. */
-static int takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n)
+int sbl_takes_numbers(const sbl_saying *y, uint64_t first, uint64_t n)
 {
     uint64_t end;
 
@@ -130,7 +136,7 @@ static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, ui
     int            ok;
 
     if (!task) {
-        refuse(y, g->serial + i);
+        sbl_refuse(y, g->serial + i);
         return;
     }
     ok = sbl_bytes_keep(&t->arg, g->args + (size_t)g->arg_size * i, g->arg_size);
@@ -144,11 +150,11 @@ static void hear_task(const sbl_saying *y, const sbl_group *g, uint32_t spec, ui
         sbl_stask_begin(y->s, task);
         return;
     }
-    take_back(y, task);
+    sbl_take_back(y, task);
     if (ok < 0 && !y->p->was_refused)
         sbl_break_off(y, "a task has an input that there is not");
     else
-        refuse(y, g->serial + i);
+        sbl_refuse(y, g->serial + i);
 }
 
 void sbl_hear_tasks(const sbl_saying *y)
@@ -164,7 +170,7 @@ void sbl_hear_tasks(const sbl_saying *y)
         sbl_break_off(y, "tasks of a kind that was not told");
         return;
     }
-    if (!takes_numbers(y, g.serial, g.n))
+    if (!sbl_takes_numbers(y, g.serial, g.n))
         return;
     for (uint32_t i = 0; i < g.n && !y->r->failed; i++) {
         hear_task(y, &g, spec, i);
@@ -186,11 +192,11 @@ void sbl_hear_data(const sbl_saying *y)
         sbl_break_off(y, "data that should have been kept by its client");
         return;
     }
-    if (!takes_numbers(y, serial, 1))
+    if (!sbl_takes_numbers(y, serial, 1))
         return;
     task = sbl_stask_make(y->s, y->slot, serial, 0);
     if (!task) {
-        refuse(y, serial);
+        sbl_refuse(y, serial);
         return;
     }
     t        = sbl_task_at(y->s, task);
@@ -199,14 +205,14 @@ void sbl_hear_data(const sbl_saying *y)
     t->at    = bytes ? SBL_AT_SCHEDULER : SBL_AT_CLIENT;
     t->kept  = bytes ? n : 0;
     if (!sbl_serial_set(y->p, serial, task)) {
-        take_back(y, task);
-        refuse(y, serial);
+        sbl_take_back(y, task);
+        sbl_refuse(y, serial);
         return;
     }
     if (bytes && !sbl_bytes_keep(&t->value, bytes, SBL_BYTES_OF(n))) {
         sbl_serial_forget(y->p, serial);
-        take_back(y, task);
-        refuse(y, serial);
+        sbl_take_back(y, task);
+        sbl_refuse(y, serial);
         return;
     }
     sbl_stask_set_state(y->s, t, SBL_T_DONE);

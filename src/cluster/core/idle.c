@@ -101,7 +101,7 @@ void sbl_may_fill(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);
 
-    if (w->to_fill || !sbl_may_have_work(w))
+    if (w->to_fill || !sbl_is_there(w))
         return;
     w->to_fill    = 1;
     w->next_fill  = s->first_fill;

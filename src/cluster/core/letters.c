@@ -66,6 +66,8 @@ void sbl_say_spec(sbl_words *w, const sbl_spec *spec)
     sbl_say(w, spec->code, spec->code_size);
     sbl_say_text(w, spec->name);
     sbl_say_text(w, spec->where);
+    sbl_say_text(w, spec->workers);
+    sbl_say_text(w, spec->resources);
 }
 
 void sbl_hear_spec(sbl_spec *spec, sbl_reader *r)
@@ -79,6 +81,8 @@ void sbl_hear_spec(sbl_spec *spec, sbl_reader *r)
     spec->code       = sbl_hear(r, spec->code_size);
     spec->name       = sbl_hear_text(r);
     spec->where      = sbl_hear_text(r);
+    spec->workers    = sbl_hear_text(r);
+    spec->resources  = sbl_hear_text(r);
 }
 
 void sbl_say_group(sbl_words *w, const sbl_group *group)

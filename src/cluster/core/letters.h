@@ -20,6 +20,9 @@ enum {
     SBL_LETTER_RELEASE = 4, /* first serial u64, n u64: wanted no more */
     SBL_LETTER_CANCEL  = 5, /* first serial u64, n u64 */
     SBL_LETTER_LOOK    = 6, /* serial u64, worker u32 that did not have it or SBL_NOBODY: where is it? */
+    SBL_LETTER_EACH =
+        7, /* a group of one task without inputs, later u32: to be run in each worker that there is, and, if later, in
+                               each that comes, first of all. The task has ended when those that there are have */
 
     /* scheduler to client */
     SBL_LETTER_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
@@ -67,7 +70,7 @@ enum { SBL_INLINE = 256 };
 #define SBL_BYTES_OF(n_) ((n_) & ~SBL_ENCODED)
 
 /** What tasks have in common. On the wire: number u32, priority i32, retries u32, timeout u64, size u64 (of a result; 0: not
-    known), code (n u32, n bytes), name text, where text. */
+    known), code (n u32, n bytes), name, where, workers, resources texts. */
 typedef struct sbl_spec {
     uint32_t    number;
     int32_t     priority;
@@ -77,11 +80,14 @@ typedef struct sbl_spec {
     const char *code; /* as the code's name is put into words: the core only carries it */
     uint32_t    code_size;
     const char *name, *where;
+    const char *workers,
+        *resources; /* where its tasks may run, and what they take there (base/lists.h); "" or NULL: said to
+                                        workers, who need not know */
 } sbl_spec;
 void sbl_say_spec(sbl_words *w, const sbl_spec *spec);
 void sbl_hear_spec(sbl_spec *spec, sbl_reader *r); /* borrows from the message */
 
-enum { SBL_MOST_ALIKE = 1 << 24 };
+enum { SBL_MOST_ALIKE = 1 << 24, SBL_MOST_EACH_ARG = 1 << 20 };
 /** n alike tasks, at most SBL_MOST_ALIKE. On the wire: its numbers as they stand here, then inputs (serials u64; n_inputs of them for each task, or,
     shared, for all together), then arguments (arg_size bytes for each task). */
 typedef struct sbl_group {

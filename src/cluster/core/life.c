@@ -23,8 +23,30 @@ static sbl_stask *input_of(const fact *f)
     return sbl_task_at(f->s, sbl_edge_at(f->s, f->edge)->input);
 }
 
+/* Its value is here and can't be lost: how it was made is no matter any more. */
+static void forget_how(const fact *f)
+{
+    sbl_edges_end(f->s, f->task);
+    sbl_arg_forget(f->t);
+}
+
+static void be_done(const fact *f);
+
+/* Nobody runs it. */
+static void end_alone(const fact *f)
+{
+    f->t->at   = SBL_AT_SCHEDULER;
+    f->t->kept = 0;
+    forget_how(f);
+    be_done(f);
+}
+
 static void get_ready(const fact *f)
 {
+    if (f->t->flags & SBL_ENDS_ALONE) {
+        end_alone(f);
+        return;
+    }
     sbl_stask_set_state(f->s, f->t, SBL_T_READY);
     sbl_place(f->s, f->task);
 }
@@ -199,10 +221,8 @@ static void sent_finish(const fact *f)
     else
         f->t->kept = f->s->kept;
     sbl_let_inputs_go(f->s, f->task);
-    if (f->t->at == SBL_AT_SCHEDULER) { /* it can't be lost: how it was made is no matter any more */
-        sbl_edges_end(f->s, f->task);
-        sbl_arg_forget(f->t);
-    }
+    if (f->t->at == SBL_AT_SCHEDULER)
+        forget_how(f);
     be_done(f);
 }
 

@@ -40,7 +40,7 @@ uint32_t sbl_scheduler_ready_of(const sbl_scheduler *s, uint32_t client)
 {
     const uint32_t slot = sbl_peer_slot(s, client);
 
-    return slot ? sbl_peer_at(s, slot)->roots.n : 0;
+    return slot ? sbl_peer_at(s, slot)->roots.n + sbl_peer_at(s, slot)->n_ruled_ready : 0;
 }
 
 uint32_t sbl_scheduler_who_has(uint32_t *numbers, uint32_t room, const sbl_scheduler *s, uint32_t client,
@@ -95,6 +95,16 @@ static void describe_inputs(sbl_wait *wait, const sbl_scheduler *s, uint32_t tas
     }
 }
 
+/* Where it may run, if not anywhere. */
+static void describe_rule(sbl_wait *wait, const sbl_scheduler *s, uint32_t rule)
+{
+    const sbl_srule *r = rule ? sbl_rule_at(s, rule) : NULL;
+
+    wait->workers   = r ? r->workers : "";
+    wait->resources = r ? r->resources : "";
+    wait->n_may_run = r ? r->n_seats : s->n_workers;
+}
+
 typedef struct waits {
     const sbl_scheduler *s;
     sbl_wait            *to;
@@ -115,6 +125,7 @@ static void add(waits *w, uint32_t task)
                        .where   = t->spec ? sbl_spec_at(w->s, t->spec)->spec.where : "",
                        .missing = t->state == SBL_T_CHAINED ? 1 : t->missing};
     describe(&wait->self, w->s, task);
+    describe_rule(wait, w->s, sbl_rule_of(w->s, t));
     describe_inputs(wait, w->s, task);
 }
 
@@ -143,6 +154,9 @@ static void add_queue(waits *w, const sbl_squeue *q, uint32_t most)
 
 static void add_ready(waits *w, uint32_t most)
 {
+    for (uint32_t rule = 1; rule < w->s->rules.fresh && w->n < most; rule++)
+        if (sbl_rule_at(w->s, rule)->refs)
+            add_queue(w, &sbl_rule_at(w->s, rule)->ready, most - w->n > 4 ? w->n + 4 : most);
     for (uint32_t slot = 1; slot < w->s->peers.fresh && w->n < most; slot++)
         if (sbl_peer_at(w->s, slot)->number) {
             add_queue(w, &sbl_peer_at(w->s, slot)->ready, most);

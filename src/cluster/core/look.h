@@ -40,8 +40,10 @@ typedef struct sbl_wait {
     uint32_t     task, attempt, client;
     sbl_wait_for self;
     const char  *where;
-    uint32_t     n_inputs, missing; /* missing: of these, not done */
-    uint32_t     n_shown;           /* inputs that are described, those that are missing first */
+    uint32_t     n_inputs, missing;   /* missing: of these, not done */
+    const char  *workers, *resources; /* where it may run, and what it takes there; "": anywhere, nothing */
+    uint32_t     n_may_run;           /* workers that may run it */
+    uint32_t     n_shown;             /* inputs that are described, those that are missing first */
     sbl_wait_for inputs[SBL_WAIT_INPUTS];
 } sbl_wait;
 

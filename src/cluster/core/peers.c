@@ -80,6 +80,38 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
     return w->number;
 }
 
+/* Its host behind its name. */
+static int keep_names(sbl_peer *w, const sbl_worker_words *words)
+{
+    const size_t name = strlen(words->name) + 1, host = strlen(words->host) + 1;
+
+    w->name = sbl_alloc(name + host);
+    if (!w->name)
+        return 0;
+    memcpy(w->name, words->name, name);
+    memcpy(w->name + name, words->host, host);
+    w->host = w->name + name;
+    return 1;
+}
+
+void sbl_scheduler_worker_tells(sbl_scheduler *s, uint32_t worker, const sbl_worker_words *words)
+{
+    const uint32_t slot = sbl_peer_slot(s, worker);
+    sbl_peer      *w    = slot ? sbl_peer_at(s, slot) : NULL;
+
+    if (!slot || !w->is_worker || w->name || s->no_memory)
+        return;
+    if (!keep_names(w, words)) {
+        s->no_memory = 1;
+        return;
+    }
+    sbl_amounts_read(&w->resources, words->resources, "", NULL);
+    w->left = w->resources;
+    sbl_seats_begin(s, slot);
+    sbl_welcome(s, slot);
+    sbl_may_fill(s, slot);
+}
+
 /* --- going -------------------------------------------------------------------------------------------------------- */
 
 void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why)
@@ -205,6 +237,7 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     s->n_leaving -= w->is_leaving;
     w->is_leaving = 0;
     sbl_retire_lost(s);
+    sbl_seats_end(s, slot);
     for (uint32_t i = 1; i < s->peers.fresh; i++) { /* its slot will be another's */
         sbl_peer *other = sbl_peer_at(s, i);
 
@@ -246,6 +279,9 @@ static void peer_end(sbl_scheduler *s, uint32_t slot)
     sbl_free(p->specs);
     sbl_free(p->specs_told);
     sbl_free(p->met);
+    sbl_free(p->name);
+    sbl_welcomes_end(s, p);
+    p->name       = NULL;
     p->specs_told = p->met = NULL;
     p->specs               = NULL;
     p->n_specs = p->n_specs_told = p->n_met = 0;

@@ -1,7 +1,8 @@
 /*
  * Which queue a task waits in. A task whose inputs lie with workers goes into the queue of the one that would begin it first: of
  * those who hold inputs, one that has nothing to do, and two others taken by a hash, never all. All other
- * tasks wait in their client's queue, and workers with room take from there, client by client (fill.c).
+ * tasks wait in their client's queue, and workers with room take from there, client by client (fill.c). What not all workers may run
+ * waits in the queue of its rule (rules.c).
  */
 #include "cluster/core/place.h"
 
@@ -167,6 +168,7 @@ static void unring_roots(sbl_scheduler *s, uint32_t client)
         s->roots = c->next_roots;
 }
 
+/* Of what any worker may run. */
 static sbl_squeue *queue_of(sbl_scheduler *s, const sbl_stask *t)
 {
     return t->worker ? &sbl_peer_at(s, t->worker)->ready : &sbl_peer_at(s, t->client)->roots;
@@ -176,6 +178,10 @@ void sbl_place(sbl_scheduler *s, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 
+    if (sbl_rule_of(s, t)) {
+        sbl_rule_place(s, task);
+        return;
+    }
     t->worker = t->inputs ? choose_for_some(s, task) : 0;
     /* What others made ready goes before what has not begun: it ends what is in memory. */
     if (!sbl_squeue_add(s, queue_of(s, t), task, sbl_priority_of(s, t), !t->worker && t->inputs))
@@ -195,6 +201,10 @@ void sbl_unplace(sbl_scheduler *s, uint32_t task)
     sbl_stask  *t = sbl_task_at(s, task);
     sbl_squeue *q = queue_of(s, t);
 
+    if (sbl_rule_of(s, t)) {
+        sbl_rule_unplace(s, task);
+        return;
+    }
     sbl_squeue_remove(s, q, task, sbl_priority_of(s, t));
     if (t->worker)
         return;

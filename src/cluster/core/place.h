@@ -28,9 +28,14 @@ static inline uint64_t sbl_size_of(const sbl_scheduler *s, const sbl_stask *t)
     return t->spec ? sbl_spec_at(s, t->spec)->spec.size : 0;
 }
 
-static inline int sbl_may_have_work(const sbl_peer *w)
+static inline int sbl_is_there(const sbl_peer *w)
 {
     return w->number && w->is_worker && !w->is_suspect && !w->is_leaving && !w->is_dropped;
+}
+
+static inline int sbl_may_have_work(const sbl_peer *w)
+{
+    return sbl_is_there(w) && !w->is_new;
 }
 
 static inline uint32_t sbl_n_runnable(const sbl_peer *w)
@@ -58,6 +63,12 @@ static inline int sbl_has_room(const sbl_peer *w, double cost)
                                     sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
 }
 
+/* The same of what not all may run: it never waits at a worker for long, as nobody would take it from there. */
+static inline int sbl_has_room_for_ruled(const sbl_peer *w, double cost)
+{
+    return sbl_may_have_work(w) && (!sbl_is_busy(w) || sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+}
+
 /* What a task at it takes. */
 static inline double sbl_mean_of(const sbl_peer *w)
 {
@@ -70,11 +81,19 @@ static inline uint32_t sbl_places_of(const sbl_peer *w)
     return (uint32_t)(w->threads + w->spare);
 }
 
+/* Of what it has and has no place for, as many as anybody may run. */
+static inline uint32_t sbl_n_to_give(const sbl_peer *w)
+{
+    const uint32_t n = sbl_n_runnable(w), excess = n > sbl_places_of(w) ? n - sbl_places_of(w) : 0;
+
+    return excess < n - w->n_ruled ? excess : n - w->n_ruled;
+}
+
 /* Somebody else could have some of it. */
 static inline int sbl_has_to_spare(const sbl_peer *w)
 {
     return sbl_may_have_work(w) &&
-           ((sbl_n_runnable(w) > sbl_places_of(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
+           ((sbl_n_to_give(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
 /** place.c: what a task takes: as its kind did before, or a guess that is low, so that it stays where its inputs are. */
@@ -84,6 +103,8 @@ double sbl_guess_ns(const sbl_scheduler *s, const sbl_stask *t);
 double sbl_price_ns(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, double cost);
 /** When a task that takes so long would begin there, at the end of its queue. */
 double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost);
+/** fill.c: whether a worker may be given what has no inputs, and a result of that size. */
+int sbl_has_memory_for(const sbl_peer *w, uint64_t size);
 
 /* idle.c: who has nothing to do, and who has too much; the oldest first. */
 void sbl_hungry_add(sbl_scheduler *s, uint32_t worker);

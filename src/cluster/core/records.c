@@ -312,5 +312,7 @@ void sbl_sspec_release(sbl_scheduler *s, uint32_t spec)
             w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));
     }
     sbl_free((char *)p->spec.code); /* its texts lie behind */
+    if (p->rule)
+        sbl_rule_release(s, p->rule);
     sbl_table_give(&s->specs, spec);
 }

@@ -23,6 +23,8 @@ sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_
     sbl_table_init(&s->failures, sizeof(sbl_sfailure));
     sbl_table_init(&s->specs, sizeof(sbl_sspec));
     sbl_table_init(&s->peers, sizeof(sbl_peer));
+    sbl_table_init(&s->rules, sizeof(sbl_srule));
+    sbl_table_init(&s->seats, sizeof(sbl_sseat));
     if (sbl_copies_init(s))
         return s;
     sbl_scheduler_destroy(s);
@@ -53,6 +55,7 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     sbl_table_clear(&s->failures);
     sbl_table_clear(&s->specs);
     sbl_table_clear(&s->peers);
+    sbl_rules_end(s);
     sbl_free(s->workers);
     sbl_free(s->events);
     sbl_free(s->copies_by_hash);
@@ -91,6 +94,8 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .copies   = sbl_table_count(&s->copies),
                                      .failures = sbl_table_count(&s->failures),
                                      .specs    = sbl_table_count(&s->specs),
+                                     .rules    = sbl_table_count(&s->rules),
+                                     .seats    = sbl_table_count(&s->seats),
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
                                      .hungry   = s->n_hungry,
@@ -131,6 +136,8 @@ static const char *check_task(const sbl_scheduler *s, uint32_t task)
 
     if (t->state == SBL_T_SENT && !sbl_peer_at(s, t->worker)->number)
         return "a task was sent to a worker that is gone";
+    if (t->state == SBL_T_READY && t->worker && sbl_rule_of(s, t))
+        return "what not all may run waits for a worker";
     if (t->state == SBL_T_DONE && t->at == SBL_AT_WORKERS && (!t->worker || !sbl_peer_at(s, t->worker)->number))
         return "a value lies with a worker that is gone";
     if (t->holds != (t->state <= SBL_T_CHAINED || (t->state == SBL_T_DONE && t->at == SBL_AT_TARGET)) && t->inputs)
@@ -168,6 +175,9 @@ const char *sbl_scheduler_check(const sbl_scheduler *s)
 {
     uint32_t   *users = sbl_calloc(s->tasks.fresh + 1, sizeof *users);
     const char *wrong = !users ? "no memory to look" : s->broken ? s->broken : check_workers(s);
+
+    if (!wrong)
+        wrong = sbl_rules_check(s);
 
     for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
         if (sbl_task_at(s, task)->state != SBL_T_GONE) {

@@ -36,6 +36,14 @@ void           sbl_scheduler_destroy(sbl_scheduler *s);
 uint32_t sbl_scheduler_client_came(sbl_scheduler *s, int64_t now_ns);
 uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t now_ns);
 
+/** What tasks may ask for when they say where they may run (base/lists.h). */
+typedef struct sbl_worker_words {
+    const char *name, *host;
+    const char *resources; /* that it has: what can't be read is none */
+} sbl_worker_words;
+/** The same worker, as soon as it came, once. Before, tasks that may not run anywhere don't run there. */
+void sbl_scheduler_worker_tells(sbl_scheduler *s, uint32_t worker, const sbl_worker_words *words);
+
 /** A task that ran in a worker when that ended. */
 typedef struct sbl_ran {
     uint32_t task, attempt;
@@ -67,7 +75,7 @@ void sbl_scheduler_send(sbl_scheduler *s);
 
 /** Numbers, for people and tests. */
 typedef struct sbl_scheduler_counts {
-    uint32_t tasks, edges, copies, failures, specs; /* records in use */
+    uint32_t tasks, edges, copies, failures, specs, rules, seats; /* records in use */
     uint32_t clients, workers, hungry;
     uint64_t by_state[7];
     uint64_t sent, ended; /* attempts so far */

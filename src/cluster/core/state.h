@@ -5,7 +5,7 @@
  * tells those that depend on it by events in a queue, so that nothing recurses.
  *
  *   waiting   for inputs that are not done
- *   ready     in a queue: its worker's, or that of its client, from which any worker takes
+ *   ready     in a queue: its worker's, or that of its client, from which any worker takes, or that of its rule
  *   sent      to a worker (perhaps ahead of its inputs, which that worker makes)
  *   chained   has run and returned another task, whose value becomes its own
  *   done      its value is here (small), with its client (data), with workers, or that of the task that it returned
@@ -15,6 +15,7 @@
 #ifndef SBL_CORE_STATE_H
 #define SBL_CORE_STATE_H
 
+#include "base/lists.h"
 #include "cluster/core/scheduler.h"
 #include "cluster/core/table.h"
 
@@ -80,6 +81,7 @@ enum {
     SBL_WAS_GIVEN  = 4,
     SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
     SBL_IS_MOVING  = 16, /* done: its holder retires, and another was told to fetch it */
+    SBL_ENDS_ALONE = 32, /* when its inputs are done: what it is ran there */
     SBL_WAS_SEEN   = 128 /* circle.c */
 };
 enum { SBL_MOST_TRIES = (1 << 24) - 1 };
@@ -116,6 +118,7 @@ typedef struct sbl_sspec {
     uint32_t refs;    /* tasks that have it, and its client */
     sbl_spec spec;    /* its texts are ours */
     double   cost_ns; /* of a run, smoothed; 0: none has ended */
+    uint32_t rule;    /* where its tasks may run; 0: anywhere */
 } sbl_sspec;
 
 /* Tasks that are ready, by priority, then first in, first out. */
@@ -128,6 +131,33 @@ typedef struct sbl_squeue {
     uint32_t   n_levels, room;
     uint32_t   n; /* tasks */
 } sbl_squeue;
+
+/* Where tasks may run, and what they take there: specs that ask for the same have the same rule. */
+typedef struct sbl_srule {
+    uint32_t    free;
+    uint32_t    refs;      /* specs that have it */
+    uint32_t    next;      /* with the same hash */
+    uint32_t    seats;     /* list: workers that may run its tasks */
+    uint32_t    n_seats;   /* of these */
+    uint32_t    open;      /* list: those of the seats that would take a task */
+    uint32_t    only;      /* number of the only worker; 0: its texts say which */
+    uint32_t    is_first;  /* that one, who has just come, gets nothing else before */
+    char       *workers;   /* their names or hosts; "": all of them */
+    const char *resources; /* as it was told; lies behind */
+    sbl_amounts needs;     /* the same */
+    sbl_squeue  ready;
+} sbl_srule;
+
+/* A worker that may run a rule's tasks. */
+typedef struct sbl_sseat {
+    uint32_t worker; /* slot */
+    uint32_t rule;
+    uint32_t next, previous;           /* of the rule */
+    uint32_t wnext;                    /* of the worker */
+    uint32_t next_open, previous_open; /* of the rule */
+    uint32_t is_open;
+    uint64_t turn; /* when it took one last, by the count of what was sent */
+} sbl_sseat;
 
 /* Which task a client's number means; pages come and go with what is wanted. */
 enum { SBL_SERIALS_SHIFT = 10 };
@@ -148,6 +178,15 @@ typedef struct sbl_ring {
     uint32_t  first, n, room; /* room: a power of two */
 } sbl_ring;
 
+/* What a client has each worker run that comes, in order. */
+typedef struct sbl_swelcome {
+    struct sbl_swelcome *next;
+    uint64_t             serial;
+    uint32_t             spec; /* a reference */
+    uint32_t             arg_size;
+    char                 arg[];
+} sbl_swelcome;
+
 typedef struct sbl_peer {
     uint32_t free;
     uint32_t number; /* generation and slot; 0: gone */
@@ -157,39 +196,50 @@ typedef struct sbl_peer {
     uint8_t  is_gone;   /* only its tasks are left, that others need */
     uint8_t  may_part;  /* leaving: it was told that nothing is left there */
     uint8_t  had_own;   /* what it was sent last came from its own queue */
+    uint8_t  had_ruled; /* or from a rule's */
+    uint8_t  is_new;    /* it has tasks that it is to run before all others */
 
     /* as a worker; first what is looked at where it may be one of thousands: it lies together */
-    int32_t    threads, spare;
-    uint32_t   n_sent, n_ahead; /* tasks that it has; of these, those whose inputs it has yet to make */
-    double     mean_ns;         /* of what it ran, smoothed; 0: nothing yet */
-    int64_t    moved_ns;        /* when it ended something last, or got something as it had nothing */
-    int64_t    asked_ns;        /* when it was asked to give something last */
-    sbl_squeue ready;
-    uint32_t   sent, held, copies; /* lists */
-    uint32_t   n_moved;            /* tasks that it gave, and others got */
-    uint64_t   n_done, n_failed;   /* tasks that ended there */
-    uint64_t   managed, limit, promised;
-    uint64_t  *met;        /* bits, by slot: workers that it was told of */
-    uint64_t  *specs_told; /* bits */
-    uint32_t   n_met, n_specs_told;
-    sbl_outbox out;
-    int64_t    heard_ns;
-    uint32_t   next_letters, next_fill; /* in lists of slots */
-    uint32_t   next_hungry, previous_hungry, next_rich, previous_rich;
-    sbl_ring   frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
-    uint32_t   place;    /* in s->workers */
+    int32_t     threads, spare;
+    uint32_t    n_sent, n_ahead; /* tasks that it has; of these, those whose inputs it has yet to make */
+    double      mean_ns;         /* of what it ran, smoothed; 0: nothing yet */
+    int64_t     moved_ns;        /* when it ended something last, or got something as it had nothing */
+    int64_t     asked_ns;        /* when it was asked to give something last */
+    sbl_squeue  ready;
+    uint32_t    sent, held, copies; /* lists */
+    uint32_t    n_moved;            /* tasks that it gave, and others got */
+    uint64_t    n_done, n_failed;   /* tasks that ended there */
+    uint64_t    managed, limit, promised;
+    uint64_t   *met;        /* bits, by slot: workers that it was told of */
+    uint64_t   *specs_told; /* bits */
+    uint32_t    n_met, n_specs_told;
+    sbl_outbox  out;
+    int64_t     heard_ns;
+    uint32_t    next_letters, next_fill; /* in lists of slots */
+    uint32_t    next_hungry, previous_hungry, next_rich, previous_rich;
+    sbl_ring    frontier; /* tasks that it has, whose dependents have not been looked at: they may be sent ahead */
+    uint32_t    place;    /* in s->workers */
+    char       *name;     /* NULL: it was not told; its host lies behind */
+    const char *host;
+    sbl_amounts resources, left; /* that it has; that no task takes */
+    uint32_t    seats;           /* list */
+    uint32_t    n_ruled;         /* tasks that it has which not all may run */
 
     /* as a client (workers are clients too: of tasks that their tasks submit) */
-    uint32_t    was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
-    sbl_serials serials;
-    sbl_squeue  roots;
-    uint32_t   *specs; /* by its number */
-    uint32_t    n_specs;
-    uint32_t    next_roots, previous_roots; /* ring of clients that have ready tasks */
-    uint32_t    in_roots;
-    uint32_t    n_tasks; /* records that name it as their client */
-    uint32_t    data;    /* list: what it keeps */
+    uint32_t      was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
+    sbl_serials   serials;
+    sbl_squeue    roots;
+    uint32_t     *specs; /* by its number */
+    uint32_t      n_specs;
+    uint32_t      next_roots, previous_roots; /* ring of clients that have ready tasks */
+    uint32_t      in_roots;
+    uint32_t      n_tasks;       /* records that name it as their client */
+    uint32_t      data;          /* list: what it keeps */
+    sbl_swelcome *welcomes;      /* in order */
+    uint32_t      n_ruled_ready; /* its tasks that wait in queues of rules */
 } sbl_peer;
+
+enum { SBL_RULE_HASHES = 256 };
 
 typedef struct sbl_sevent {
     uint32_t kind, task, edge, failure;
@@ -199,7 +249,8 @@ struct sbl_scheduler {
     sbl_scheduler_calls   calls;
     sbl_scheduler_options options;
     int64_t               now_ns, ticked_ns;
-    sbl_table             tasks, edges, copies, failures, specs, peers;
+    sbl_table             tasks, edges, copies, failures, specs, peers, rules, seats;
+    uint32_t              rules_by_hash[SBL_RULE_HASHES];
     uint32_t              generation;
     uint32_t             *workers; /* slots */
     uint32_t              n_leaving;
@@ -237,6 +288,20 @@ static inline sbl_peer *sbl_peer_at(const sbl_scheduler *s, uint32_t slot)
 static inline sbl_sspec *sbl_spec_at(const sbl_scheduler *s, uint32_t spec)
 {
     return sbl_table_at(&s->specs, spec);
+}
+
+static inline sbl_srule *sbl_rule_at(const sbl_scheduler *s, uint32_t rule)
+{
+    return sbl_table_at(&s->rules, rule);
+}
+static inline sbl_sseat *sbl_seat_at(const sbl_scheduler *s, uint32_t seat)
+{
+    return sbl_table_at(&s->seats, seat);
+}
+/* 0: it may run anywhere. */
+static inline uint32_t sbl_rule_of(const sbl_scheduler *s, const sbl_stask *t)
+{
+    return t->spec ? sbl_spec_at(s, t->spec)->rule : 0;
 }
 
 static inline const char *sbl_arg_of(const sbl_stask *t)
@@ -292,6 +357,8 @@ void     sbl_sfailure_release(sbl_scheduler *s, uint32_t failure);
 sabal_status sbl_sfailure_status(const sbl_scheduler *s, uint32_t failure);
 void         sbl_sfailure_say(const sbl_scheduler *s, uint32_t failure, sbl_words *w);
 
+/** Its texts become ours, one behind the other. 0: no memory. */
+int  sbl_spec_keep_texts(sbl_spec *spec);
 void sbl_sspec_release(sbl_scheduler *s, uint32_t spec);
 
 /** circle.c: 1 if that target waits for that task, -1 if there is no memory to tell. */
@@ -353,6 +420,34 @@ void sbl_retire_lacks(sbl_scheduler *s, uint32_t task);
 void sbl_retire_lost(sbl_scheduler *s);
 /** Time passes. */
 void sbl_retire_tick(sbl_scheduler *s);
+
+/* rules.c: what not all workers may run. */
+/** The rule of a spec, with a reference; 0: it has none. -1: no memory, or its texts can't be read (*wrong). */
+int64_t sbl_rule_find(sbl_scheduler *s, const sbl_spec *spec, const char **wrong);
+void    sbl_rule_release(sbl_scheduler *s, uint32_t rule);
+void    sbl_rules_end(sbl_scheduler *s);
+/** A worker's seats: once it was told what it is; when it is gone. */
+void sbl_seats_begin(sbl_scheduler *s, uint32_t worker);
+void sbl_seats_end(sbl_scheduler *s, uint32_t worker);
+/** The same for one worker alone: a spec that is like that one, with one reference. 0: no memory. */
+uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_first);
+/** each.c: a worker that has just come gets what clients have each one run. */
+void sbl_welcome(sbl_scheduler *s, uint32_t worker);
+void sbl_welcomes_end(sbl_scheduler *s, sbl_peer *client);
+/** A task became ready, leaves the queue of its rule. */
+void sbl_rule_place(sbl_scheduler *s, uint32_t task);
+void sbl_rule_unplace(sbl_scheduler *s, uint32_t task);
+/** The next task of a rule for that worker; 0: there is none, or what it takes is taken. */
+uint32_t sbl_rule_next(const sbl_scheduler *s, const sbl_peer *w, int32_t *priority);
+/** A task that has a rule is sent to a worker; has left it. */
+void sbl_rule_take(sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+void sbl_rule_give(sbl_scheduler *s, const sbl_stask *t);
+/** Of one that is new, the next that it is to run before all others, once it has run the one before; 0: none. */
+uint32_t sbl_rule_next_first(const sbl_scheduler *s, const sbl_peer *w);
+/** A worker has what it was to be given: for the rules whose tasks it could take it is one of the open; the others look on. */
+void sbl_seats_note(sbl_scheduler *s, uint32_t worker);
+/** NULL, or what does not hold. */
+const char *sbl_rules_check(const sbl_scheduler *s);
 
 /* queue.c */
 /** At the end of its priority's, or before all of them. 0: no memory. */

@@ -1,0 +1,129 @@
+/* Texts with commas are read as they are given, by users and by other processes: nothing of them is believed. */
+#include "base/lists.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const char *skip_blanks(const char *at)
+{
+    return at + strspn(at, " ");
+}
+
+/* --- amounts ------------------------------------------------------------------------------------------------------ */
+
+/* Decimal digits, with up to six behind a point; NULL: it is no such number, or too large a one. */
+static const char *read_number(uint64_t *millionths, const char *at)
+{
+    const size_t digits = strspn(at, "0123456789");
+    uint64_t     n      = 0;
+    int          behind = 0;
+
+    for (size_t i = 0; i < digits; i++) {
+        n = n * 10 + (uint64_t)(at[i] - '0');
+        if (n > SBL_MOST_AMOUNT)
+            return NULL;
+    }
+    at += digits;
+    if (*at == '.')
+        for (at++; *at >= '0' && *at <= '9' && behind < 6; at++, behind++)
+            n = n * 10 + (uint64_t)(*at - '0');
+    if (!digits && !behind)
+        return NULL;
+    for (; behind < 6; behind++)
+        n *= 10;
+    *millionths = n;
+    return n <= (uint64_t)SBL_MOST_AMOUNT * 1000000 ? at : NULL;
+}
+
+/* One of them; NULL: it can't be read. */
+static const char *read_amount(sbl_amounts *amounts, const char *at)
+{
+    const size_t length = strcspn(at, "=, ");
+    sbl_amount  *next   = &amounts->of[amounts->n];
+
+    if (!length || length >= sizeof next->name || at[length] != '=' || amounts->n == SBL_MOST_AMOUNTS)
+        return NULL;
+    memset(next, 0, sizeof *next);
+    memcpy(next->name, at, length);
+    if (sbl_amounts_find(amounts, next->name))
+        return NULL;
+    at = read_number(&next->millionths, at + length + 1);
+    amounts->n++;
+    return at;
+}
+
+sabal_status sbl_amounts_read(sbl_amounts *amounts, const char *text, const char *what, sabal_error *err)
+{
+    const char *at = text ? skip_blanks(text) : "";
+
+    amounts->n = 0;
+    while (*at) {
+        at = read_amount(amounts, at);
+        if (at && *at == ',' && at[1]) {
+            at = skip_blanks(at + 1);
+            continue;
+        }
+        if (at && !*at)
+            break;
+        amounts->n = 0;
+        return sbl_error_set(err, SABAL_EINVAL,
+                             "%s '%.200s': expected up to %d different names, each with an amount, such as "
+                             "'gpu=1,licence=0.5'",
+                             what, text, (int)SBL_MOST_AMOUNTS);
+    }
+    return SABAL_OK;
+}
+
+sbl_amount *sbl_amounts_find(sbl_amounts *amounts, const char *name)
+{
+    for (uint32_t i = 0; i < amounts->n; i++)
+        if (!strcmp(amounts->of[i].name, name))
+            return &amounts->of[i];
+    return NULL;
+}
+
+int sbl_amounts_cover(const sbl_amounts *there, const sbl_amounts *needed)
+{
+    for (uint32_t i = 0; i < needed->n; i++) {
+        const sbl_amount *amount = sbl_amounts_find((sbl_amounts *)there, needed->of[i].name);
+
+        if ((amount ? amount->millionths : 0) < needed->of[i].millionths)
+            return 0;
+    }
+    return 1;
+}
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+sabal_status sbl_names_check(const char *text, const char *what, sabal_error *err)
+{
+    const char *at = text ? text : "";
+
+    if (strlen(at) >= SBL_LIST_TEXT)
+        return sbl_error_set(err, SABAL_EINVAL, "%s of %zu characters: expected less than %d", what, strlen(at),
+                             (int)SBL_LIST_TEXT);
+    while (*at) {
+        const size_t length = strcspn(at = skip_blanks(at), ",");
+
+        if (!length || (at[length] && !at[length + 1]))
+            return sbl_error_set(err, SABAL_EINVAL, "%s '%.200s': expected names with commas between them", what, text);
+        at += length + (at[length] != 0);
+    }
+    return SABAL_OK;
+}
+
+int sbl_names_have(const char *text, const char *name)
+{
+    const size_t wanted = strlen(name);
+
+    for (const char *at = skip_blanks(text); *at; at = skip_blanks(at)) {
+        const size_t length = strcspn(at, ",");
+
+        if (length == wanted && !memcmp(at, name, length))
+            return 1;
+        at += length + (at[length] != 0);
+    }
+    return 0;
+}
