@@ -202,6 +202,30 @@ Test(rules, who_needs_much_gets_its_turn)
     desk_close();
 }
 
+/* It would wait for who waits for that. */
+Test(rules, what_a_waiting_task_waits_for_is_not_held_back)
+{
+    uint32_t c, w;
+
+    desk_open(NULL);
+    c = new_client();
+    w = worker_of(4, "w", "h", "gpu=2");
+    rule(c, 4, 0, "", "gpu=1");
+    rule(c, 5, 9, "", "gpu=2");
+    rule(w, 1, 0, "", "gpu=1");
+    task(c, 1, 4, 0);
+    task(c, 10, 5, 0);
+    task(w, 501, 1, 0);
+    cr_assert(!last(w, SBL_LETTER_RUN, 501), "the more urgent one is to have both");
+    sbl_say_u32(sbl_outbox_item(&mouth, SBL_LETTER_SPARE), 1);
+    speak(w);
+    cr_assert(last(w, SBL_LETTER_RUN, 501));
+    finish(w, 501, 8);
+    finish(w, 1, 8);
+    cr_assert(last(w, SBL_LETTER_RUN, 10));
+    desk_close();
+}
+
 Test(rules, others_do_not_wait_behind_it)
 {
     uint32_t c, w, other;
