@@ -36,7 +36,7 @@ TREES = {  # compiler, options of meson
 # Suites whose tests use threads of ours. Kernels have none, and layout, install and examples are not of C.
 THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'net', 'array', 'ml']
 MOSTLY_WAIT = '^cluster/(wires|intruders|status|watch|supervisor|supervisor_ends)$'  # half a minute each: in gcc's tree, elsewhere only with --long
-LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding']  # minutes each: only with --long
+LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding', 'cluster/memory']  # minutes each: only with --long
 PLANTED = {  # tree: {test: what its report must say}
     'gcc': {'wrong': 'FAIL'},
     'asan': {'leak': 'LeakSanitizer', 'overflow': 'heap-buffer-overflow', 'undefined': 'signed integer overflow',

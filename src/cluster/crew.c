@@ -13,6 +13,7 @@
 #include "base/here.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "cluster/crew_page.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
 #include "graph/local.h"
@@ -34,6 +35,8 @@ static void tell_parked(void)
 
 static sbl_outbox *outbox(void *nothing)
 {
+    if (sbl_crew.leaves)
+        return NULL;
     tell_parked();
     return sbl_executor_outbox(sbl_crew.executor);
 }

@@ -86,7 +86,7 @@ extern struct sbl_crew {
     sabal_error      why; /* it is over */
     int              is_over;
     int              retires; /* it has said that it wants to leave */
-    int              leaves;  /* by itself: it need not be started again */
+    _Atomic int      leaves;  /* by itself: it need not be started again, and has no more to say */
     pthread_mutex_t  lock;    /* of the executor and of all below */
     sbl_executor    *executor;
     sabal_client    *client;

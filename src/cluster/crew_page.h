@@ -34,6 +34,9 @@ typedef struct sbl_crew_memory {
 
 enum { SBL_CREW_MEMORIES = 60, SBL_CREW_TEXT = 1024 };
 
+/* Within which what a worker has goes to others before it leaves. */
+#define SBL_RETIRE_NS ((int64_t)60000000000)
+
 typedef struct sbl_crew_page {
     sbl_fault fault;
 

@@ -126,8 +126,8 @@ static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
 
         if (!m || m->is_dropped || !m->who.threads || !is_called(m, name))
             continue;
-        sbl_talk(m->link, SBL_TALK_RETIRE, NULL, NULL);
-        sbl_say_u32(&numbers, m->number);
+        if (!sbl_talk(m->link, SBL_TALK_RETIRE, NULL, NULL))
+            sbl_say_u32(&numbers, m->number);
     }
     sbl_say_u32(&words, SBL_ASK_RETIRE);
     sbl_say_u32(&words, (uint32_t)(numbers.size / sizeof(uint32_t)));

@@ -196,7 +196,7 @@ static sabal_status start(supervisor *s, sabal_error *err)
     s->status    = -1;
     s->is_told   = 0;
     s->joined_at = s->tell_at = 0;
-    s->kill_at                = s->page->ends_ns ? s->page->ends_ns + TIME_TO_LEAVE_NS : 0;
+    s->kill_at                = s->page->ends_ns ? s->page->ends_ns + SBL_RETIRE_NS + TIME_TO_LEAVE_NS : 0;
     memset(&s->usage, 0, sizeof s->usage);
     return SABAL_OK;
 }

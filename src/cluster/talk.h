@@ -45,7 +45,6 @@ enum {
     SBL_ASK_WHO_HAS = 6
 };
 
-#define SBL_RETIRE_NS    ((int64_t)60000000000) /* within which what a worker has goes to others before it leaves */
 #define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */
 #define SBL_MOST_LETTERS ((size_t)256 << 20) /* bytes of a frame of letters */
 #define SBL_MOST_OBJECT  ((size_t)1 << 30)

@@ -17,6 +17,7 @@
 #include "graph/submit.h"
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/ask.h"
+#include "cluster/crew_page.h"
 #include "cluster/net/folder.h"
 #include "cluster/remote.h"
 #include "cluster/status_words.h"
@@ -149,8 +150,8 @@ static sabal_status ask_to_leave(leavers *all, const char *name, size_t length, 
     sabal_status   st;
 
     if (!length || length >= sizeof text)
-        return sbl_error_set(err, SABAL_EINVAL, "'%.64s' names no worker: expected 1 to %zu characters", name,
-                             sizeof text - 1);
+        return sbl_error_set(err, SABAL_EINVAL, "'%.*s' names no worker: expected 1 to %zu characters",
+                             (int)(length < 64 ? length : 64), name, sizeof text - 1);
     snprintf(text, sizeof text, "%.*s", (int)length, name);
     st = sbl_ask(file, SBL_ASK_RETIRE, text, timeout_ns, heard_leavers, all, err);
     if (!st && all->failed)

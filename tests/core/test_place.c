@@ -67,3 +67,27 @@ Test(place, who_waits_behind_what_runs_for_long_goes_elsewhere)
     cr_assert_geq(how_often(other, SBL_LETTER_RUN, 0), 1);
     desk_close();
 }
+
+/* A worker of two threads, of which one has run for long: the other one begins at once what reads its data. */
+Test(place, where_a_thread_is_free_nobody_waits)
+{
+    uint32_t c, w, other;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(2);
+    task(c, 1, 1, 0);
+    finish_as(w, 1, 1000000, 4000000);
+    task(c, 2, 3, 0); /* of a kind of which none has ended */
+    order_of(w, 2);
+    other = new_worker(1);
+    sbl_scheduler_tick(desk, desk_now += 900000000);
+    desk_settle();
+    sbl_say_u64(sbl_outbox_item(&mouth, SBL_LETTER_BEAT), 0);
+    sbl_say_u64(&mouth.words, 0);
+    speak(w);
+    task(c, 3, 1, 1, 0);
+    order_of(w, 3);
+    cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
+    desk_close();
+}

@@ -199,3 +199,60 @@ Test(retire, many_values_move_some_at_a_time)
     cr_assert(last(w, SBL_LETTER_PART, 0));
     desk_close();
 }
+
+/* That worker could not get it: it is where it was, and another is told. */
+Test(retire, what_could_not_be_moved_is_not_lost)
+{
+    uint32_t c, w, other, task_, attempt;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    finish(w, 1, 1000);
+    other   = new_worker(1);
+    task_   = order_of(w, 1)->task;
+    attempt = order_of(w, 1)->attempt;
+    retire(w);
+    cr_assert(last(other, SBL_LETTER_FETCH, 0));
+    say_name(SBL_LETTER_LACK, 0, 0);
+    sbl_say_u32(&mouth.words, task_);
+    sbl_say_u32(&mouth.words, attempt);
+    sbl_say_u32(&mouth.words, w);
+    speak(other);
+    cr_assert(!last(w, SBL_LETTER_DROP, 0));
+    cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
+    sbl_scheduler_tick(desk, desk_now += 250000000);
+    desk_settle();
+    cr_assert_eq(how_often(other, SBL_LETTER_FETCH, 0), 2, "it is tried again");
+    fetches(other, w);
+    cr_assert(last(w, SBL_LETTER_PART, 0));
+    desk_close();
+}
+
+Test(retire, another_workers_end_changes_nothing)
+{
+    uint32_t c, w, taker, third;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    finish(w, 1, 1000);
+    new_worker(1);
+    new_worker(1);
+    retire(w);
+    for (taker = 0; !taker; taker = last(sbl_peer_at(desk, desk->workers[1])->number, SBL_LETTER_FETCH, 0)
+                                        ? sbl_peer_at(desk, desk->workers[1])->number
+                                        : sbl_peer_at(desk, desk->workers[2])->number)
+        ;
+    third = sbl_peer_at(desk, desk->workers[1])->number;
+    third = third == taker ? sbl_peer_at(desk, desk->workers[2])->number : third;
+    lose(third, NULL);
+    sbl_scheduler_tick(desk, desk_now += 250000000);
+    desk_settle();
+    cr_assert_eq(how_often(taker, SBL_LETTER_FETCH, 0), 1);
+    fetches(taker, w);
+    cr_assert(last(w, SBL_LETTER_PART, 0));
+    desk_close();
+}

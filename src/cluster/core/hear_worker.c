@@ -152,8 +152,8 @@ void sbl_hear_lack(const sbl_saying *y)
     if (y->r->failed)
         return;
     if (in && in->state == SBL_T_DONE && in->attempt == its) {
-        sbl_retire_lacks(y->s, input);
-        if (holder)
+        sbl_retire_lacks(y->s, input, y->slot);
+        if (holder && (said || holder == y->slot)) /* what could not be moved may be out of reach for that one alone */
             sbl_is_not_at(y->s, input, holder, y->slot);
     }
     if (task && sbl_task_at(y->s, task)->state == SBL_T_SENT && sbl_task_at(y->s, task)->attempt == attempt)

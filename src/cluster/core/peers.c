@@ -236,7 +236,7 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     sbl_worker_rests(s, slot);
     s->n_leaving -= w->is_leaving;
     w->is_leaving = 0;
-    sbl_retire_lost(s);
+    sbl_retire_lost(s, slot);
     sbl_seats_end(s, slot);
     for (uint32_t i = 1; i < s->peers.fresh; i++) { /* its slot will be another's */
         sbl_peer *other = sbl_peer_at(s, i);

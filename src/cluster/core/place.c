@@ -55,11 +55,17 @@ static double sent_ns(const sbl_scheduler *s, const sbl_peer *w)
 }
 
 /* What is in a queue is mostly of one kind. What runs for long may go on for as long. */
-double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
+static double busy_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
 {
     const double expected = w->n_sent * sent_ns(s, w), since = w->n_sent ? (double)(s->now_ns - w->moved_ns) : 0;
 
     return ((since > expected ? since : expected) + w->ready.n * cost) / w->threads;
+}
+
+/* Where a thread has nothing to do, what runs is no matter. */
+double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
+{
+    return sbl_is_busy(w) ? busy_ns(s, w, cost) : w->ready.n * cost / w->threads;
 }
 
 static void consider(const sbl_scheduler *s, const sbl_stask *t, double cost, uint32_t worker, uint32_t *best,

@@ -4,7 +4,7 @@
  */
 #include "cluster/core/place.h"
 
-enum { MOST_MOVING = 64, TRIED = 4, MOST_COPIES_SEEN = 16 };
+enum { MOST_MOVING = 64, TRIED = 4, SOME_COPIES = 16 };
 
 /* --- where to ----------------------------------------------------------------------------------------------------- */
 
@@ -19,14 +19,15 @@ static double load_of(const sbl_peer *w, uint64_t more)
     return w->limit ? (double)(w->managed + w->promised + more) / (double)w->limit : 0;
 }
 
-/* One of a few with the most room; if none of these may have it, any that may. 0: there is none. */
+/* One of a few with the most room, others at another time; if none of these may have it, any that may. 0: there is none. */
 static uint32_t target_for(const sbl_scheduler *s, uint32_t task)
 {
     const uint64_t size = sbl_task_at(s, task)->size;
+    const uint32_t key  = (task ^ (uint32_t)(s->now_ns >> 16)) * TRIED;
     uint32_t       best = 0;
 
     for (uint32_t i = 0; i < TRIED; i++) {
-        const uint32_t worker = sbl_any_worker(s, task * TRIED + i);
+        const uint32_t worker = sbl_any_worker(s, key + i);
 
         if (may_take(s, task, worker) &&
             (!best || load_of(sbl_peer_at(s, worker), size) < load_of(sbl_peer_at(s, best), size)))
@@ -40,53 +41,57 @@ static uint32_t target_for(const sbl_scheduler *s, uint32_t task)
 
 /* --- what goes ---------------------------------------------------------------------------------------------------- */
 
-static int has_copy_that_stays(const sbl_scheduler *s, const sbl_stask *t)
+/* Among so many of them. */
+static int has_copy_that_stays(const sbl_scheduler *s, const sbl_stask *t, uint32_t most)
 {
-    int n = 0;
+    uint32_t n = 0;
 
-    for (uint32_t copy = t->copies; copy && n < MOST_COPIES_SEEN; copy = sbl_copy_next(s, copy), n++)
+    for (uint32_t copy = t->copies; copy && n < most; copy = sbl_copy_next(s, copy), n++)
         if (sbl_may_have_work(sbl_peer_at(s, sbl_copy_worker(s, copy))))
             return 1;
     return 0;
 }
 
-/* 0: nobody is there who could have it. */
-static int move(sbl_scheduler *s, uint32_t task, uint32_t from)
+/* If somebody is there who could have it. */
+static void move(sbl_scheduler *s, uint32_t task, uint32_t from)
 {
     sbl_stask     *t  = sbl_task_at(s, task);
     const uint32_t to = target_for(s, task);
     sbl_words     *w;
 
     if (!to)
-        return 0;
+        return;
     t->flags |= SBL_IS_MOVING;
+    t->taker = to;
     sbl_mention(s, to, from);
     w = sbl_letter_to(s, to, SBL_LETTER_FETCH);
     sbl_say_u32(w, task);
     sbl_say_u32(w, t->attempt);
     sbl_say_u64(w, t->size);
     sbl_say_u32(w, sbl_peer_at(s, from)->number);
-    return 1;
 }
 
 /* Of a list of what lies there: what is elsewhere too is left to those, the rest is moved, some at a time. Returns how many have yet to
-   move. */
+   move, of those that were looked at. */
 static uint32_t move_some(sbl_scheduler *s, uint32_t first, uint32_t from)
 {
-    uint32_t n = 0;
+    sbl_peer *w = sbl_peer_at(s, from);
+    uint32_t  n = 0;
 
     for (uint32_t task = first, next; task && n < MOST_MOVING; task = next) {
         sbl_stask *t = sbl_task_at(s, task);
 
         next = t->next;
-        if (has_copy_that_stays(s, t)) {
+        if (!(t->flags & SBL_IS_MOVING) && !has_copy_that_stays(s, t, SOME_COPIES))
+            move(s, task, from);
+        if (t->flags & SBL_IS_MOVING)
+            w->n_moving++;
+        else if (has_copy_that_stays(s, t, UINT32_MAX)) {
             if (t->at == SBL_AT_WORKERS)
                 sbl_copy_leave(s, task, from);
             continue;
         }
         n++;
-        if (!(t->flags & SBL_IS_MOVING) && !move(s, task, from))
-            break;
     }
     return n;
 }
@@ -109,7 +114,8 @@ static void look(sbl_scheduler *s, uint32_t worker)
 
     if (!w->is_leaving || w->may_part || w->is_dropped)
         return;
-    n = move_some(s, w->held, worker);
+    w->n_moving = 0;
+    n           = move_some(s, w->held, worker);
     n += move_some(s, w->data, worker); /* that its tasks have scattered */
     if (n || w->n_sent)
         return;
@@ -138,36 +144,44 @@ static uint32_t mover_of(const sbl_stask *t)
     return t->at == SBL_AT_WORKERS ? t->worker : t->client;
 }
 
+/* Who has many is looked at again when half of what was on its way has come. */
 void sbl_retire_has(sbl_scheduler *s, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
+    sbl_peer  *w;
 
     if (!(t->flags & SBL_IS_MOVING))
         return;
     t->flags &= (uint8_t)~SBL_IS_MOVING;
-    look(s, mover_of(t));
+    w = sbl_peer_at(s, mover_of(t));
+    w->n_moving -= w->n_moving != 0;
+    if (w->n_moving <= MOST_MOVING / 2)
+        look(s, mover_of(t));
 }
 
-void sbl_retire_lacks(sbl_scheduler *s, uint32_t task)
+void sbl_retire_lacks(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
-    sbl_task_at(s, task)->flags &= (uint8_t)~SBL_IS_MOVING;
+    sbl_stask *t = sbl_task_at(s, task);
+
+    if (t->flags & SBL_IS_MOVING && t->taker == worker)
+        t->flags &= (uint8_t)~SBL_IS_MOVING;
 }
 
-static void forget_moves(sbl_scheduler *s, uint32_t first)
+static void forget_moves(sbl_scheduler *s, uint32_t first, uint32_t worker)
 {
     for (uint32_t task = first; task; task = sbl_task_at(s, task)->next)
-        sbl_retire_lacks(s, task);
+        sbl_retire_lacks(s, task, worker);
 }
 
-void sbl_retire_lost(sbl_scheduler *s)
+void sbl_retire_lost(sbl_scheduler *s, uint32_t worker)
 {
     for (uint32_t i = 0; i < s->n_workers && s->n_leaving; i++) {
         const sbl_peer *w = sbl_peer_at(s, s->workers[i]);
 
         if (!w->is_leaving)
             continue;
-        forget_moves(s, w->held);
-        forget_moves(s, w->data);
+        forget_moves(s, w->held, worker);
+        forget_moves(s, w->data, worker);
     }
 }
 

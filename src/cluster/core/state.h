@@ -69,6 +69,7 @@ typedef struct sbl_stask {
     union {
         uint32_t failure; /* failed: why */
         uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
+        uint32_t taker;   /* done, SBL_IS_MOVING: slot of who was told to fetch it */
     };
     uint32_t tries : 24, flags : 8;
     uint8_t  state, kills, losses;
@@ -195,6 +196,7 @@ typedef struct sbl_peer {
     uint8_t  is_rich;   /* in the list of those who have what others could take */
     uint8_t  is_gone;   /* only its tasks are left, that others need */
     uint8_t  may_part;  /* leaving: it was told that nothing is left there */
+    uint32_t n_moving;  /* leaving: so many of its values are on their way, as far as is known */
     uint8_t  had_own;   /* what it was sent last came from its own queue */
     uint8_t  had_ruled; /* or from a rule's */
     uint8_t  is_new;    /* it has tasks that it is to run before all others */
@@ -252,8 +254,8 @@ struct sbl_scheduler {
     sbl_table             tasks, edges, copies, failures, specs, peers, rules, seats;
     uint32_t              rules_by_hash[SBL_RULE_HASHES];
     uint32_t              generation;
-    uint32_t             *workers; /* slots */
-    uint32_t              n_leaving;
+    uint32_t             *workers;   /* slots */
+    uint32_t              n_leaving; /* workers that retire */
     uint32_t              n_workers, workers_room, n_clients;
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
@@ -414,10 +416,10 @@ void sbl_worker_rests(sbl_scheduler *s, uint32_t worker);
 void sbl_retire(sbl_scheduler *s, uint32_t worker);
 /** One more worker has that value: if it was to be moved, it is. */
 void sbl_retire_has(sbl_scheduler *s, uint32_t task);
-/** It could not be moved there; it is tried again at a tick. */
-void sbl_retire_lacks(sbl_scheduler *s, uint32_t task);
+/** That worker does not get it; if it was to be moved there, it is tried again at a tick, perhaps with another. */
+void sbl_retire_lacks(sbl_scheduler *s, uint32_t task, uint32_t worker);
 /** A worker is gone, to which something may have been on its way. */
-void sbl_retire_lost(sbl_scheduler *s);
+void sbl_retire_lost(sbl_scheduler *s, uint32_t worker);
 /** Time passes. */
 void sbl_retire_tick(sbl_scheduler *s);
 
