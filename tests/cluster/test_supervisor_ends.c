@@ -28,6 +28,33 @@ Test(supervisor_ends, a_worker_whose_lifetime_is_over_leaves_and_is_not_started_
     end_cluster();
 }
 
+static sabal_status run_long(sabal_task *t)
+{
+    const marks *m = sabal_task_arg(t);
+
+    marks_add(m, 'r');
+    sleep_ms(13000); /* longer than a worker has that is told to leave at once */
+    return sabal_task_return(t, NULL, 0);
+}
+
+Test(supervisor_ends, what_runs_when_the_lifetime_is_over_ends_there)
+{
+    marks         m = marks_make();
+    sabal_future *f;
+
+    supervised_start(&cluster, "name=n1", "lifetime=1");
+    connect_client();
+    f = sabal_submit(client, run_long, &m, sizeof m);
+    marks_wait(&m, 1);
+    supervised_start(&cluster, "name=n2");
+    cr_expect_eq(sabal_future_wait(f, &err), SABAL_OK, "%s", err.message);
+    cr_expect_eq(marks_count(&m), 1, "it ran once");
+    cr_expect(is_gone_within(cluster.process[1], 5000));
+    cr_expect_eq(status_of(1), 0);
+    marks_end(&m);
+    end_cluster();
+}
+
 Test(supervisor_ends, both_end_when_the_supervisor_is_told_to)
 {
     pid_t worker;
