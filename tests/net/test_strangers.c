@@ -65,7 +65,7 @@ enum {
     REPLAY,
     CUT,
     N_KINDS,
-    ROUNDS  = 2,
+    ROUNDS  = 3,
     OF_EACH = SBL_SANITIZED ? 100 : 850,
     AT_ONCE = 300
 };
@@ -157,11 +157,14 @@ Test(strangers, ten_thousand_strangers_leave_nothing_behind_and_disturb_nobody, 
         cr_expect_geq(c.late + c.strangers, ROUNDS * N_KINDS * OF_EACH);
         cr_expect(OF_EACH < AT_ONCE || c.pauses > 0);
         fprintf(stderr, "%lld strangers: %lld kB more, slowest answer %.1f ms, %lld pauses\n",
-                (long long)(c.late + c.strangers), (long long)(resident[1] - resident[0]) / 1024, (double)slowest / 1e6,
-                (long long)c.pauses);
+                (long long)(c.late + c.strangers), (long long)(resident[ROUNDS - 1] - resident[0]) / 1024,
+                (double)slowest / 1e6, (long long)c.pauses);
     }
-    if (!SBL_SANITIZED) /* whose allocators keep what is freed; a leak of 32 bytes of each would be more */
-        cr_expect_lt(resident[1] - resident[0], 20 * N_KINDS * OF_EACH);
+    /* Allocators of sanitizers keep what is freed. A leak of 32 bytes of each would be more, in each round; pages that are touched
+       for the first time come in one. */
+    if (!SBL_SANITIZED)
+        cr_expect(resident[1] - resident[0] < 20 * N_KINDS * OF_EACH ||
+                  resident[2] - resident[1] < 20 * N_KINDS * OF_EACH);
     leave();
 }
 
