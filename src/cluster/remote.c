@@ -248,15 +248,17 @@ static void end_thread(connection *c)
 static sabal_status wait_until_joined(connection *c, sabal_error *err)
 {
     const int64_t until = sbl_clock_ns() + PATIENCE_NS + PATIENCE_NS / 5; /* the connector has its own, and says more */
-    int           late  = 0;
+    int           late  = 0, is_over, is_joined;
 
     pthread_mutex_lock(&c->lock);
     while (!c->is_joined && !c->remote.is_over && !late)
         late = !sbl_cond_wait(&c->remote.changed, &c->lock, until);
+    is_over   = c->remote.is_over;
+    is_joined = c->is_joined;
     pthread_mutex_unlock(&c->lock);
-    if (c->remote.is_over)
+    if (is_over)
         return sbl_error_pass(err, &c->remote.why);
-    if (!c->is_joined)
+    if (!is_joined)
         return sbl_error_set(err, SABAL_ETIMEDOUT,
                              "the scheduler has let this client in, but has not said a word since");
     return SABAL_OK;

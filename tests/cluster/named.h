@@ -17,29 +17,42 @@ static void clear_error(void)
     err = (sabal_error)SABAL_ERROR_INIT; /* tests may all be one process */
 }
 
-/* A worker with options of its own: a child of this process; or, supervised, that child's. */
+/* Its words: file, name, threads, resources, supervised, descriptor. */
+static __attribute__((constructor, used)) void be_a_named_worker_if_started_as_one(int argc, char **argv)
+{
+    sabal_worker_options options;
+
+    if (argc != 7 || strcmp(argv[0], "named-worker") != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sabal_worker_options_init(&options);
+    options.name       = argv[2];
+    options.threads    = atoi(argv[3]);
+    options.resources  = argv[4];
+    options.interfaces = "";
+    options.supervised = atoi(argv[5]);
+    options.ready_fd   = atoi(argv[6]);
+    exit(sabal_worker_run_with(argv[1], NULL, &options) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* A worker with options of its own, in a process of this program; supervised, in another beside it. */
 static void add_worker_of(const char *name, int32_t threads, const char *resources, int32_t supervised)
 {
+    posix_spawn_file_actions_t files;
+    char                       n[16], watched[16];
+    char *const                words[] = {
+                       (char *)"named-worker", cluster.file, (char *)name, n, (char *)(resources ? resources : ""), watched,
+                       (char *)"60",           NULL};
     int  ends[2];
     char byte;
 
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-    fflush(NULL);
-    cluster.process[cluster.n] = fork();
-    if (!cluster.process[cluster.n]) {
-        sabal_worker_options options;
-
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        sabal_worker_options_init(&options);
-        options.name       = name;
-        options.threads    = threads;
-        options.resources  = resources;
-        options.interfaces = "";
-        options.supervised = supervised;
-        options.ready_fd   = ends[1];
-        close(ends[0]);
-        _exit(sabal_worker_run_with(cluster.file, NULL, &options) ? 1 : 0);
-    }
+    snprintf(n, sizeof n, "%d", (int)threads);
+    snprintf(watched, sizeof watched, "%d", (int)supervised);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, ends[1], 60);
+    cr_assert_eq(posix_spawn(&cluster.process[cluster.n], "/proc/self/exe", &files, NULL, words, environ), 0);
+    posix_spawn_file_actions_destroy(&files);
     close(ends[1]);
     cluster.n++;
     cr_assert_eq(read(ends[0], &byte, 1), 1, "worker '%s' did not start", name);

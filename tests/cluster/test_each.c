@@ -1,9 +1,15 @@
 /* What a client has each worker run: those that there are, and those that come. */
 #include "cluster/named.h"
 
-TestSuite(each, .init = clear_error, .fini = close_cluster, .timeout = 120);
-
 static int32_t set_up; /* a variable of each process */
+
+static void begin(void)
+{
+    clear_error();
+    set_up = 0;
+}
+
+TestSuite(each, .init = begin, .fini = close_cluster, .timeout = 120);
 
 static sabal_status add_to_variable(sabal_task *t)
 {

@@ -232,8 +232,9 @@ Test(loop, one_post_at_a_time_always_wakes_it, .timeout = 60)
 
 /* --- in its place ---------------------------------------------------------------------------------------------------- */
 
-static int inside, n_together, n_borrowed; /* in the loop's callbacks and in its place: by one thread at a time */
-static int n_borrowers;
+static int         inside, n_together; /* in the loop's callbacks and in its place: by one thread at a time */
+static _Atomic int n_borrowed;
+static int         n_borrowers;
 
 struct task_of_one {
     sbl_evtimer timer;
@@ -268,7 +269,8 @@ static void *borrow_often(void *arg)
 {
     sbl_evwork *end = arg;
 
-    for (int i = 0; i < 300; i++) {
+    /* On a busy machine the loop may never have slept by then. */
+    for (int i = 0; i < 300 || !atomic_load(&n_borrowed); i++) {
         struct task_of_one t = {.timer.fire = fired_alone, .work.run = posted_alone};
 
         if (sbl_evloop_borrow(loop)) {
@@ -282,6 +284,8 @@ static void *borrow_often(void *arg)
         }
         while (!atomic_load(&t.done)) /* for ever, if it was not woken */
             sched_yield();
+        if (i >= 300)
+            usleep(1000);
         for (int64_t until = sbl_clock_ns() + i % 100 * 1000; sbl_clock_ns() < until;)
             ;
     }
@@ -294,8 +298,9 @@ Test(loop, who_is_in_its_place_is_alone_and_what_he_leaves_to_it_is_done, .timeo
     pthread_t  threads[3];
     sbl_evwork ends[3];
 
-    n_together = n_borrowed = inside = 0;
-    n_borrowers                      = 3;
+    n_together = inside = 0;
+    n_borrowed          = 0;
+    n_borrowers         = 3;
     cr_expect_not(sbl_evloop_borrow(loop), "it does not run");
     for (int i = 0; i < 3; i++) {
         ends[i] = (sbl_evwork){.run = end_of_borrowing};
