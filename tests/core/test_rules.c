@@ -376,7 +376,7 @@ Test(each, failure_of_one_is_that_of_all)
 
 Test(each, worker_that_is_gone_is_a_failure)
 {
-    for (int is_sent = 0; is_sent < 2; is_sent++) {
+    for (uint32_t is_sent = 0; is_sent < 2; is_sent++) {
         uint32_t c, a;
 
         desk_open(NULL);
