@@ -21,4 +21,16 @@ static inline sabal_status sbl_struct_give(void *out, const void *record, size_t
     return SABAL_OK;
 }
 
+/** Copies the caller's record over one of size bytes, no more than its struct_size says: what an older program doesn't know stays as
+    it is. NULL: it has none. */
+static inline void sbl_struct_take(void *record, size_t size, const void *in)
+{
+    size_t given;
+
+    if (!in)
+        return;
+    memcpy(&given, in, sizeof given);
+    memcpy(record, in, given < size ? given : size);
+}
+
 #endif

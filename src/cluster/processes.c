@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/lists.h"
+#include "base/struct.h"
 
 #ifdef SBL_HAS_CLUSTER
 #include "cluster/crew.h"
@@ -20,8 +21,7 @@ static sabal_scheduler_options scheduler_options_of(const sabal_scheduler_option
     sabal_scheduler_options o = {SABAL_SCHEDULER_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 
@@ -30,8 +30,7 @@ static sabal_worker_options worker_options_of(const sabal_worker_options *option
     sabal_worker_options o = {SABAL_WORKER_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 

@@ -31,8 +31,7 @@ static sabal_cluster_options options_of(const sabal_cluster_options *options)
     sabal_cluster_options o = {SABAL_CLUSTER_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 
@@ -410,8 +409,7 @@ static sabal_run_options run_options_of(const sabal_run_options *options)
     sabal_run_options o = {SABAL_RUN_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 

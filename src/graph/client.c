@@ -186,8 +186,7 @@ static sabal_open_options options_of(const sabal_open_options *options)
     sabal_open_options o = {SABAL_OPEN_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 

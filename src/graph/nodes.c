@@ -221,8 +221,7 @@ sabal_status sabal_graph_run_with(sabal_graph *g, sabal_error *err, const sabal_
     sabal_status        st  = SABAL_OK;
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     if (!g)
         st = sbl_error_memory(&own, sizeof *g, "a graph");
     else if (!g->error.status && !sbl_client_check(g->client, &own) && !g->is_built)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/struct.h"
 
 /* Options of an older program are shorter: what it doesn't know has its default. */
 static sabal_submit_options options_of(const sabal_submit_options *options)
@@ -14,8 +15,7 @@ static sabal_submit_options options_of(const sabal_submit_options *options)
     sabal_submit_options o = {SABAL_SUBMIT_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 

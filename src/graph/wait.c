@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/struct.h"
 #include "graph/budget.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
@@ -18,8 +19,7 @@ sabal_wait_options sbl_wait_options_of(const sabal_wait_options *options)
     sabal_wait_options o = {SABAL_WAIT_DEFAULTS};
 
     o.where = NULL;
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    sbl_struct_take(&o, sizeof o, options);
     return o;
 }
 
