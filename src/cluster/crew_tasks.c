@@ -196,11 +196,6 @@ const sbl_engine *sbl_crew_engine(void)
     return &engine;
 }
 
-static void speak(sbl_remote *r)
-{
-    sbl_crew_speak();
-}
-
 static sabal_future *find(uint32_t task, uint32_t attempt)
 {
     sabal_future *future = sbl_executor_find(sbl_crew.executor, task, attempt);
@@ -210,10 +205,11 @@ static sabal_future *find(uint32_t task, uint32_t attempt)
 
 void sbl_crew_submits(void)
 {
-    sbl_remote_init(&sbl_crew.remote, sbl_crew.client, &sbl_crew.lock, sbl_executor_outbox(sbl_crew.executor), speak);
+    sbl_remote_init(&sbl_crew.remote, sbl_crew.client, &sbl_crew.lock, sbl_executor_outbox(sbl_crew.executor));
     sbl_errands_init(&sbl_crew.errands);
     sbl_crew.remote.membership = &sbl_crew.membership;
     sbl_crew.remote.errands    = &sbl_crew.errands;
+    sbl_crew.remote.speaker    = &sbl_crew.speaker;
     sbl_crew.remote.find       = find;
     sbl_crew.client->elsewhere = &sbl_crew.remote;
 }

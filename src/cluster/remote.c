@@ -53,18 +53,13 @@ static sbl_outbox *outbox(void *arg)
     return c->is_joined ? &c->out : NULL;
 }
 
-static void speak_soon(sbl_remote *r)
-{
-    sbl_speak(&((connection *)r)->speaker);
-}
-
 /* The first of them begins to wait: all that are let go of meanwhile are told together. */
 static void tell_released(sbl_evtimer *timer)
 {
     connection *c = (connection *)(void *)((char *)timer - offsetof(connection, releasing));
 
     atomic_store(&c->releases, 0);
-    speak_soon(&c->remote);
+    sbl_speak(&c->speaker);
 }
 
 static void wait_with_releases(sbl_evwork *work)
@@ -93,7 +88,7 @@ static void joined(void *arg, uint32_t number, int64_t beat_ns)
     c->remote.number = number;
     pthread_cond_broadcast(&c->remote.changed);
     pthread_mutex_unlock(&c->lock);
-    speak_soon(&c->remote);
+    sbl_speak(&c->speaker);
 }
 
 static void over(void *arg, const sabal_error *why)
@@ -289,9 +284,10 @@ static sabal_status remote_open(sabal_client *client, const char *address, const
     sbl_errands_init(&c->errands);
     c->remote.errands    = &c->errands;
     c->remote.membership = &c->membership;
-    sbl_remote_init(&c->remote, client, &c->lock, &c->out, speak_soon);
+    c->remote.speaker    = &c->speaker;
     c->remote.speak_late = speak_late;
-    st                   = open_parts(c, file_of(address, room, sizeof room), err);
+    sbl_remote_init(&c->remote, client, &c->lock, &c->out);
+    st = open_parts(c, file_of(address, room, sizeof room), err);
     if (!st && sbl_thread_start(&c->thread, run, c))
         st = sbl_error_set(err, SABAL_ENOMEM, "the thread of a cluster's client could not be started");
     if (st) {

@@ -10,6 +10,7 @@
 #include "cluster/core/submitter.h"
 #include "cluster/errands.h"
 #include "cluster/meetings.h"
+#include "cluster/speaker.h"
 #include "graph/client.h"
 
 extern const sbl_engine sbl_engine_remote;
@@ -50,10 +51,9 @@ typedef struct sbl_remote {
     sbl_membership *membership;
     sbl_meetings   *meetings;
     sbl_errands    *errands;
-    uint32_t        number; /* its own, once it has joined */
-    /* What the submitter has to say is sent soon. */
-    void (*speak)(struct sbl_remote *r);
-    void (*speak_late)(struct sbl_remote *r); /* the same of what is not urgent */
+    uint32_t        number;                   /* its own, once it has joined */
+    sbl_speaker    *speaker;                  /* of what the submitter has to say */
+    void (*speak_late)(struct sbl_remote *r); /* of what is not urgent; NULL: as of all else */
     /* A value that this worker has: its future here, retained; NULL: it has not. With the lock held. NULL: a client. */
     sabal_future *(*find)(uint32_t task, uint32_t attempt);
     pthread_mutex_t        *lock; /* of all below, and of the submitter's outbox */
@@ -76,9 +76,8 @@ typedef struct sbl_remote {
     } questions;                     /* of the cluster: remote_workers.c */
 } sbl_remote;
 
-/** Zeroed before; `membership`, `meetings` and `errands` are set by the caller. */
-void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
-                     void (*speak)(sbl_remote *r));
+/** Zeroed before; `membership`, `meetings`, `errands` and how it speaks are set by the caller. */
+void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out);
 void sbl_remote_clear(sbl_remote *r);
 /** The scheduler is gone: all that has not ended fails, and all that is submitted from now on. */
 void sbl_remote_over(sbl_remote *r, const sabal_error *why);

@@ -127,7 +127,7 @@ void sbl_remote_interrupt_serial(sbl_remote *r, uint64_t serial)
     pthread_mutex_unlock(r->lock);
     if (!f)
         return;
-    r->speak(r);
+    sbl_speak(r->speaker);
     atomic_fetch_or(&f->interrupted, SBL_ASKED_TO_CANCEL);
     sbl_remote_fail(f, sbl_failure_of_interrupt(f));
 }
@@ -148,7 +148,10 @@ void sbl_remote_forget(sabal_future *f)
     if (!r->is_over && (f->site->fn || sbl_remote_data_released(r, f)))
         sbl_submit_release(&r->submitter, f->serial, 1);
     pthread_mutex_unlock(r->lock);
-    r->speak_late(r);
+    if (r->speak_late)
+        r->speak_late(r);
+    else
+        sbl_speak(r->speaker);
 }
 
 void sbl_remote_stop(sabal_client *client)
@@ -172,18 +175,15 @@ void sbl_remote_stop(sabal_client *client)
     pthread_mutex_lock(r->lock);
     pthread_cond_broadcast(&r->changed); /* who waits for workers, waits no more */
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    sbl_speak(r->speaker);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
-void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out,
-                     void (*speak)(sbl_remote *r))
+void sbl_remote_init(sbl_remote *r, sabal_client *client, pthread_mutex_t *lock, sbl_outbox *out)
 {
     r->client             = client;
     r->lock               = lock;
-    r->speak              = speak;
-    r->speak_late         = speak;
     r->questions.work.run = sbl_remote_ask;
     r->submitter.out      = out;
     r->submitter.calls    = (sbl_submitter_calls){sbl_remote_done, sbl_remote_failed,      sbl_remote_at,

@@ -263,7 +263,7 @@ void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n)
     for (int64_t i = 0; i < n;)
         i += submit_some(r, futures + i, n - i);
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    sbl_speak(r->speaker);
     for (int64_t i = 0; i < n; i++) {
         sbl_future_release_inputs(futures[i]);
         sbl_future_unkeep(futures[i]);

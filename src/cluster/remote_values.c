@@ -218,7 +218,7 @@ static void did_not_come(void *arg, const sabal_error *why)
         sbl_submitter_look(&r->submitter, l->serial, l->asked);
     }
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    sbl_speak(r->speaker);
 }
 
 static const sbl_pull_events EVENTS = {.done = came, .failed = did_not_come};
@@ -338,7 +338,7 @@ sabal_status sbl_remote_bring(sbl_value **value, sabal_future *f, sabal_error *e
         sbl_submitter_look(&r->submitter, l.serial, SBL_NOBODY);
     }
     pthread_mutex_unlock(r->lock);
-    r->speak(r);
+    sbl_speak(r->speaker);
     wait_for_look(&l);
     if (l.err.status) {
         sbl_error_where(&l.err, f->site->where);
