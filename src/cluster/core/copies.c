@@ -173,10 +173,7 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
 
 static void say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task)
 {
-    sbl_words *w = sbl_letter_to(s, worker, SBL_LETTER_DROP);
-
-    sbl_say_u32(w, task);
-    sbl_say_u32(w, sbl_task_at(s, task)->attempt);
+    sbl_say_drop(s, worker, task, sbl_task_at(s, task)->attempt);
 }
 
 void sbl_copy_leave(sbl_scheduler *s, uint32_t task, uint32_t worker)

@@ -12,15 +12,10 @@ void sbl_break_off(const sbl_saying *y, const char *why)
    reach. (What it lacks it may be getting anew: then a letter to drop it would come too late, and hit that.) */
 void sbl_is_not_at(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t who_says)
 {
-    sbl_words *w;
-
     if (!sbl_copy_is_at(s, task, worker))
         return;
-    if (who_says != worker) {
-        w = sbl_letter_to(s, worker, SBL_LETTER_DROP);
-        sbl_say_u32(w, task);
-        sbl_say_u32(w, sbl_task_at(s, task)->attempt);
-    }
+    if (who_says != worker)
+        sbl_say_drop(s, worker, task, sbl_task_at(s, task)->attempt);
     if (sbl_copy_remove(s, task, worker))
         sbl_post(s, SBL_E_LOSE, task, 0, sbl_why_lost(s, task));
     sbl_settle(s);

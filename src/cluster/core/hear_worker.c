@@ -20,14 +20,6 @@ static uint32_t hear_attempt(const sbl_saying *y, uint32_t *said, uint32_t *atte
     return t->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ? *said : 0;
 }
 
-static void say_drop(const sbl_saying *y, uint32_t task, uint32_t attempt)
-{
-    sbl_words *w = sbl_letter_to(y->s, y->slot, SBL_LETTER_DROP);
-
-    sbl_say_u32(w, task);
-    sbl_say_u32(w, attempt);
-}
-
 static const char BEFORE_ITS_INPUTS[] = "a task that has ended before its inputs were there";
 
 static double smoothed(double mean, double value)
@@ -55,7 +47,7 @@ void sbl_hear_ready(const sbl_saying *y)
     y->p->moved_ns  = y->s->now_ns;
     if (!task) {
         if (n == SBL_ELSEWHERE)
-            say_drop(y, said, attempt);
+            sbl_say_drop(y->s, y->slot, said, attempt);
         return;
     }
     if (t->missing) {
@@ -171,7 +163,7 @@ void sbl_hear_have(const sbl_saying *y)
         sbl_copy_add(y->s, task, y->slot);
         sbl_retire_has(y->s, task);
     } else {
-        say_drop(y, task, attempt);
+        sbl_say_drop(y->s, y->slot, task, attempt);
     }
 }
 

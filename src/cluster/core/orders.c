@@ -64,6 +64,14 @@ uint32_t sbl_mention(sbl_scheduler *s, uint32_t slot, uint32_t worker)
 
 /* --- to workers --------------------------------------------------------------------------------------------------- */
 
+void sbl_say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task, uint32_t attempt)
+{
+    sbl_words *w = sbl_letter_to(s, worker, SBL_LETTER_DROP);
+
+    sbl_say_u32(w, task);
+    sbl_say_u32(w, attempt);
+}
+
 static void say_spec_once(sbl_scheduler *s, uint32_t spec, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);

@@ -80,20 +80,6 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
     return w->number;
 }
 
-/* Its host behind its name. */
-static int keep_names(sbl_peer *w, const sbl_worker_words *words)
-{
-    const size_t name = strlen(words->name) + 1, host = strlen(words->host) + 1;
-
-    w->name = sbl_alloc(name + host);
-    if (!w->name)
-        return 0;
-    memcpy(w->name, words->name, name);
-    memcpy(w->name + name, words->host, host);
-    w->host = w->name + name;
-    return 1;
-}
-
 void sbl_scheduler_worker_tells(sbl_scheduler *s, uint32_t worker, const sbl_worker_words *words)
 {
     const uint32_t slot = sbl_peer_slot(s, worker);
@@ -101,7 +87,8 @@ void sbl_scheduler_worker_tells(sbl_scheduler *s, uint32_t worker, const sbl_wor
 
     if (!slot || !w->is_worker || w->name || s->no_memory)
         return;
-    if (!keep_names(w, words)) {
+    w->name = sbl_two_texts_keep(words->name, words->host, &w->host);
+    if (!w->name) {
         s->no_memory = 1;
         return;
     }

@@ -40,7 +40,7 @@ double sbl_price_ns(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker,
     return cost < move / 2 ? SBL_DEAR * move : move;
 }
 
-/* Of one that it has: by the last ones that it was sent. Of a kind of which none has ended, what all took. */
+/* Of one that a busy one has: by the last ones that it was sent. Of a kind of which none has ended, what all took. */
 static double sent_ns(const sbl_scheduler *s, const sbl_peer *w)
 {
     double   sum = 0;
@@ -51,13 +51,13 @@ static double sent_ns(const sbl_scheduler *s, const sbl_peer *w)
 
         sum += known > 0 ? known : sbl_mean_of(w);
     }
-    return n ? sum / n : 0;
+    return sum / n;
 }
 
-/* What is in a queue is mostly of one kind. What runs for long may go on for as long. */
+/* Of one that is busy. What is in a queue is mostly of one kind. What runs for long may go on for as long. */
 static double busy_ns(const sbl_scheduler *s, const sbl_peer *w, double cost)
 {
-    const double expected = w->n_sent * sent_ns(s, w), since = w->n_sent ? (double)(s->now_ns - w->moved_ns) : 0;
+    const double expected = w->n_sent * sent_ns(s, w), since = (double)(s->now_ns - w->moved_ns);
 
     return ((since > expected ? since : expected) + w->ready.n * cost) / w->threads;
 }

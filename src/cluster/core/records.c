@@ -108,6 +108,19 @@ void sbl_arg_forget(sbl_stask *t)
     t->arg_size = 0;
 }
 
+char *sbl_two_texts_keep(const char *first, const char *second, const char **second_kept)
+{
+    const size_t size = strlen(first) + 1, more = strlen(second) + 1;
+    char        *kept = sbl_alloc(size + more);
+
+    if (!kept)
+        return NULL;
+    memcpy(kept, first, size);
+    memcpy(kept + size, second, more);
+    *second_kept = kept + size;
+    return kept;
+}
+
 void sbl_value_forget(sbl_stask *t)
 {
     if (t->state == SBL_T_DONE && t->at == SBL_AT_SCHEDULER && SBL_BYTES_OF(t->kept) > sizeof t->value.bytes)

@@ -25,20 +25,6 @@ static uint32_t hash_of(const sbl_spec *spec)
     return (h ^ h >> 16) % SBL_RULE_HASHES;
 }
 
-/* Both texts in one block. */
-static int keep_texts(sbl_srule *r, const sbl_spec *spec)
-{
-    const size_t workers = strlen(spec->workers) + 1, resources = strlen(spec->resources) + 1;
-
-    r->workers = sbl_alloc(workers + resources);
-    if (!r->workers)
-        return 0;
-    memcpy(r->workers, spec->workers, workers);
-    memcpy(r->workers + workers, spec->resources, resources);
-    r->resources = r->workers + workers;
-    return 1;
-}
-
 /* It is called so, or its host is, and it has as much at all. */
 static int may_run(const sbl_srule *r, const sbl_peer *w)
 {
@@ -81,7 +67,8 @@ static uint32_t new_rule(sbl_scheduler *s, const sbl_spec *spec)
     if (!rule)
         return 0;
     memset(r, 0, sizeof *r);
-    if (!keep_texts(r, spec)) {
+    r->workers = sbl_two_texts_keep(spec->workers, spec->resources, &r->resources);
+    if (!r->workers) {
         sbl_table_give(&s->rules, rule);
         return 0;
     }

@@ -333,9 +333,11 @@ uint32_t sbl_stask_make(sbl_scheduler *s, uint32_t client, uint64_t serial, uint
 void sbl_stask_end(sbl_scheduler *s, uint32_t task);
 void sbl_stask_set_state(sbl_scheduler *s, sbl_stask *t, int state);
 /** Copies size bytes to where arguments or values lie. 0: no memory. */
-int  sbl_bytes_keep(void *place, const char *bytes, size_t size);
-void sbl_value_forget(sbl_stask *t);
-void sbl_arg_forget(sbl_stask *t);
+int sbl_bytes_keep(void *place, const char *bytes, size_t size);
+/** The first of two texts, in a block of which the second is the rest. NULL: no memory. */
+char *sbl_two_texts_keep(const char *first, const char *second, const char **second_kept);
+void  sbl_value_forget(sbl_stask *t);
+void  sbl_arg_forget(sbl_stask *t);
 
 /** One input more, at the end: *last is the last edge so far, or 0. 0: no memory. */
 int sbl_edge_add(sbl_scheduler *s, uint32_t task, uint32_t input, uint32_t *last);
@@ -465,6 +467,8 @@ void sbl_ring_clear(sbl_ring *ring);
 /* orders.c: what is said to workers and clients. */
 /** The task itself, with its inputs. */
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** That value is needed there no more. */
+void sbl_say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task, uint32_t attempt);
 /** Where the value of a done task is: that task, or the one that it returned. */
 uint32_t sbl_value_task(const sbl_scheduler *s, uint32_t task);
 void     sbl_tell_done(sbl_scheduler *s, uint32_t task);
