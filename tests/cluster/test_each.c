@@ -29,6 +29,15 @@ static sabal_status tell_variable(sabal_task *t)
     return sabal_task_return(t, &set_up, sizeof set_up);
 }
 
+/* With workers "first" and "second". */
+static sabal_client *open_two(void)
+{
+    cluster_open(&cluster, 0);
+    add_worker("first", 1, NULL);
+    add_worker("second", 1, NULL);
+    return open_client();
+}
+
 static int32_t variable_of(sabal_client *client, const char *worker)
 {
     int32_t answer = -1;
@@ -112,12 +121,8 @@ static sabal_status fail_at_second(sabal_task *t)
 
 Test(each, failure_names_its_worker)
 {
-    sabal_client *client;
+    sabal_client *client = open_two();
 
-    cluster_open(&cluster, 0);
-    add_worker("first", 1, NULL);
-    add_worker("second", 1, NULL);
-    client = open_client();
     cr_expect_eq(sabal_client_run(client, fail_at_second, &cluster.process[2], sizeof(pid_t), &err), SABAL_EVALUE);
     cr_expect_str_eq(err.message, "not here");
     cr_expect_str_eq(err.node, "second");
@@ -153,12 +158,8 @@ static sabal_status run_for_all(sabal_task *t)
 
 Test(each, task_may_ask_for_it_too)
 {
-    sabal_client *client;
+    sabal_client *client = open_two();
 
-    cluster_open(&cluster, 0);
-    add_worker("first", 1, NULL);
-    add_worker("second", 1, NULL);
-    client = open_client();
     cr_expect_eq(sabal_future_wait(sabal_submit(client, run_for_all, NULL, 0), &err), SABAL_OK, "%s", err.message);
     cr_expect_eq(variable_of(client, "first"), 7);
     cr_expect_eq(variable_of(client, "second"), 7);

@@ -183,6 +183,13 @@ DESK void desk_close(void)
     sbl_words_clear(&mouth.words);
 }
 
+/* So much time has passed. */
+DESK void tick_after(int64_t ns)
+{
+    sbl_scheduler_tick(desk, desk_now += ns);
+    desk_settle();
+}
+
 /* What is in the mouth is said. */
 DESK void speak(uint32_t peer)
 {
@@ -328,15 +335,20 @@ DESK void say_name(uint32_t kind, uint32_t task_, uint32_t attempt)
 }
 
 /* n > SBL_INLINE: kept there. */
-DESK void finish_attempt(uint32_t worker, uint32_t task_, uint32_t attempt, uint32_t n)
+DESK void finish_attempt_in(uint32_t worker, uint32_t task_, uint32_t attempt, uint32_t n, uint64_t ns)
 {
     say_name(SBL_LETTER_READY, task_, attempt);
-    sbl_say_u64(&mouth.words, 1000000000);
+    sbl_say_u64(&mouth.words, ns);
     sbl_say_u64(&mouth.words, n);
     sbl_say_u32(&mouth.words, n > SBL_INLINE ? SBL_ELSEWHERE : n);
     if (n <= SBL_INLINE)
         memset(sbl_words_add(&mouth.words, n), 5, n);
     speak(worker);
+}
+
+DESK void finish_attempt(uint32_t worker, uint32_t task_, uint32_t attempt, uint32_t n)
+{
+    finish_attempt_in(worker, task_, attempt, n, 1000000000);
 }
 
 DESK void finish(uint32_t worker, uint64_t serial, uint32_t n)

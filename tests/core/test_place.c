@@ -1,16 +1,12 @@
 /* Where work goes that reads much data: to the data, or to who is idle. By hand, as in test_scheduler.c. */
 #include "core/desk.h"
 
-/* As finish(), of a value that is kept there, so large, after so long. */
-static void finish_as(uint32_t worker, uint64_t serial, uint64_t ns, uint64_t size)
+/* As finish(), after so long. */
+static void finish_in(uint32_t worker, uint64_t serial, uint32_t n, uint64_t ns)
 {
     const told *t = order_of(worker, serial);
 
-    say_name(SBL_LETTER_READY, t->task, t->attempt);
-    sbl_say_u64(&mouth.words, ns);
-    sbl_say_u64(&mouth.words, size);
-    sbl_say_u32(&mouth.words, SBL_ELSEWHERE);
-    speak(worker);
+    finish_attempt_in(worker, t->task, t->attempt, n, ns);
 }
 
 /* A worker with 4 MB, made in so long, another without, and N tasks that read them, each in so long: how many go to the other. */
@@ -23,9 +19,9 @@ static uint32_t how_many_move(uint64_t made_ns, uint64_t read_ns)
     c = new_client();
     w = new_worker(1);
     task(c, 1, 1, 0);
-    finish_as(w, 1, made_ns, 4000000);
+    finish_in(w, 1, 4000000, made_ns);
     task(c, 2, 3, 1, 0);
-    finish_as(w, 2, read_ns, 1000);
+    finish_in(w, 2, 1000, read_ns);
     other = new_worker(1);
     for (uint64_t i = 0; i < N; i++)
         task(c, 10 + i, 3, 1, 0);
@@ -54,16 +50,14 @@ Test(place, who_waits_behind_what_runs_for_long_goes_elsewhere)
     c = new_client();
     w = new_worker(1);
     task(c, 1, 1, 0);
-    finish_as(w, 1, 50000, 4000000);
+    finish_in(w, 1, 4000000, 50000);
     other = new_worker(1);
     task(c, 2, 3, 1, 0);
     task(c, 3, 3, 1, 0);
     task(c, 4, 3, 1, 0);
     cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
-    for (int i = 0; i < 4; i++) {
-        sbl_scheduler_tick(desk, desk_now += 250000000);
-        desk_settle();
-    }
+    for (int i = 0; i < 4; i++)
+        tick_after(250000000);
     cr_assert_geq(how_often(other, SBL_LETTER_RUN, 0), 1);
     desk_close();
 }
@@ -77,12 +71,11 @@ Test(place, where_a_thread_is_free_nobody_waits)
     c = new_client();
     w = new_worker(2);
     task(c, 1, 1, 0);
-    finish_as(w, 1, 1000000, 4000000);
+    finish_in(w, 1, 4000000, 1000000);
     task(c, 2, 3, 0); /* of a kind of which none has ended */
     order_of(w, 2);
     other = new_worker(1);
-    sbl_scheduler_tick(desk, desk_now += 900000000);
-    desk_settle();
+    tick_after(900000000);
     sbl_say_u64(sbl_outbox_item(&mouth, SBL_LETTER_BEAT), 0);
     sbl_say_u64(&mouth.words, 0);
     speak(w);

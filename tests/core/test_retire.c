@@ -17,6 +17,19 @@ static void fetches(uint32_t worker, uint32_t from)
     speak(worker);
 }
 
+/* A worker with a value that a client needs; alone. */
+static uint32_t begin_with_a_value(uint32_t *client)
+{
+    uint32_t w;
+
+    desk_open(NULL);
+    *client = new_client();
+    w       = new_worker(1);
+    task(*client, 1, 1, 0);
+    finish(w, 1, 1000);
+    return w;
+}
+
 static void gives(uint32_t worker, uint64_t serial)
 {
     const told *t = order_of(worker, serial);
@@ -43,11 +56,7 @@ Test(retire, its_values_move_first_and_nothing_runs_again)
 {
     uint32_t c, w, other;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
+    w = begin_with_a_value(&c);
     task(c, 2, 1, 0);
     finish(w, 2, 1000);
     other = new_worker(1);
@@ -88,8 +97,7 @@ Test(retire, it_gets_nothing_and_gives_back_what_has_not_begun)
     finish(w, 1, 1000);
     cr_assert_eq(how_often(w, SBL_LETTER_RUN, 3), 0);
     cr_assert(!last(w, SBL_LETTER_PART, 0), "what it made last moves too");
-    sbl_scheduler_tick(desk, desk_now += 1000);
-    desk_settle();
+    tick_after(1000);
     fetches(other, w);
     cr_assert(last(w, SBL_LETTER_PART, 0));
     desk_close();
@@ -99,11 +107,7 @@ Test(retire, what_another_has_too_is_left_to_him)
 {
     uint32_t c, w, other;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
+    w     = begin_with_a_value(&c);
     other = new_worker(1);
     say_name(SBL_LETTER_HAVE, order_of(w, 1)->task, order_of(w, 1)->attempt);
     speak(other);
@@ -118,21 +122,15 @@ Test(retire, alone_it_waits_for_somebody_to_come)
 {
     uint32_t c, w, other;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
+    w = begin_with_a_value(&c);
     retire(w);
     cr_assert(!last(w, SBL_LETTER_PART, 0));
     other = new_worker(1);
-    sbl_scheduler_tick(desk, desk_now += 1000);
-    desk_settle();
+    tick_after(1000);
     cr_assert(last(other, SBL_LETTER_FETCH, 0));
     lose(other, NULL);
     other = new_worker(1);
-    sbl_scheduler_tick(desk, desk_now += 1000);
-    desk_settle();
+    tick_after(1000);
     fetches(other, w);
     cr_assert(last(w, SBL_LETTER_PART, 0));
     desk_close();
@@ -142,18 +140,13 @@ Test(retire, what_is_released_meanwhile_need_not_move)
 {
     uint32_t c, w, other;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
+    w     = begin_with_a_value(&c);
     other = new_worker(1);
     retire(w);
     range(c, SBL_LETTER_RELEASE, 1, 1);
     fetches(other, w);
     cr_assert(last(other, SBL_LETTER_DROP, 0), "it came too late");
-    sbl_scheduler_tick(desk, desk_now += 1000);
-    desk_settle();
+    tick_after(1000);
     cr_assert(last(w, SBL_LETTER_PART, 0));
     desk_close();
 }
@@ -205,11 +198,7 @@ Test(retire, what_could_not_be_moved_is_not_lost)
 {
     uint32_t c, w, other, task_, attempt;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
+    w       = begin_with_a_value(&c);
     other   = new_worker(1);
     task_   = order_of(w, 1)->task;
     attempt = order_of(w, 1)->attempt;
@@ -222,8 +211,7 @@ Test(retire, what_could_not_be_moved_is_not_lost)
     speak(other);
     cr_assert(!last(w, SBL_LETTER_DROP, 0));
     cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
-    sbl_scheduler_tick(desk, desk_now += 250000000);
-    desk_settle();
+    tick_after(250000000);
     cr_assert_eq(how_often(other, SBL_LETTER_FETCH, 0), 2, "it is tried again");
     fetches(other, w);
     cr_assert(last(w, SBL_LETTER_PART, 0));
@@ -232,25 +220,15 @@ Test(retire, what_could_not_be_moved_is_not_lost)
 
 Test(retire, another_workers_end_changes_nothing)
 {
-    uint32_t c, w, taker, third;
+    uint32_t c, w, a, b, taker;
 
-    desk_open(NULL);
-    c = new_client();
-    w = new_worker(1);
-    task(c, 1, 1, 0);
-    finish(w, 1, 1000);
-    new_worker(1);
-    new_worker(1);
+    w = begin_with_a_value(&c);
+    a = new_worker(1);
+    b = new_worker(1);
     retire(w);
-    for (taker = 0; !taker; taker = last(sbl_peer_at(desk, desk->workers[1])->number, SBL_LETTER_FETCH, 0)
-                                        ? sbl_peer_at(desk, desk->workers[1])->number
-                                        : sbl_peer_at(desk, desk->workers[2])->number)
-        ;
-    third = sbl_peer_at(desk, desk->workers[1])->number;
-    third = third == taker ? sbl_peer_at(desk, desk->workers[2])->number : third;
-    lose(third, NULL);
-    sbl_scheduler_tick(desk, desk_now += 250000000);
-    desk_settle();
+    taker = last(a, SBL_LETTER_FETCH, 0) ? a : b;
+    lose(taker == a ? b : a, NULL);
+    tick_after(250000000);
     cr_assert_eq(how_often(taker, SBL_LETTER_FETCH, 0), 1);
     fetches(taker, w);
     cr_assert(last(w, SBL_LETTER_PART, 0));
