@@ -426,8 +426,8 @@ static int retire(const cluster *c)
 {
     sabal_error err = SABAL_ERROR_INIT;
 
-    if (sabal_cluster_retire(c->leavers, c->file, &err))
-        return cli_error(c->file, &err);
+    if (sabal_cluster_retire(c->leavers, c->file, &err)) /* the message names the file, where that is what is wrong */
+        return cli_fail("%s", err.message);
     printf("left: %s\n", c->leavers);
     return cli_finish_stdout();
 }
