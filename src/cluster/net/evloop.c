@@ -7,12 +7,8 @@
  * While it sleeps another thread may be in its place: `turn` is held by the loop's thread but when it sleeps. What that thread was told
  * of meanwhile may be about a descriptor that is not watched any more: then it asks once more.
  */
-#include "cluster/net/evloop.h"
-
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,26 +16,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/net/evloop_parts.h"
+#include "cluster/net/evseat.h"
 
-enum { MOST_EVENTS = 64, ROOM_BYTES = 256 << 10 };
-
-struct sbl_evloop {
-    int                   epoll, wake_fd;
-    int64_t               spin_ns, now, fresh_until;
-    pthread_mutex_t       turn;
-    int                   runs;         /* it sleeps without the turn, so that others may have it */
-    int64_t               sleeps_until; /* unless it is woken                                     */
-    int                   unwatched;    /* a descriptor was, since it went to sleep               */
-    _Atomic(sbl_evwork *) posted;
-    _Atomic int           asleep, stopped;
-    sbl_evtimer          *timers; /* the one that is due first, and below it the rest */
-    sbl_evwork           *later;  /* for the end of a turn                            */
-    sbl_evpoller         *pollers;
-    sbl_evwatch           wake;
-    struct epoll_event    events[MOST_EVENTS]; /* of this turn; what is not watched any more is taken out */
-    int                   n_events;
-    void                 *room;
-};
+enum { ROOM_BYTES = 256 << 10 };
 
 /* --- descriptors ---------------------------------------------------------------------------------------------------- */
 
@@ -58,7 +38,8 @@ sabal_status sbl_evloop_watch(sbl_evloop *loop, sbl_evwatch *watch, int fd, uint
 
 void sbl_evloop_watch_for(sbl_evloop *loop, sbl_evwatch *watch, uint32_t events)
 {
-    struct epoll_event e = {.events = events, .data.ptr = watch};
+    const uint32_t     elsewhere = loop->seat.is_at && watch == loop->seat.offered ? EPOLLIN : 0;
+    struct epoll_event e         = {.events = events & ~elsewhere, .data.ptr = watch};
 
     if (watch->events != events)
         epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &e); /* of one that is there: nothing is needed for it */
@@ -72,6 +53,8 @@ void sbl_evloop_unwatch(sbl_evloop *loop, sbl_evwatch *watch)
     epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->fd       = -1;
     loop->unwatched = 1;
+    if (watch == loop->seat.offered)
+        sbl_evseat_offer(loop, NULL);
     for (int i = 0; i < loop->n_events; i++)
         if (loop->events[i].data.ptr == watch)
             loop->events[i].data.ptr = NULL;
@@ -167,7 +150,7 @@ static int fire_timers(sbl_evloop *loop)
 
 /* --- work ----------------------------------------------------------------------------------------------------------- */
 
-static void wake(sbl_evloop *loop)
+void sbl_evloop_wake(sbl_evloop *loop)
 {
     uint64_t one = 1;
     ssize_t  n;
@@ -185,10 +168,10 @@ void sbl_evloop_post(sbl_evloop *loop, sbl_evwork *work)
     /* sequentially consistent: before the look at asleep; pairs with the look at posted in sleep_until() */
     while (!atomic_compare_exchange_weak(&loop->posted, &work->next, work))
         ;
-    wake(loop);
+    sbl_evloop_wake(loop);
 }
 
-static int run_posted(sbl_evloop *loop)
+int sbl_evloop_run_posted(sbl_evloop *loop)
 {
     /* acquire: what was written before the post is seen */
     sbl_evwork *last = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire), *first = NULL, *next;
@@ -233,7 +216,7 @@ void sbl_evloop_not_later(sbl_evwork *work)
 }
 
 /* What is asked for meanwhile waits for the next turn, which then doesn't sleep. */
-static int run_later(sbl_evloop *loop)
+int sbl_evloop_run_later(sbl_evloop *loop)
 {
     sbl_evwork *list = NULL;
     int         any  = loop->later != NULL;
@@ -303,7 +286,7 @@ static int ms_until(int64_t at, int64_t now)
 
 static int ask(sbl_evloop *loop, int timeout_ms)
 {
-    int n = epoll_wait(loop->epoll, loop->events, MOST_EVENTS, timeout_ms);
+    int n = epoll_wait(loop->epoll, loop->events, SBL_LOOP_EVENTS, timeout_ms);
 
     return n > 0 ? n : 0; /* EINTR: the next turn asks again */
 }
@@ -311,6 +294,11 @@ static int ask(sbl_evloop *loop, int timeout_ms)
 static int64_t next_timer(const sbl_evloop *loop, int64_t deadline_ns)
 {
     return loop->timers && loop->timers->at < deadline_ns ? loop->timers->at : deadline_ns;
+}
+
+int sbl_evloop_oversleeps(const sbl_evloop *loop)
+{
+    return next_timer(loop, INT64_MAX) < loop->sleeps_until;
 }
 
 static int sleep_until(sbl_evloop *loop, int64_t deadline_ns)
@@ -345,11 +333,11 @@ int sbl_evloop_borrow(sbl_evloop *loop)
 
 void sbl_evloop_give_back(sbl_evloop *loop)
 {
-    const int must_wake = loop->later || next_timer(loop, INT64_MAX) < loop->sleeps_until;
+    const int must_wake = loop->later || sbl_evloop_oversleeps(loop);
 
     pthread_mutex_unlock(&loop->turn);
     if (must_wake)
-        wake(loop);
+        sbl_evloop_wake(loop);
 }
 
 static int dispatch(sbl_evloop *loop)
@@ -375,10 +363,10 @@ void sbl_evloop_turn(sbl_evloop *loop, int64_t deadline_ns)
     loop->n_events = may_sleep ? sleep_until(loop, deadline_ns) : ask(loop, 0);
     loop->now      = sbl_clock_ns();
     any            = dispatch(loop);
-    any |= run_posted(loop);
+    any |= sbl_evloop_run_posted(loop);
     any |= fire_timers(loop);
     any |= run_pollers(loop);
-    any |= run_later(loop);
+    any |= sbl_evloop_run_later(loop);
     if (any && loop->spin_ns)
         loop->fresh_until = loop->now + loop->spin_ns;
     else if (!may_sleep && !any)
@@ -399,7 +387,7 @@ void sbl_evloop_run(sbl_evloop *loop)
 void sbl_evloop_stop(sbl_evloop *loop)
 {
     atomic_store(&loop->stopped, 1);
-    wake(loop);
+    sbl_evloop_wake(loop);
 }
 
 int64_t sbl_evloop_now(const sbl_evloop *loop)
@@ -435,6 +423,7 @@ sabal_status sbl_evloop_create(sbl_evloop **out, int64_t spin_ns, sabal_error *e
     loop->room       = sbl_alloc_aligned(64, ROOM_BYTES);
     loop->epoll      = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd    = loop->epoll < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->seat.bell  = -1;
     if (loop->wake_fd < 0)
         st = sbl_error_errno(err, errno, "the descriptors of an event loop");
     else if (!loop->room)
@@ -452,6 +441,8 @@ void sbl_evloop_destroy(sbl_evloop *loop)
 {
     if (!loop)
         return;
+    if (loop->seat.bell >= 0)
+        close(loop->seat.bell);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     if (loop->epoll >= 0)

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/net/evseat.h"
 #include "cluster/net/link_parts.h"
 
 #define SECOND_NS ((int64_t)1000000000)
@@ -153,6 +154,11 @@ void sbl_link_part(sbl_link *link, void (*parted)(void *arg, int fd, const sbl_s
         return;
     link->state = SBL_LINK_PARTING;
     sbl_evloop_later(link->loop, &link->flush);
+}
+
+int sbl_link_offer_seat(sbl_link *link)
+{
+    return sbl_evseat_offer(link->loop, &link->watch);
 }
 
 void sbl_link_pause(sbl_link *link, int pause)

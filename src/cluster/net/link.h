@@ -90,6 +90,8 @@ int sbl_link_is_local(const sbl_link *link);
 size_t sbl_link_waiting(const sbl_link *link);
 /** A number that is another one when anything has come since. */
 uint64_t sbl_link_heard(const sbl_link *link);
+/** A thread that waits for what comes may sleep at this link from now on, and hear it (evseat.h). 0: there are no more descriptors. */
+int sbl_link_offer_seat(sbl_link *link);
 /** 1: nothing is read until 0; what was read before still comes. The peer then is held back by its own queue. */
 void sbl_link_pause(sbl_link *link, int pause);
 

@@ -1,0 +1,150 @@
+/*
+ * The descriptor stays watched by the loop, but not for what can be read. Who sits sleeps in a poll of his own, and takes the turn when he
+ * wakes, as who borrows it does; what he was told of may be about a descriptor that is another one by now, which `offered` tells.
+ */
+#include "cluster/net/evseat.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cluster/net/evloop_parts.h"
+
+static __thread sbl_evloop *sits_at; /* of the calling thread; NULL: it does not sit */
+
+/* With the turn. */
+static void set_at(sbl_evloop *loop, int is_at)
+{
+    const uint32_t     elsewhere = is_at ? EPOLLIN : 0;
+    struct epoll_event e = {.events = loop->seat.offered->events & ~elsewhere, .data.ptr = loop->seat.offered};
+
+    loop->seat.is_at = is_at;
+    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->seat.offered->fd, &e); /* of one that is there: nothing is needed for it */
+}
+
+int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
+{
+    if (loop->seat.bell < 0 && watch)
+        loop->seat.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->seat.bell < 0)
+        return !watch;
+    if (loop->seat.is_at) {
+        if (loop->seat.offered->fd >= 0)
+            set_at(loop, 0);
+        loop->seat.is_at = 0;
+        sbl_evseat_ring(loop);
+    }
+    loop->seat.offered = watch;
+    return 1;
+}
+
+int sbl_evseat_take(sbl_evloop *loop)
+{
+    int may = 0, is_taken = 0;
+
+    if (atomic_load_explicit(&loop->seat.is_taken, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong(&loop->seat.is_taken, &is_taken, 1))
+        return 0;
+    if (sbl_evloop_borrow(loop)) {
+        may = loop->seat.offered && loop->seat.offered->events & EPOLLIN && !loop->pollers;
+        if (may) {
+            loop->seat.fd = loop->seat.offered->fd;
+            set_at(loop, 1);
+        }
+        pthread_mutex_unlock(&loop->turn);
+    }
+    if (may)
+        sits_at = loop;
+    else
+        atomic_store(&loop->seat.is_taken, 0);
+    return may;
+}
+
+void sbl_evseat_leave(sbl_evloop *loop)
+{
+    sits_at = NULL;
+    pthread_mutex_lock(&loop->turn);
+    if (loop->seat.is_at)
+        set_at(loop, 0);
+    pthread_mutex_unlock(&loop->turn);
+    atomic_store(&loop->seat.is_taken, 0);
+}
+
+void sbl_evseat_ring(sbl_evloop *loop)
+{
+    const uint64_t one = 1;
+
+    if (sits_at != loop && loop->seat.bell >= 0)
+        (void)!write(loop->seat.bell, &one, sizeof one);
+}
+
+/*
+ * A turn of the loop's, with what one descriptor says. Who posts meanwhile wakes nobody, as in any turn, and finds it done at the end.
+ * The loop's own thread is asleep, or about to be or not to be: what is not done here wakes it.
+ */
+static void turn(sbl_evloop *loop, uint32_t events)
+{
+    int any, must_wake;
+
+    atomic_store(&loop->asleep, 0);
+    loop->now = sbl_clock_ns();
+    loop->seat.offered->ready(loop->seat.offered, events);
+    do {
+        do {
+            any = sbl_evloop_run_posted(loop);
+            any |= sbl_evloop_run_later(loop);
+        } while (any);
+        /* sequentially consistent, both: as before the loop sleeps */
+        atomic_store(&loop->asleep, 1);
+    } while (atomic_load(&loop->posted));
+    must_wake = atomic_load(&loop->stopped) || loop->pollers || sbl_evloop_oversleeps(loop);
+    if (must_wake)
+        sbl_evloop_wake(loop);
+}
+
+static void look(sbl_evloop *loop, uint32_t events)
+{
+    pthread_mutex_lock(&loop->turn);
+    if (loop->seat.is_at)
+        turn(loop, events);
+    pthread_mutex_unlock(&loop->turn);
+}
+
+/* Looks again and again for a while, and lets others have this core if they want it; then sleeps. 0: the time is over. */
+static int wait_for_any(struct pollfd at[2], int64_t spin_ns, int64_t deadline_ns)
+{
+    static const struct timespec NONE = {0};
+    int64_t                      now  = sbl_clock_ns();
+
+    for (const int64_t until = now + spin_ns; now < until && now < deadline_ns; now = sbl_clock_ns()) {
+        if (ppoll(at, 2, &NONE, NULL) > 0)
+            return 1;
+        sched_yield();
+    }
+    if (deadline_ns == INT64_MAX)
+        return ppoll(at, 2, NULL, NULL) > 0;
+    deadline_ns = deadline_ns > now ? deadline_ns - now : 0;
+    return ppoll(at, 2, &(struct timespec){.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000}, NULL) > 0;
+}
+
+int sbl_evseat_sleep(sbl_evloop *loop, int64_t spin_ns, int64_t deadline_ns)
+{
+    struct pollfd at[2] = {{.fd = loop->seat.fd, .events = POLLIN}, {.fd = loop->seat.bell, .events = POLLIN}};
+    uint64_t      n;
+    int           is_at;
+
+    if (wait_for_any(at, spin_ns, deadline_ns)) {
+        if (at[1].revents)
+            (void)!read(loop->seat.bell, &n, sizeof n);
+        if (at[0].revents & ~POLLNVAL)
+            look(loop, (uint32_t)at[0].revents); /* EPOLLIN, EPOLLERR and EPOLLHUP are the same bits */
+    }
+    pthread_mutex_lock(&loop->turn);
+    is_at = loop->seat.is_at;
+    pthread_mutex_unlock(&loop->turn);
+    return is_at;
+}
+_Static_assert(POLLIN == EPOLLIN && POLLERR == EPOLLERR && POLLHUP == EPOLLHUP, "one is given for the other");

@@ -1,0 +1,27 @@
+/*
+ * A seat at a loop. A thread that waits for what comes by one descriptor sleeps at that one, in place of the loop's own thread, and
+ * does itself what the loop would do when something comes: so one thread is woken for it, and not two in turn. All else stays the
+ * loop's, and that descriptor too as soon as nobody sits there.
+ */
+#ifndef SBL_CLUSTER_NET_EVSEAT_H
+#define SBL_CLUSTER_NET_EVSEAT_H
+
+#include "cluster/net/evloop.h"
+
+/** In the loop's thread: who sits, does so at this one, which is watched; NULL, or when it is no longer watched: nobody sits.
+    0: there are no more descriptors. */
+int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch);
+
+/* What follows is for any thread. */
+
+/** 1: the seat is the caller's, who shall sleep there soon. 0: somebody has it, or the loop is not asleep, or there is none. */
+int sbl_evseat_take(sbl_evloop *loop);
+/** By who sits: sleeps until something has come, which is then dealt with, until the bell rings, or until deadline_ns (INT64_MAX:
+    never); before it sleeps it looks again and again for spin_ns. Calls back whomever the loop would: with no lock that these may
+    take. 0: the seat is no more. */
+int  sbl_evseat_sleep(sbl_evloop *loop, int64_t spin_ns, int64_t deadline_ns);
+void sbl_evseat_leave(sbl_evloop *loop);
+/** Who sits, and sleeps or is about to, wakes. Nothing is done if that is the caller, who is awake. */
+void sbl_evseat_ring(sbl_evloop *loop);
+
+#endif
