@@ -55,13 +55,8 @@ static void end_threads(sbl_pool *pool)
     atomic_store_explicit(&pool->quit, 1, memory_order_seq_cst);
     pthread_mutex_unlock(&pool->lock);
     n = atomic_load_explicit(&pool->n_threads, memory_order_acquire);
-    for (int32_t i = 0; i < n; i++) {
-        sbl_slot *slot = sbl_slot_at(pool, i);
-
-        atomic_exchange_explicit(&slot->token, 1,
-                                 memory_order_acq_rel); /* release: quit; as in send_token() (wake.c) */
-        sbl_futex_wake(&slot->token, 1);
-    }
+    for (int32_t i = 0; i < n; i++)
+        sbl_give_token(sbl_slot_at(pool, i)); /* release: quit */
     for (int32_t i = 0; i < n; i++)
         pthread_join(sbl_slot_at(pool, i)->thread, NULL);
 }
@@ -169,6 +164,11 @@ void sbl_pool_leave_all(void)
 void sbl_pool_rest(sbl_pool *pool)
 {
     atomic_store_explicit(&pool->rests, pool->threads == 1, memory_order_relaxed);
+}
+
+void sbl_pool_offer_seat(sbl_pool *pool, const sbl_seat *seat)
+{
+    atomic_store_explicit(&pool->seat, seat, memory_order_release); /* what it is; pairs with sit() in wake.c */
 }
 
 int32_t sbl_pool_threads(const sbl_pool *pool)

@@ -57,6 +57,19 @@ void sbl_posts_go(void);
 /** A pool of one thread does not look for work for a while before it sleeps: what comes, comes from other processes, which may need
     its core to send it. Of a pool with more threads nothing changes: they have work for each other. */
 void sbl_pool_rest(sbl_pool *pool);
+/*
+ * A place to sleep, other than the pool's own: where one of its threads that has nothing to do sees to it that something comes.
+ * All calls from any thread; who sits calls only take, then sleep, then leave.
+ */
+typedef struct sbl_seat {
+    int (*take)(void *arg);  /* 0: it can't be had now                                                   */
+    int (*sleep)(void *arg); /* until something came, or it is rung. 0: it is no more                    */
+    void (*leave)(void *arg);
+    void (*ring)(void *arg); /* who sits, and sleeps or is about to, wakes; nothing if it is the caller  */
+    void *arg;
+} sbl_seat;
+/** One for a pool, kept as long as that. */
+void sbl_pool_offer_seat(sbl_pool *pool, const sbl_seat *seat);
 /** The calling thread sleeps again as soon as it has handed in something, as one that reads what others send: whoever it
     wakes may have its core. Otherwise it would be woken on another, where something else may run. */
 void sbl_rest_after_wakes(void);

@@ -16,15 +16,39 @@
 #include "sched/futex.h"
 #include "sched/worker.h"
 
+void sbl_give_token(sbl_slot *slot)
+{
+    const sbl_seat *seat;
+
+    /* release: what the waker did; pairs with the acquires in sbl_park() and sit(). Not a store: a token that is there already, as
+       that of the pool's end, keeps what came with it. */
+    if (atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel) == 2) {
+        seat = atomic_load_explicit(&slot->pool->seat, memory_order_acquire); /* after who sits there saw it */
+        seat->ring(seat->arg);
+    } else {
+        sbl_futex_wake(&slot->token, 1);
+    }
+}
+
 static void send_token(sbl_slot *slot)
 {
     sbl_steer_away(slot);
     sbl_chaos();
-    /* release: what the waker did; pairs with the acquire in sbl_park(). Not a store: a token that is there already, as that
-       of the pool's end, keeps what came with it. */
-    atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel);
-    sbl_futex_wake(&slot->token, 1);
+    sbl_give_token(slot);
     sbl_steer_end(slot);
+}
+
+/* Who sits and has just heard of work, is awake already. */
+static int wake_oneself(sbl_pool *pool)
+{
+    sbl_slot      *self = sbl_me.seated;
+    const uint64_t bit  = self ? (uint64_t)1 << (self->index % 64) : 0;
+
+    if (!self || self->pool != pool ||
+        !(atomic_fetch_and_explicit(&pool->sleeping[self->index / 64], ~bit, memory_order_acquire) & bit))
+        return 0;
+    sbl_give_token(self);
+    return 1;
 }
 
 #define ANY_NODE (-1)
@@ -96,7 +120,7 @@ static int try_wake(sbl_pool *pool, int for_records)
                                                     memory_order_seq_cst, memory_order_relaxed));
     sbl_chaos();
     atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
-    if (wake_sleeper_near(pool) || wake_sleeper(pool, ANY_NODE) || start_spare(pool))
+    if (wake_oneself(pool) || wake_sleeper_near(pool) || wake_sleeper(pool, ANY_NODE) || start_spare(pool))
         return 1;
     atomic_fetch_sub_explicit(&pool->wakes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&pool->state, SBL_AWAKE + SBL_SEARCHING, memory_order_seq_cst);
@@ -181,6 +205,29 @@ void sbl_note_found(sbl_slot *self)
     self->searching = 0;
 }
 
+/* Sleeps in the pool's seat until it is woken, and does there what comes as a stranger would. 0: it can't be had. */
+static int sit(sbl_slot *self)
+{
+    /* acquire: what it is; pairs with sbl_pool_offer_seat() */
+    const sbl_seat *seat  = atomic_load_explicit(&self->pool->seat, memory_order_acquire);
+    uint32_t        token = 0;
+
+    if (!seat || !seat->take(seat->arg))
+        return 0;
+    if (atomic_compare_exchange_strong_explicit(&self->token, &token, 2, memory_order_acq_rel, memory_order_relaxed)) {
+        sbl_me.worker = NULL;
+        sbl_me.seated = self;
+        while (atomic_load_explicit(&self->token, memory_order_acquire) == 2 && seat->sleep(seat->arg))
+            ;
+        sbl_me.worker = self;
+        sbl_me.seated = NULL;
+        token         = 2;
+        atomic_compare_exchange_strong_explicit(&self->token, &token, 0, memory_order_acq_rel, memory_order_relaxed);
+    }
+    seat->leave(seat->arg);
+    return 1;
+}
+
 void sbl_park(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;
@@ -206,7 +253,8 @@ void sbl_park(sbl_slot *self)
     sbl_chaos();
     /* acquire: what the waker did; pairs with the release in send_token() */
     while (!atomic_exchange_explicit(&self->token, 0, memory_order_acquire))
-        sbl_futex_wait(&self->token, 0, -1);
+        if (!sit(self))
+            sbl_futex_wait(&self->token, 0, -1);
     sbl_steer_back(self);
     sbl_note_searching(self); /* so the waker counted it */
 }

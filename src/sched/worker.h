@@ -97,7 +97,7 @@ typedef struct sbl_slot {
     cpu_set_t        mask;      /* as it is when nothing is taken out; empty: not known */
     _Atomic uint32_t steered;   /* guards changes of the thread's mask, see steer.c */
 
-    _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep */
+    _Alignas(SBL_LINE) _Atomic uint32_t token; /* 1: woken from the pool's sleep; 2: sleeps in the pool's seat */
     _Atomic uint32_t            joined;        /* 1: a job that the owner sleeps for is done */
     _Atomic(struct sbl_mail *)  mail;          /* something for this thread alone, see mail.c; NULL: nothing */
     _Atomic uint32_t            called;  /* 1: a thread without room on its stack asks this one to go on, see nap.c */
@@ -126,6 +126,7 @@ struct sbl_pool {
     _Atomic uint64_t    *roomy;               /* a bit for each that naps in a wait, and has room on its stack */
     size_t               room;                /* of a thread's stack that waits may use */
     int32_t              openmp;              /* threads that a region inside of its tasks may have */
+    _Atomic(const sbl_seat *) seat;           /* NULL: none */
     _Atomic int32_t      rests;               /* its thread sleeps as soon as it has nothing to do */
     _Atomic(sbl_slot *) *slots;               /* max_slots; NULL until needed */
 };
@@ -148,6 +149,7 @@ typedef struct sbl_entry {
 
 typedef struct sbl_self {
     sbl_slot   *worker;     /* of a pool's own thread */
+    sbl_slot   *seated;     /* the same while that sits, and is none of the pool's for what it does there */
     sbl_entry  *entry;      /* innermost */
     sbl_regions regions;    /* open now */
     int32_t     lent;       /* the worker is counted as blocked */
@@ -182,6 +184,8 @@ void sbl_slot_settle(sbl_slot *self);
 void sbl_wake(sbl_pool *pool, int for_records);
 /** Sleeps until woken; returns awake and searching (or to quit). */
 void sbl_park(sbl_slot *self);
+/** So that it wakes, now or when it next goes to sleep. */
+void sbl_give_token(sbl_slot *slot);
 /** Somebody stopped using a core: those who could, may sleep, so ask all owners to share at their next spawn.
  */
 void sbl_request_all(sbl_pool *pool);

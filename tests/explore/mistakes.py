@@ -166,9 +166,21 @@ MISTAKES = {
                 continue; /* somebody else was faster: look at what is left */
 ''', '', ['mail_and_post'], 'does not hold|for ever'),
     'token_is_stored': (
-        'wake.c', 'atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel);',
-        'atomic_store_explicit(&slot->token, 1, memory_order_release);',
+        'wake.c', '''if (atomic_exchange_explicit(&slot->token, 1, memory_order_acq_rel) == 2) {
+''', '''atomic_store_explicit(&slot->token, 1, memory_order_release);
+    if (0) {
+''',
         ['end_with_guest'], 'for ever'),
+    'seat_is_not_rung': (
+        'wake.c', '        seat->ring(seat->arg);\n', '        (void)seat;\n',
+        ['seat_and_post'], 'job . did not run|for ever'),
+    'seat_is_taken_with_a_token': (
+        'wake.c', 'if (atomic_compare_exchange_strong_explicit(&self->token, &token, 2, memory_order_acq_rel, memory_order_relaxed)) {',
+        'token = atomic_exchange_explicit(&self->token, 2, memory_order_acq_rel);\n    {',
+        ['seat_and_post'], 'job . did not run|for ever'),
+    'seat_is_left_with_its_mark': (
+        'wake.c', '''        atomic_compare_exchange_strong_explicit(&self->token, &token, 0, memory_order_acq_rel, memory_order_relaxed);
+''', "", ['seat_goes'], 'job 0 did not run'),
     'flags_are_not_raised_by_who_sleeps': (
         'wake.c', '''    sbl_request_all(pool);
     if (sbl_posted_visible(pool))

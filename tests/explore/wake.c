@@ -5,6 +5,8 @@
 
 #include <sabal/loop.h>
 
+#include "sched/futex.h"
+
 /* A piece of posted work: marks its number, then sets one event or waits for it. */
 typedef struct piece {
     sbl_work   work;
@@ -144,6 +146,94 @@ void thread_posts_and_holds(void)
     a_pool(2);
     pieces[0].work.run = run_post_and_hold;
     explore_thread("poster", post_first, NULL, 0);
+}
+
+/* --- in a seat ---------------------------------------------------------------------------------------------------- */
+
+enum { RUNG = 1, LETTER = 2, GONE = 4 };
+
+static _Atomic uint32_t *is_taken, *news; /* is_taken: 2: there is none any more */
+
+static int take_seat(void *nothing)
+{
+    uint32_t nobody = 0;
+
+    return atomic_compare_exchange_strong(is_taken, &nobody, 1);
+}
+
+static int sleep_in_seat(void *nothing)
+{
+    const uint32_t came = atomic_exchange(news, 0);
+
+    if (!came)
+        sbl_futex_wait(news, 0, -1);
+    if (came & LETTER)
+        sbl_pool_post(pool, &pieces[0].work);
+    return !(came & GONE);
+}
+
+static void leave_seat(void *nothing)
+{
+    uint32_t mine = 1;
+
+    atomic_compare_exchange_strong(is_taken, &mine, 0);
+}
+
+static void bring(uint32_t what)
+{
+    atomic_fetch_or(news, what);
+    sbl_futex_wake(news, 1);
+}
+
+static void ring_seat(void *nothing)
+{
+    if (!sbl_me.seated)
+        bring(RUNG);
+}
+
+static const sbl_seat seat = {take_seat, sleep_in_seat, leave_seat, ring_seat, NULL};
+
+static void send_letter(void *argument)
+{
+    bring(LETTER);
+}
+
+static void a_pool_with_a_seat(int threads)
+{
+    a_pool(threads);
+    is_taken = explore_alloc(64, sizeof *is_taken);
+    news     = explore_alloc(64, sizeof *news);
+    explore_name((void *)is_taken, "seat is taken");
+    explore_name((void *)news, "news");
+    sbl_pool_offer_seat(pool, &seat);
+}
+
+/* Who sits hears of one piece of work, another is posted. */
+void seat_and_post(void)
+{
+    a_pool_with_a_seat(1);
+    explore_thread("sender", send_letter, NULL, 0);
+    explore_thread("poster", post_second, NULL, 0);
+}
+
+static void take_away(void *argument)
+{
+    atomic_store(is_taken, 2);
+    bring(GONE);
+}
+
+void seat_goes(void)
+{
+    a_pool_with_a_seat(1);
+    explore_thread("closer", take_away, NULL, 0);
+    explore_thread("poster", post_first, NULL, 0);
+}
+
+void seat_of_two(void)
+{
+    a_pool_with_a_seat(2);
+    explore_thread("sender", send_letter, NULL, 0);
+    explore_thread("poster", post_second, NULL, 0);
 }
 
 /* --- blocking ---------------------------------------------------------------------------------------------------- */
@@ -496,6 +586,12 @@ static void end(int threads)
 {
     pool_of_threads(threads);
     make_pieces();
+    explore_thread("owner", post_and_end, NULL, 0);
+}
+
+void end_in_seat(void)
+{
+    a_pool_with_a_seat(1);
     explore_thread("owner", post_and_end, NULL, 0);
 }
 
