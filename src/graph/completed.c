@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "graph/attend.h"
 #include "graph/budget.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
@@ -32,6 +33,7 @@ struct sabal_as_completed {
     pthread_mutex_t lock;    /* after a client's watch_lock, never before */
     pthread_cond_t  ended_one;
     struct list     pending, ended, held;
+    int32_t         n_attending; /* threads that wait where news of the client comes */
 };
 
 static void as_completed_destroy(void *handle);
@@ -76,6 +78,19 @@ static void move(struct entry *e, struct list *to)
 
 /* --- making and ending ------------------------------------------------------------------------------------------ */
 
+/* With the lock held. is_ending: a task of the client is, which so is not closed yet. If it closes, what is pending will end. */
+static void tell_attending(sabal_as_completed *it, int is_ending)
+{
+    if (!it->n_attending)
+        return;
+    if (is_ending) {
+        sbl_attend_look(it->client);
+    } else if (sbl_client_enter(it->client, 0)) {
+        sbl_attend_look(it->client);
+        sbl_client_exit(it->client);
+    }
+}
+
 static void fire(sbl_watch *watch)
 {
     struct entry       *e  = (struct entry *)(void *)((char *)watch - offsetof(struct entry, watch));
@@ -84,6 +99,7 @@ static void fire(sbl_watch *watch)
     pthread_mutex_lock(&it->lock);
     move(e, &it->ended);
     pthread_cond_signal(&it->ended_one);
+    tell_attending(it, e->future->client == it->client);
     pthread_mutex_unlock(&it->lock);
 }
 
@@ -146,6 +162,7 @@ static sabal_status add(sabal_as_completed *it, sabal_future *future, sabal_erro
         pthread_mutex_lock(&it->lock);
         move(e, &it->ended);
         pthread_cond_signal(&it->ended_one);
+        tell_attending(it, 0);
         pthread_mutex_unlock(&it->lock);
     }
     return SABAL_OK;
@@ -197,6 +214,31 @@ sabal_status sabal_as_completed_add(sabal_as_completed *it, const sabal_future *
 
 /* --- taking ----------------------------------------------------------------------------------------------------- */
 
+static int has_news(void *arg)
+{
+    sabal_as_completed *it = arg;
+    int                 has;
+
+    pthread_mutex_lock(&it->lock);
+    has = it->ended.first || !it->pending.first;
+    pthread_mutex_unlock(&it->lock);
+    return has;
+}
+
+/* With the lock held, which is given up meanwhile: until one has ended, if that can be done now. */
+static void attend(sabal_as_completed *it, int64_t deadline_ns)
+{
+    const sabal_future *first = it->pending.first->future;
+
+    if (first->client != it->client || !sbl_may_attend(first))
+        return;
+    it->n_attending++;
+    pthread_mutex_unlock(&it->lock);
+    sbl_attend(it->client, has_news, it, deadline_ns);
+    pthread_mutex_lock(&it->lock);
+    it->n_attending--;
+}
+
 /* With the lock held. 0: the time ran out. */
 static int sleep_until(sabal_as_completed *it, int64_t deadline_ns, int *called)
 {
@@ -237,6 +279,8 @@ static sabal_status before_sleep(sabal_as_completed *it, int64_t deadline_ns, in
 static sabal_status wait_in_rounds(sabal_as_completed *it, int64_t deadline_ns, sabal_error *err)
 {
     int called = 0;
+
+    attend(it, deadline_ns);
 
     for (int32_t round = 0; !it->ended.first && it->pending.first; round++) {
         int64_t      now, nap, wake;

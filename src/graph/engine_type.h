@@ -47,6 +47,11 @@ typedef struct sbl_engine {
     int (*help)(sabal_future *future);
     /** Memory for a value that comes back from disk. NULL: a buffer of this process. */
     sabal_status (*make_room)(struct sbl_room *room, sabal_client *client, size_t size, sabal_error *err);
+    /** Sleeps where news of tasks comes, and hears it, so that no other thread need be woken for that: until it is over, or deadline_ns.
+        Holds no locks, nor may the caller. 0: it can't be done here now. NULL: never. */
+    int (*attend)(sabal_client *client, int (*is_over)(void *arg), void *arg, int64_t deadline_ns);
+    /** Who attends looks whether it is over; from any thread, with any locks, while a task of the client has yet to end. */
+    void (*ring)(sabal_client *client);
     /** Nobody wants the result of a future any more. NULL: that is nobody's business. */
     void (*forget)(sabal_future *future);
     /** The value of a finished future that is elsewhere (sbl_held_make_elsewhere()), one reference. Waits. NULL: there are none. */

@@ -9,10 +9,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/struct.h"
+#include "graph/attend.h"
 #include "graph/budget.h"
+#include "graph/gate.h"
 #include "graph/stuck.h"
 #include "graph/submit.h"
-#include "graph/watch.h"
 
 sabal_wait_options sbl_wait_options_of(const sabal_wait_options *options)
 {
@@ -74,11 +75,25 @@ static int nap(sbl_event *event, int64_t deadline_ns, int32_t round, int *called
     return set;
 }
 
+static void attend_to(sabal_future *f, int64_t deadline_ns)
+{
+    sbl_gate       gate;
+    sbl_gate_watch watch;
+
+    sbl_gate_init(&gate, &f, 1);
+    if (!sbl_gate_watch_add(&watch, &gate, f))
+        return;
+    sbl_gate_attend(&gate, deadline_ns);
+    sbl_watch_remove(&watch.watch);
+}
+
 static sabal_status wait_in_rounds(sabal_future *f, int64_t deadline_ns, int64_t timeout_ns, sabal_error *err)
 {
     sabal_status st = SABAL_OK;
     int          called;
 
+    if (sbl_may_attend(f))
+        attend_to(f, deadline_ns);
     for (int32_t round = f->elsewhere ? -4 : 0; !st;
          round++) { /* what another process runs may be sent back to this one */
         help(f, deadline_ns);
@@ -195,22 +210,6 @@ sabal_status sabal_wait_all_with(sabal_list futures, sabal_error *err, const sab
 
 /* --- any of several --------------------------------------------------------------------------------------------- */
 
-/* The first of its watches that is fired opens it. */
-struct gate {
-    sbl_event opened;
-};
-struct gate_watch {
-    struct gate *gate;
-    sbl_watch    watch;
-};
-
-static void open_gate(sbl_watch *watch)
-{
-    struct gate_watch *w = (struct gate_watch *)(void *)((char *)watch - offsetof(struct gate_watch, watch));
-
-    sbl_event_set(&w->gate->opened);
-}
-
 static int64_t first_ended(sabal_future *const *futures, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -229,12 +228,14 @@ static sabal_status check_any(sabal_future *const *futures, int64_t n, sabal_err
 }
 
 /* Sleeps until the gate is opened; SABAL_OK also if the time ran out. */
-static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *futures, int64_t n, int64_t deadline_ns,
+static sabal_status sleep_at_gate(sbl_gate *gate, sabal_future *const *futures, int64_t n, int64_t deadline_ns,
                                   sabal_error *err)
 {
     sabal_status st = check_any(futures, n, err);
     int          called;
 
+    if (!st)
+        sbl_gate_attend(gate, deadline_ns);
     for (int32_t round = 0; !st; round++) {
         if (nap(&gate->opened, deadline_ns, round, &called) || !left_until(deadline_ns))
             return SABAL_OK;
@@ -248,19 +249,16 @@ static sabal_status sleep_at_gate(struct gate *gate, sabal_future *const *future
 /* Attaches a watch to each until one turns out to have ended; waits; takes them off again. */
 static sabal_status wait_at_gate(sabal_future *const *futures, int64_t n, int64_t deadline_ns, sabal_error *err)
 {
-    struct gate        gate    = {0};
-    struct gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
-    sabal_status       st      = SABAL_OK;
-    int64_t            i;
+    sbl_gate        gate;
+    sbl_gate_watch *watches = sbl_calloc((size_t)n, sizeof *watches);
+    sabal_status    st      = SABAL_OK;
+    int64_t         i;
 
     if (!watches)
         return sbl_error_memory(err, (size_t)n * sizeof *watches, "a wait for any of several futures");
-    for (i = 0; i < n; i++) {
-        watches[i].gate  = &gate;
-        watches[i].watch = (sbl_watch){.fire = open_gate, .fd = -1};
-        if (!sbl_watch_add(&watches[i].watch, futures[i]))
-            break;
-    }
+    sbl_gate_init(&gate, futures, n);
+    for (i = 0; i < n && sbl_gate_watch_add(&watches[i], &gate, futures[i]); i++)
+        ;
     if (i == n) {
         sbl_task_park();
         st = sleep_at_gate(&gate, futures, n, deadline_ns, err);
