@@ -16,6 +16,7 @@
 #include "cluster/crew_page.h"
 #include "cluster/crew_place.h"
 #include "cluster/crew_watched.h"
+#include "cluster/net/evseat.h"
 #include "graph/local.h"
 #include "sched/pool.h"
 
@@ -69,6 +70,37 @@ static void beat(sbl_evtimer *timer)
     sbl_evtimer_set(sbl_crew.loop, timer, sbl_clock_ns() + sbl_crew.beat_ns);
 }
 
+/* --- its seat ----------------------------------------------------------------------------------------------------- */
+
+/* The thread that will run a task may hear of it itself. */
+static int take_seat(void *arg)
+{
+    return sbl_evseat_take(sbl_crew.loop);
+}
+
+static int sleep_in_seat(void *arg)
+{
+    return sbl_evseat_sleep(sbl_crew.loop, 0, INT64_MAX);
+}
+
+static void leave_seat(void *arg)
+{
+    sbl_evseat_leave(sbl_crew.loop);
+}
+
+static void ring_seat(void *arg)
+{
+    sbl_evseat_ring(sbl_crew.loop);
+}
+
+static void offer_seat(void)
+{
+    static const sbl_seat seat = {take_seat, sleep_in_seat, leave_seat, ring_seat, NULL};
+
+    if (sbl_link_offer_seat(sbl_crew.membership.link))
+        sbl_pool_offer_seat(sbl_client_pool(sbl_crew.client), &seat);
+}
+
 /* --- leaving ------------------------------------------------------------------------------------------------------ */
 
 void sbl_crew_leave(void)
@@ -112,6 +144,7 @@ static void joined(void *arg, uint32_t number, int64_t beat_ns)
     sbl_crew.beat_ns       = beat_ns > 0 ? beat_ns : 250000000;
     sbl_evtimer_set(sbl_crew.loop, &sbl_crew.beat, sbl_clock_ns());
     sbl_crew_note_joined(&sbl_crew.membership);
+    offer_seat();
     if (sbl_crew.options.report >= 0) {
         if (write(sbl_crew.options.report, "", 1) < 0)
             sbl_log(SABAL_LOG_WARN, "nobody reads that the worker is there: %m");

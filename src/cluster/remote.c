@@ -83,6 +83,7 @@ static void joined(void *arg, uint32_t number, int64_t beat_ns)
 {
     connection *c = arg;
 
+    (void)sbl_link_offer_seat(c->membership.link); /* if not, two threads are woken where one would do */
     pthread_mutex_lock(&c->lock);
     c->is_joined     = 1;
     c->remote.number = number;
@@ -345,6 +346,8 @@ const sbl_engine sbl_engine_remote = {.name            = "remote",
                                       .interrupt       = sbl_remote_interrupt,
                                       .stop            = sbl_remote_stop,
                                       .help            = help_nobody,
+                                      .attend          = sbl_remote_attend,
+                                      .ring            = sbl_remote_ring,
                                       .make_room       = sbl_local_make_room,
                                       .forget          = sbl_remote_forget,
                                       .bring           = sbl_remote_bring,

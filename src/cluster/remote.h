@@ -91,6 +91,10 @@ static inline sbl_remote *sbl_remote_of(const sabal_client *client)
 void sbl_remote_ask(sbl_evwork *work);
 void sbl_remote_told(void *arg, sbl_reader *answer);
 
+/* remote_attend.c */
+int  sbl_remote_attend(sabal_client *client, int (*is_over)(void *arg), void *arg, int64_t deadline_ns);
+void sbl_remote_ring(sabal_client *client);
+
 /* remote_submit.c */
 void sbl_remote_start(sabal_client *client, sabal_future **futures, int64_t n);
 void sbl_remote_kinds_clear(sbl_remote *r);
