@@ -216,6 +216,84 @@ Test(wait, threads_share_an_iterator_and_lose_nothing)
     }
 }
 
+static void *take_one(void *it)
+{
+    sabal_future *got;
+
+    return sabal_as_completed_next(&got, it, NULL) ? NULL : got;
+}
+
+Test(wait, what_has_ended_already_is_added_under_who_waits)
+{
+    for_each_engine(client, 2)
+    {
+        marks               m    = marks_make();
+        sabal_future       *ends = submit_double(client, 3), *held = hold(&m, 1);
+        sabal_as_completed *it   = sabal_as_completed_create(client, SABAL_LIST(held));
+        pthread_t           thread;
+        void               *got;
+
+        cr_expect_eq(sabal_future_wait(ends, &err), SABAL_OK);
+        pthread_create(&thread, NULL, take_one, it);
+        sleep_ms(20); /* it sleeps by now */
+        cr_expect_eq(sabal_as_completed_add(it, ends, &err), SABAL_OK);
+        pthread_join(thread, &got); /* for ever, if it was not told */
+        cr_expect_eq(got, ends);
+        marks_wait(&m, 1);
+        marks_add(&m, 'g');
+        cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK);
+        marks_end(&m);
+    }
+}
+
+/* --- while the client closes -------------------------------------------------------------------------------------- */
+
+static void *wait_for_one(void *f)
+{
+    sabal_future_wait(f, NULL);
+    return NULL;
+}
+
+static void *wait_for_any(void *f)
+{
+    int64_t which;
+
+    sabal_wait_any(&which, SABAL_LIST(f), NULL);
+    return NULL;
+}
+
+static void *let_go(void *m)
+{
+    sleep_ms(50);
+    marks_add(m, 'g');
+    return NULL;
+}
+
+Test(wait, every_wait_ends_when_the_client_closes)
+{
+    for_each_engine(client, 1)
+    {
+        marks               m  = marks_make();
+        sabal_future       *f  = sabal_retain(hold(&m, 1));
+        sabal_as_completed *it = sabal_retain(sabal_as_completed_create(client, SABAL_LIST(f)));
+        pthread_t           threads[4];
+
+        marks_wait(&m, 1);
+        pthread_create(&threads[0], NULL, wait_for_one, f);
+        pthread_create(&threads[1], NULL, wait_for_any, f);
+        pthread_create(&threads[2], NULL, take_one, it);
+        sleep_ms(20);
+        pthread_create(&threads[3], NULL, let_go, &m); /* a task that runs has to end by itself */
+        sabal_close(client);
+        walk_.client = NULL;
+        for (int i = 0; i < 4; i++)
+            pthread_join(threads[i], NULL);
+        sabal_release(it);
+        sabal_release(f);
+        marks_end(&m);
+    }
+}
+
 /* --- inside tasks ----------------------------------------------------------------------------------------------- */
 
 static sabal_status nested(sabal_task *t)
