@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "support/engines.h"
 
 static sabal_client *client;
@@ -223,6 +224,15 @@ static void *take_one(void *it)
     return sabal_as_completed_next(&got, it, NULL) ? NULL : got;
 }
 
+/* Who is not told finds out when something else is heard, some time. */
+static int joins_soon(pthread_t thread, void **got)
+{
+    const int64_t began = sbl_clock_ns();
+
+    pthread_join(thread, got);
+    return sbl_clock_ns() - began < INT64_C(5000000000);
+}
+
 Test(wait, what_has_ended_already_is_added_under_who_waits)
 {
     for_each_engine(client, 2)
@@ -237,7 +247,7 @@ Test(wait, what_has_ended_already_is_added_under_who_waits)
         pthread_create(&thread, NULL, take_one, it);
         sleep_ms(20); /* it sleeps by now */
         cr_expect_eq(sabal_as_completed_add(it, ends, &err), SABAL_OK);
-        pthread_join(thread, &got); /* for ever, if it was not told */
+        cr_expect(joins_soon(thread, &got), "it was not told");
         cr_expect_eq(got, ends);
         marks_wait(&m, 1);
         marks_add(&m, 'g');
@@ -246,7 +256,7 @@ Test(wait, what_has_ended_already_is_added_under_who_waits)
     }
 }
 
-/* --- while the client closes -------------------------------------------------------------------------------------- */
+/* --- ends that come from here -------------------------------------------------------------------------------------- */
 
 static void *wait_for_one(void *f)
 {
@@ -260,6 +270,35 @@ static void *wait_for_any(void *f)
 
     sabal_wait_any(&which, SABAL_LIST(f), NULL);
     return NULL;
+}
+
+static void *take_first(void *f)
+{
+    return take_one(sabal_as_completed_create(client, SABAL_LIST(f)));
+}
+
+/* A wait of each kind is the only one in turn, so that nobody else hears of it in its place. */
+Test(wait, every_wait_ends_when_its_future_is_cancelled)
+{
+    void *(*const waits[])(void *) = {wait_for_one, wait_for_any, take_first};
+
+    for_each_engine(client, 1)
+        for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+            marks         m    = marks_make();
+            sabal_future *held = hold(&m, 1), *f;
+            pthread_t     thread;
+            void         *nothing;
+
+            marks_wait(&m, 1);
+            f = submit_double(client, 2); /* which has to wait */
+            pthread_create(&thread, NULL, waits[i], f);
+            sleep_ms(20);
+            sabal_future_cancel(f);
+            cr_expect(joins_soon(thread, &nothing), "%s: wait %zu", ENGINES[walk_.next - 1], i);
+            marks_add(&m, 'g');
+            cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK);
+            marks_end(&m);
+        }
 }
 
 static void *let_go(void *m)
