@@ -151,7 +151,7 @@ def count(test, result):
 def run_tests(tree, suites=(), without=(), setup=None, wrapper=None, env=None, only=(), repeat=1):
     """Runs tests of a tree with meson and counts them, each time they are repeated."""
     result, folder = Result(), os.path.join(OUT, tree)
-    command = ['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '4']
+    command = ['meson', 'test', '-C', folder, '--no-rebuild', '--timeout-multiplier', '4', '--num-processes', str(os.cpu_count() + 2)]  # many mostly wait
     command += [word for s in suites for word in ('--suite', s)] + [word for s in without for word in ('--no-suite', s)]
     command += ['--setup', setup] if setup else []
     command += ['--wrapper', wrapper] if wrapper else []
