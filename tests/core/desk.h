@@ -79,6 +79,7 @@ DESK void read_item(told *t, sbl_reader *r)
         t->attempt = sbl_hear_u32(r);
         sbl_hear_u64(r);
         t->worker = sbl_hear_u32(r);
+        t->n      = t->worker == SBL_CLIENT_HAS ? sbl_hear_u32(r) : 0;
         break;
     case SBL_LETTER_GIVE:
     case SBL_LETTER_PART:
@@ -178,7 +179,8 @@ DESK void desk_close(void)
             desk_settle();
         }
     sbl_scheduler_count(desk, &c);
-    cr_assert_eq(c.tasks + c.edges + c.copies + c.failures + c.specs + c.rules + c.seats + c.clients + c.workers, 0);
+    cr_assert_eq(c.tasks + c.edges + c.copies + c.failures + c.specs + c.rules + c.seats + c.spreads + c.clients + c.workers,
+                 0);
     sbl_scheduler_destroy(desk);
     sbl_words_clear(&mouth.words);
 }

@@ -162,7 +162,9 @@ Test(retire, data_that_its_tasks_scattered_moves)
     other = new_worker(1);
     retire(w);
     cr_assert(!last(w, SBL_LETTER_PART, 0));
-    fetches(other, w);
+    cr_assert_eq(last(w, SBL_LETTER_PUSH, 1)->worker, other, "it is to be known there by its name");
+    cr_assert_eq(last(other, SBL_LETTER_FETCH, 0)->n, w);
+    fetches(other, SBL_CLIENT_HAS);
     cr_assert(last(w, SBL_LETTER_PART, 0));
     desk_close();
 }

@@ -32,7 +32,7 @@ static hear_fn *listener(uint32_t kind, int is_worker)
         [SBL_LETTER_SPEC] = sbl_hear_client_spec, [SBL_LETTER_TASKS] = sbl_hear_tasks,
         [SBL_LETTER_DATA] = sbl_hear_data,        [SBL_LETTER_RELEASE] = sbl_hear_release,
         [SBL_LETTER_CANCEL] = sbl_hear_cancel,    [SBL_LETTER_LOOK] = sbl_hear_look,
-        [SBL_LETTER_EACH] = sbl_hear_each};
+        [SBL_LETTER_EACH] = sbl_hear_each,        [SBL_LETTER_SPREAD] = sbl_hear_spread};
     static hear_fn *const WORKERS[] = {[SBL_LETTER_READY] = sbl_hear_ready,  [SBL_LETTER_ENDED] = sbl_hear_ended,
                                        [SBL_LETTER_CHAIN] = sbl_hear_chain,  [SBL_LETTER_LACK] = sbl_hear_lack,
                                        [SBL_LETTER_HAVE] = sbl_hear_have,    [SBL_LETTER_GAVE] = sbl_hear_gave,

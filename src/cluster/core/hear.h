@@ -22,6 +22,7 @@ void sbl_hear_tasks(const sbl_saying *y);
 void sbl_hear_data(const sbl_saying *y);
 void sbl_hear_release(const sbl_saying *y);
 void sbl_hear_cancel(const sbl_saying *y);
+void sbl_hear_spread(const sbl_saying *y);
 void sbl_hear_look(const sbl_saying *y);
 void sbl_hear_each(const sbl_saying *y); /* each.c */
 

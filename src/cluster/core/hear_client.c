@@ -281,6 +281,18 @@ void sbl_hear_cancel(const sbl_saying *y)
     for_range(y, cancel_one);
 }
 
+/* What was released meanwhile is no matter. */
+void sbl_hear_spread(const sbl_saying *y)
+{
+    const uint64_t serial = sbl_hear_u64(y->r);
+    const uint32_t n = sbl_hear_u32(y->r), task = sbl_serial_find(y->p, serial);
+
+    if (y->r->failed || !task || sbl_task_at(y->s, task)->state == SBL_T_FAILED)
+        return;
+    if (!sbl_spread_declare(y->s, sbl_value_task(y->s, task), n))
+        y->s->no_memory = 1;
+}
+
 void sbl_hear_look(const sbl_saying *y)
 {
     const uint64_t serial = sbl_hear_u64(y->r);

@@ -145,6 +145,7 @@ void sbl_hear_lack(const sbl_saying *y)
         return;
     if (in && in->state == SBL_T_DONE && in->attempt == its) {
         sbl_retire_lacks(y->s, input, y->slot);
+        sbl_spread_failed(y->s, input, y->slot);
         if (holder && (said || holder == y->slot)) /* what could not be moved may be out of reach for that one alone */
             sbl_is_not_at(y->s, input, holder, y->slot);
     }
@@ -162,6 +163,7 @@ void sbl_hear_have(const sbl_saying *y)
     if (t && t->state == SBL_T_DONE && t->attempt == attempt && (t->at == SBL_AT_WORKERS || t->at == SBL_AT_CLIENT)) {
         sbl_copy_add(y->s, task, y->slot);
         sbl_retire_has(y->s, task);
+        sbl_spread_came(y->s, task, y->slot);
     } else {
         sbl_say_drop(y->s, y->slot, task, attempt);
     }

@@ -24,6 +24,9 @@ enum {
         7, /* a group of one task without inputs, later u32: to be run in each worker that there is, and, if later, in
                                each that comes, first of all. The task has ended when those that there are have */
 
+    SBL_LETTER_SPREAD = 8, /* serial u64, n u32: its value is to be with so many workers; SBL_EVERYBODY: with each, those too that come
+                              later; 0 or 1: no more of it than tasks need */
+
     /* scheduler to client */
     SBL_LETTER_DONE   = 16, /* serial u64, size u64, n u32, n bytes; n SBL_ELSEWHERE: workers have it */
     SBL_LETTER_FAILED = 17, /* serial u64, failure */
@@ -38,7 +41,8 @@ enum {
     SBL_LETTER_RUN   = 33, /* see sbl_order */
     SBL_LETTER_STOP  = 34, /* task u32, attempt u32: nobody wants it run any more */
     SBL_LETTER_DROP  = 35, /* task u32, attempt u32: nobody needs that value any more */
-    SBL_LETTER_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there */
+    SBL_LETTER_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there; SBL_CLIENT_HAS: its number u32
+                              follows */
     SBL_LETTER_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
     SBL_LETTER_PART  = 38, /* n u32, 1: nothing is left there that is needed: it may leave */
 
@@ -58,6 +62,7 @@ enum {
 };
 
 #define SBL_NOBODY     UINT32_MAX       /* no worker */
+#define SBL_EVERYBODY  UINT32_MAX       /* in place of a count of workers */
 #define SBL_ELSEWHERE  UINT32_MAX       /* in place of a count of bytes */
 #define SBL_HERE_IT_IS (UINT32_MAX - 1) /* in place of a worker: the bytes follow */
 #define SBL_MADE_THERE (UINT32_MAX - 2) /* in place of a worker: it is made by, or lies with, the one that is told */

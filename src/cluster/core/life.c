@@ -84,6 +84,7 @@ static void look_whether_needed(const fact *f)
 static void be_done(const fact *f)
 {
     sbl_stask_set_state(f->s, f->t, SBL_T_DONE);
+    sbl_spread_done(f->s, f->task);
     sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_DONE, 0);
     if (f->t->wanted)
         sbl_tell_done(f->s, f->task);
@@ -336,6 +337,7 @@ static void done_input_undone(const fact *f)
 /* Data can't be made again: who posts this says so in a failure. */
 static void done_lose(const fact *f)
 {
+    sbl_spread_lost(f->s, f->task);
     if (f->t->flags & SBL_IS_DATA) {
         sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
         be_failed(f);

@@ -151,6 +151,25 @@ static void prepare(sbl_scheduler *s, uint32_t input, uint32_t worker)
     say_push(s, task, worker);
 }
 
+void sbl_order_fetch(sbl_scheduler *s, uint32_t task, uint32_t from, uint32_t to)
+{
+    const sbl_stask *t         = sbl_task_at(s, task);
+    const int        by_client = t->at == SBL_AT_CLIENT && from == t->client;
+    sbl_words       *w;
+
+    if (by_client)
+        say_push(s, task, to);
+    else
+        sbl_mention(s, to, from);
+    w = sbl_letter_to(s, to, SBL_LETTER_FETCH);
+    sbl_say_u32(w, task);
+    sbl_say_u32(w, t->attempt);
+    sbl_say_u64(w, t->size);
+    sbl_say_u32(w, by_client ? SBL_CLIENT_HAS : sbl_peer_at(s, from)->number);
+    if (by_client)
+        sbl_say_u32(w, sbl_peer_at(s, from)->number);
+}
+
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     const sbl_stask *t     = sbl_task_at(s, task);

@@ -77,6 +77,7 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
     w->is_worker = 1;
     w->threads   = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
     sbl_may_fill(s, slot);
+    sbl_spread_workers_changed(s);
     return w->number;
 }
 
@@ -233,6 +234,7 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     }
     sbl_copies_lose(s, slot); /* first, so that what is sent again knows what is gone */
     sbl_settle(s);
+    sbl_spread_workers_changed(s);
     lose_sent(s, slot, loss);
     sbl_queue_scatter(s, slot);
 }
@@ -294,6 +296,7 @@ void sbl_scheduler_lost(sbl_scheduler *s, uint32_t number, const sbl_loss *loss,
     if (!slot || s->no_memory)
         return;
     p->is_dropped = 1; /* it is given nothing from here on */
+    sbl_spread_peer_lost(s, slot);
     if (p->is_worker)
         worker_lost(s, slot, loss);
     else
@@ -361,6 +364,7 @@ void sbl_scheduler_tick(sbl_scheduler *s, int64_t now_ns)
             sbl_look_again(s, slot);
     }
     sbl_retire_tick(s);
+    sbl_spread_tick(s);
 }
 
 void sbl_peer_was_heard(sbl_scheduler *s, uint32_t slot)

@@ -106,6 +106,12 @@ double sbl_wait_ns(const sbl_scheduler *s, const sbl_peer *w, double cost);
 /** fill.c: whether a worker may be given what has no inputs, and a result of that size. */
 int sbl_has_memory_for(const sbl_peer *w, uint64_t size);
 
+/* Of what it may have, this much is taken, if that comes in addition: 0 if it has no limit. */
+static inline double sbl_load_of(const sbl_peer *w, uint64_t more)
+{
+    return w->limit ? (double)(w->managed + w->promised + more) / (double)w->limit : 0;
+}
+
 /* idle.c: who has nothing to do, and who has too much; the oldest first. */
 void sbl_hungry_add(sbl_scheduler *s, uint32_t worker);
 void sbl_hungry_remove(sbl_scheduler *s, uint32_t worker);

@@ -64,6 +64,7 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
 {
     sbl_stask *t = sbl_task_at(s, task);
 
+    sbl_spread_end(s, task);
     sbl_value_forget(t);
     sbl_arg_forget(t);
     if (t->state == SBL_T_FAILED)

@@ -13,12 +13,6 @@ static int may_take(const sbl_scheduler *s, uint32_t task, uint32_t worker)
     return worker && sbl_may_have_work(sbl_peer_at(s, worker)) && !sbl_copy_is_at(s, task, worker);
 }
 
-/* Of what it may have, this much is taken: 0 if it has no limit. */
-static double load_of(const sbl_peer *w, uint64_t more)
-{
-    return w->limit ? (double)(w->managed + w->promised + more) / (double)w->limit : 0;
-}
-
 /* One of a few with the most room, others at another time; if none of these may have it, any that may. 0: there is none. */
 static uint32_t target_for(const sbl_scheduler *s, uint32_t task)
 {
@@ -30,7 +24,7 @@ static uint32_t target_for(const sbl_scheduler *s, uint32_t task)
         const uint32_t worker = sbl_any_worker(s, key + i);
 
         if (may_take(s, task, worker) &&
-            (!best || load_of(sbl_peer_at(s, worker), size) < load_of(sbl_peer_at(s, best), size)))
+            (!best || sbl_load_of(sbl_peer_at(s, worker), size) < sbl_load_of(sbl_peer_at(s, best), size)))
             best = worker;
     }
     for (uint32_t i = 0; i < s->n_workers && !best; i++)
@@ -57,18 +51,12 @@ static void move(sbl_scheduler *s, uint32_t task, uint32_t from)
 {
     sbl_stask     *t  = sbl_task_at(s, task);
     const uint32_t to = target_for(s, task);
-    sbl_words     *w;
 
     if (!to)
         return;
     t->flags |= SBL_IS_MOVING;
     t->taker = to;
-    sbl_mention(s, to, from);
-    w = sbl_letter_to(s, to, SBL_LETTER_FETCH);
-    sbl_say_u32(w, task);
-    sbl_say_u32(w, t->attempt);
-    sbl_say_u64(w, t->size);
-    sbl_say_u32(w, sbl_peer_at(s, from)->number);
+    sbl_order_fetch(s, task, from, to);
 }
 
 /* Of a list of what lies there: what is elsewhere too is left to those, the rest is moved, some at a time. Returns how many have yet to
@@ -135,6 +123,7 @@ void sbl_retire(sbl_scheduler *s, uint32_t worker)
     s->n_leaving++;
     sbl_worker_rests(s, worker);
     sbl_queue_scatter(s, worker);
+    sbl_spread_workers_changed(s);
     ask_for_tasks(s, worker);
     look(s, worker);
 }

@@ -25,6 +25,8 @@ sbl_scheduler *sbl_scheduler_create(const sbl_scheduler_calls *calls, const sbl_
     sbl_table_init(&s->peers, sizeof(sbl_peer));
     sbl_table_init(&s->rules, sizeof(sbl_srule));
     sbl_table_init(&s->seats, sizeof(sbl_sseat));
+    sbl_table_init(&s->spreads, sizeof(sbl_sspread));
+    sbl_table_init(&s->moves, sizeof(sbl_smove));
     if (sbl_copies_init(s))
         return s;
     sbl_scheduler_destroy(s);
@@ -56,6 +58,7 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     sbl_table_clear(&s->specs);
     sbl_table_clear(&s->peers);
     sbl_rules_end(s);
+    sbl_spreads_end(s);
     sbl_free(s->workers);
     sbl_free(s->events);
     sbl_free(s->copies_by_hash);
@@ -96,6 +99,7 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .specs    = sbl_table_count(&s->specs),
                                      .rules    = sbl_table_count(&s->rules),
                                      .seats    = sbl_table_count(&s->seats),
+                                     .spreads  = sbl_table_count(&s->spreads) + sbl_table_count(&s->moves),
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
                                      .hungry   = s->n_hungry,
@@ -178,6 +182,8 @@ const char *sbl_scheduler_check(const sbl_scheduler *s)
 
     if (!wrong)
         wrong = sbl_rules_check(s);
+    if (!wrong)
+        wrong = sbl_spread_check(s);
 
     for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
         if (sbl_task_at(s, task)->state != SBL_T_GONE) {

@@ -75,7 +75,7 @@ void sbl_scheduler_send(sbl_scheduler *s);
 
 /** Numbers, for people and tests. */
 typedef struct sbl_scheduler_counts {
-    uint32_t tasks, edges, copies, failures, specs, rules, seats; /* records in use */
+    uint32_t tasks, edges, copies, failures, specs, rules, seats, spreads; /* records in use */
     uint32_t clients, workers, hungry;
     uint64_t by_state[7];
     uint64_t sent, ended; /* attempts so far */

@@ -17,6 +17,7 @@
 
 #include "base/lists.h"
 #include "cluster/core/scheduler.h"
+#include "cluster/core/spread.h"
 #include "cluster/core/table.h"
 
 enum { SBL_T_WAITING, SBL_T_READY, SBL_T_SENT, SBL_T_CHAINED, SBL_T_DONE, SBL_T_FAILED, SBL_T_RELEASED, SBL_T_STATES };
@@ -83,6 +84,7 @@ enum {
     SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
     SBL_IS_MOVING  = 16, /* done: its holder retires, and another was told to fetch it */
     SBL_ENDS_ALONE = 32, /* when its inputs are done: what it is ran there */
+    SBL_IS_SPREAD  = 64,  /* its client has said how many workers are to have its value */
     SBL_WAS_SEEN   = 128 /* circle.c */
 };
 enum { SBL_MOST_TRIES = (1 << 24) - 1 };
@@ -227,6 +229,8 @@ typedef struct sbl_peer {
     uint32_t    seats;           /* list */
     uint32_t    n_ruled;         /* tasks that it has which not all may run */
 
+    uint32_t    gives, takes, n_gives, n_takes; /* lists: values on their way (a client gives, too) */
+
     /* as a client (workers are clients too: of tasks that their tasks submit) */
     uint32_t      was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
     sbl_serials   serials;
@@ -251,7 +255,7 @@ struct sbl_scheduler {
     sbl_scheduler_calls   calls;
     sbl_scheduler_options options;
     int64_t               now_ns, ticked_ns;
-    sbl_table             tasks, edges, copies, failures, specs, peers, rules, seats;
+    sbl_table             tasks, edges, copies, failures, specs, peers, rules, seats, spreads, moves;
     uint32_t              rules_by_hash[SBL_RULE_HASHES];
     uint32_t              generation;
     uint32_t             *workers;   /* slots */
@@ -262,6 +266,9 @@ struct sbl_scheduler {
     uint32_t              first_rich, last_rich;
     uint32_t             *copies_by_hash; /* of task and worker: first copy */
     uint32_t              copies_room;    /* a power of two */
+    uint32_t             *spreads_by_hash; /* of the task */
+    uint32_t              spreads_room;    /* a power of two */
+    uint32_t              first_lacking, last_lacking; /* spreads */
     const char           *broken;         /* what came that can't come; NULL */
     uint32_t              roots;          /* the client whose turn is next; 0: none has ready tasks */
     uint64_t              n_roots;        /* ready tasks of all clients */
@@ -467,6 +474,8 @@ void sbl_ring_clear(sbl_ring *ring);
 /* orders.c: what is said to workers and clients. */
 /** The task itself, with its inputs. */
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker);
+/** One worker is to get a copy of a value from another, or from the client that keeps it. */
+void sbl_order_fetch(sbl_scheduler *s, uint32_t task, uint32_t from, uint32_t to);
 /** That value is needed there no more. */
 void sbl_say_drop(sbl_scheduler *s, uint32_t worker, uint32_t task, uint32_t attempt);
 /** Where the value of a done task is: that task, or the one that it returned. */

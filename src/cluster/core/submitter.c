@@ -58,6 +58,14 @@ void sbl_submit_cancel(sbl_submitter *s, uint64_t first, uint64_t n)
     say_range(s, SBL_LETTER_CANCEL, first, n);
 }
 
+void sbl_submit_spread(sbl_submitter *s, uint64_t serial, uint32_t n)
+{
+    sbl_words *w = sbl_outbox_item(s->out, SBL_LETTER_SPREAD);
+
+    sbl_say_u64(w, serial);
+    sbl_say_u32(w, n);
+}
+
 void sbl_submitter_look(sbl_submitter *s, uint64_t serial, uint32_t not_at)
 {
     sbl_words *w = sbl_outbox_item(s->out, SBL_LETTER_LOOK);

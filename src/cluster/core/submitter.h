@@ -40,6 +40,8 @@ void sbl_submit_data(sbl_submitter *s, uint64_t serial, uint64_t size, const cha
 /** From first on, n of them: wanted no more; to be cancelled. */
 void sbl_submit_release(sbl_submitter *s, uint64_t first, uint64_t n);
 void sbl_submit_cancel(sbl_submitter *s, uint64_t first, uint64_t n);
+/** So many workers are to have its value; SBL_EVERYBODY. */
+void sbl_submit_spread(sbl_submitter *s, uint64_t serial, uint32_t n);
 /** Where is it? not_at: a worker that does not have it, though it was said so; or SBL_NOBODY. */
 void sbl_submitter_look(sbl_submitter *s, uint64_t serial, uint32_t not_at);
 
