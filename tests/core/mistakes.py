@@ -24,6 +24,31 @@ MISTAKES = {
         't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [7]),
     'value_of_another_attempt_counts': (
         'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [1213]),
+    # --- copies that are declared
+    'failed_fetch_is_waited_for': (
+        'spread.c', '''    end_move(s, move);
+    note(s, number);
+    look(s, number);
+}
+
+void sbl_spread_lost(''', '''    note(s, number);
+}
+
+void sbl_spread_lost(''', [39]),
+    'moves_of_a_lost_value_are_waited_for': (
+        'spread.c', '    end_moves(s, number, 0); /* what comes by that name is out of date */\n', '', [1680]),
+    'what_is_on_its_way_is_dropped': (
+        'spread.c', '''    drop_surplus(s, number);
+    if (sp->wanted <= 1 && !sp->moves)''', '''    if (sp->n + sp->n_moves > sp->wanted)
+        end_moves(s, number, 1);
+    drop_surplus(s, number);
+    if (sp->wanted <= 1 && !sp->moves)''', [115]),
+    'who_comes_is_not_given_what_all_have': (
+        'peers.c', '    sbl_may_fill(s, slot);\n    sbl_spread_workers_changed(s);\n', '    sbl_may_fill(s, slot);\n', [33]),
+    'a_copy_that_is_gone_is_counted': (
+        'copies.c', '    sbl_spread_count(s, c->task, -1);\n', '', [4]),
+    'a_copy_that_leaves_is_counted': (
+        'spread.c', "        n -= sbl_peer_at(s, s->workers[i])->is_leaving && ", "        n -= 0 && ", []),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',

@@ -33,6 +33,7 @@ enum {
     FROM_CLOCKS,
     FROM_MEMORY,
     FROM_RETIRES,
+    FROM_SPREADS,
     STREAMS
 };
 
@@ -80,6 +81,7 @@ typedef struct plan {
     double   delay, fault_every;      /* ns, means */
     double   duration;                /* of a task, ns, mean */
     uint32_t most_inputs, most_kills; /* crashes of workers in all */
+    int      spreads;                 /* clients say how many workers are to have values */
     int      is_quiet;                /* no fault that a task could notice */
     int      is_big;                  /* --tasks: no history is kept */
     int      check_every;
@@ -330,6 +332,8 @@ void sim_clientele_end(sim *w, proc *p);
 void sim_submit(sim *w, proc *p, const batch *b, uint32_t base);
 /** A task that each worker is to run. */
 void sim_run_in_each(sim *w, proc *p);
+/** So many workers are to have its value, or all: any number. */
+void sim_spread(sim *w, proc *p, uint32_t place);
 void sim_release(sim *w, proc *p, uint32_t place);
 void sim_cancel(sim *w, proc *p, uint32_t place);
 void sim_gather(sim *w, proc *p, uint32_t place);

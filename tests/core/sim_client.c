@@ -54,6 +54,8 @@ static void step(sim *w, event *e)
     if (sim_has(w, F_RULES) && !w->plan.is_big && p->next_batch == mine->n_batches && !p->is_finished &&
         p->n_each < 4 && sim_chance(w, FROM_CLIENTS, 0.3))
         sim_run_in_each(w, p);
+    if (w->plan.spreads && p->own.n && sim_chance(w, FROM_SPREADS, 0.5))
+        sim_spread(w, p, sim_below(w, FROM_SPREADS, p->own.n));
     any_of(w, p, F_CANCELS, 0.1, sim_cancel);
     any_of(w, p, F_EARLY, 0.3, release_early);
     any_of(w, p, 0, 0.3, sim_gather);

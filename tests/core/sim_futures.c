@@ -277,6 +277,17 @@ void sim_submit(sim *w, proc *p, const batch *b, uint32_t base)
         sbl_submit_tasks(&p->own.submitter, &g, inputs, args);
     free(inputs);
     free(args);
+    if (w->plan.spreads && sim_chance(w, FROM_SPREADS, 0.3))
+        sim_spread(w, p, p->own.n - 1);
+}
+
+void sim_spread(sim *w, proc *p, uint32_t place)
+{
+    static const uint32_t HOW_MANY[] = {0, 1, 2, 2, 3, 7, SBL_EVERYBODY, SBL_EVERYBODY};
+
+    if (!p->own.futures[place].is_released)
+        sbl_submit_spread(&p->own.submitter, place + 1,
+                          HOW_MANY[sim_below(w, FROM_SPREADS, sizeof HOW_MANY / sizeof *HOW_MANY)]);
 }
 
 void sim_release(sim *w, proc *p, uint32_t place)

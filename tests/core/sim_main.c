@@ -134,6 +134,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     if (sim_chance(&w, FROM_PLAN, 0.35)) /* the last draw, so that it shifts no other */
         p->faults |= F_RULES;
     p->faults |= sim_chance(&w, FROM_RETIRES, 0.35) ? F_RETIRES : 0;
+    p->spreads = sim_chance(&w, FROM_SPREADS, 0.35);
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

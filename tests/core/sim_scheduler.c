@@ -164,7 +164,7 @@ static const char *left(const sim *w, int clients_too)
     sbl_scheduler_counts c;
 
     sbl_scheduler_count(w->scheduler, &c);
-    if (c.tasks || c.edges || c.copies)
+    if (c.tasks || c.edges || c.copies || c.spreads)
         return "records of the scheduler are left";
     if (clients_too && (c.failures || c.specs))
         return "failures or specs are left";
@@ -256,10 +256,14 @@ static void look_at_the_end(sim *w)
 
 static void tick(sim *w, event *e)
 {
-    int64_t after = 250 * MS;
+    int64_t     after = 250 * MS;
+    const char *wrong;
 
     sbl_scheduler_tick(w->scheduler, clock_of(w));
     settle(w);
+    wrong = sbl_spread_check_ticked(w->scheduler);
+    if (wrong)
+        sim_say_wrong(w, "%s", wrong);
     if (sim_has(w, F_CLOCKS) && w->now < w->plan.faults_end && sim_chance(w, FROM_CLOCKS, 0.1))
         after += sim_about(w, FROM_CLOCKS, 5e8);
     if (!w->plan.is_big)

@@ -53,6 +53,21 @@ static const char *look_at_values(const sbl_scheduler *s, const sbl_peer *p, con
     return wrong;
 }
 
+/* Values that others were told to give to it. */
+static const char *look_at_moves(const sbl_scheduler *s, const sbl_peer *p, const sbl_executor *x, uint32_t *task)
+{
+    for (uint32_t m = p->takes; m; m = ((const sbl_smove *)sbl_table_at(&s->moves, m))->tnext) {
+        const uint32_t  spread = ((const sbl_smove *)sbl_table_at(&s->moves, m))->spread;
+        const sbl_item *item;
+
+        *task = ((const sbl_sspread *)sbl_table_at(&s->spreads, spread))->task;
+        item  = sbl_item_find(x, *task, sbl_task_at(s, *task)->attempt);
+        if (!item || item->state != SBL_I_COMING)
+            return "is on its way to a worker that does not wait for it";
+    }
+    return NULL;
+}
+
 void sim_check_views(sim *w)
 {
     const sbl_scheduler *s    = w->scheduler;
@@ -66,6 +81,8 @@ void sim_check_views(sim *w)
         if (!slot || sbl_peer_at(s, slot)->is_dropped || sim_is_talking(w, i))
             continue;
         wrong = look_at_tasks(s, sbl_peer_at(s, slot), it->executor, &task);
+        if (!wrong)
+            wrong = look_at_moves(s, sbl_peer_at(s, slot), it->executor, &task);
         if (!wrong)
             wrong = look_at_values(s, sbl_peer_at(s, slot), it->executor, &task);
         if (wrong)

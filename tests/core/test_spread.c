@@ -365,7 +365,7 @@ Test(spread, what_tasks_were_sent_for_stays)
     desk_close();
 }
 
-Test(spread, what_is_on_its_way_is_stopped_when_it_is_wanted_no_more)
+Test(spread, what_was_on_its_way_when_it_is_wanted_no_more_goes_when_it_has_come)
 {
     uint32_t drops = 0;
 
@@ -373,6 +373,8 @@ Test(spread, what_is_on_its_way_is_stopped_when_it_is_wanted_no_more)
     make_value(1, 1000);
     spread(1, SBL_EVERYBODY);
     spread(1, 1);
+    all_come();
+    cr_assert_eq(n_that_have(1), 1);
     for (int i = 0; i < 4; i++)
         drops += how_often(w[i], SBL_LETTER_DROP, 0);
     cr_assert_eq(drops, 2);

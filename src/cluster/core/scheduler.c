@@ -73,6 +73,8 @@ int sbl_scheduler_has_failed(const sbl_scheduler *s)
 void sbl_scheduler_send(sbl_scheduler *s)
 {
     if (!s->no_memory)
+        sbl_spread_feed(s);
+    if (!s->no_memory)
         sbl_fill_workers(s);
     while (s->first_letters && !s->no_memory) {
         sbl_peer *p = sbl_peer_at(s, s->first_letters);

@@ -318,15 +318,23 @@ static uint32_t make(sbl_scheduler *s, uint32_t task)
     return number;
 }
 
-/* Fewer are wanted now. What tasks may have been sent for stays. */
+/* Fewer are wanted now. What tasks may have been sent for stays. What is on its way is dropped when it has come: who was told to drop
+   it before might have said that it has it, and be believed. */
 static void drop_surplus(sbl_scheduler *s, uint32_t number)
 {
     const sbl_sspread *sp = spread_at(s, number);
     const sbl_stask   *t  = sbl_task_at(s, sp->task);
     const uint32_t     n  = sp->wanted ? sp->wanted : 1;
 
-    while (is_to_be_had(t) && !t->users && t->copies && sp->n > n)
-        sbl_copy_leave(s, sp->task, sbl_copy_first(s, t));
+    if (!is_to_be_had(t) || t->users || sp->n <= n)
+        return;
+    for (uint32_t copy = t->copies, next; copy && n_that_stay(s, sp) > n; copy = next) {
+        const uint32_t worker = sbl_copy_worker(s, copy);
+
+        next = sbl_copy_next(s, copy);
+        if (!sbl_peer_at(s, worker)->is_leaving)
+            sbl_copy_leave(s, sp->task, worker);
+    }
 }
 
 static void end_moves(sbl_scheduler *s, uint32_t number, int says_drop)
@@ -342,6 +350,16 @@ static void end_moves(sbl_scheduler *s, uint32_t number, int says_drop)
     }
 }
 
+/* What is too much goes, and its record when no more is wanted than of any other value. */
+static void look(sbl_scheduler *s, uint32_t number)
+{
+    const sbl_sspread *sp = spread_at(s, number);
+
+    drop_surplus(s, number);
+    if (sp->wanted <= 1 && !sp->moves)
+        sbl_spread_end(s, sp->task);
+}
+
 int sbl_spread_declare(sbl_scheduler *s, uint32_t task, uint32_t wanted)
 {
     uint32_t number = find(s, task);
@@ -353,14 +371,8 @@ int sbl_spread_declare(sbl_scheduler *s, uint32_t task, uint32_t wanted)
     if (!number)
         return 0;
     spread_at(s, number)->wanted = wanted;
-    if (spread_at(s, number)->n + spread_at(s, number)->n_moves > wanted) {
-        end_moves(s, number, 1);
-        drop_surplus(s, number);
-    }
-    note(s, number);
-    if (wanted <= 1)
-        sbl_spread_end(s, task);
-    else if (spread_at(s, number)->is_lacking)
+    look(s, number);
+    if (find(s, task) && note(s, number))
         give_by_all(s, number);
     return 1;
 }
@@ -420,7 +432,8 @@ void sbl_spread_came(sbl_scheduler *s, uint32_t task, uint32_t worker)
 
     if (!number)
         return;
-    if (note(s, number)) {
+    look(s, number);
+    if (find(s, task) && note(s, number)) {
         if (from && can_give(s, task, from))
             give(s, number, from);
         give(s, number, worker);
@@ -438,6 +451,7 @@ void sbl_spread_failed(sbl_scheduler *s, uint32_t task, uint32_t worker)
         return;
     end_move(s, move);
     note(s, number);
+    look(s, number);
 }
 
 void sbl_spread_lost(sbl_scheduler *s, uint32_t task)
@@ -456,8 +470,9 @@ void sbl_spread_lost(sbl_scheduler *s, uint32_t task)
 void sbl_spread_workers_changed(sbl_scheduler *s)
 {
     for (uint32_t number = 1; sbl_table_count(&s->spreads) && number < s->spreads.fresh; number++)
-        if (spread_at(s, number)->task && note(s, number))
-            give_by_all(s, number);
+        if (spread_at(s, number)->task)
+            note(s, number);
+    s->looks_at_lacking = 1;
 }
 
 void sbl_spread_peer_lost(sbl_scheduler *s, uint32_t slot)
@@ -469,17 +484,28 @@ void sbl_spread_peer_lost(sbl_scheduler *s, uint32_t slot)
 
         end_move(s, move);
         note(s, spread);
+        look(s, spread);
     }
 }
 
-void sbl_spread_tick(sbl_scheduler *s)
+void sbl_spread_feed(sbl_scheduler *s)
 {
     uint32_t asked = 0;
+
+    if (!s->looks_at_lacking)
+        return;
+    s->looks_at_lacking = 0;
 
     for (uint32_t number = s->first_lacking, next; number && asked < MOST_AT_A_TICK; number = next) {
         next = spread_at(s, number)->next;
         asked += give_by_all(s, number);
     }
+}
+
+void sbl_spread_tick(sbl_scheduler *s)
+{
+    s->looks_at_lacking = 1;
+    sbl_spread_feed(s);
 }
 
 void sbl_spreads_end(sbl_scheduler *s)
@@ -523,4 +549,19 @@ const char *sbl_spread_check(const sbl_scheduler *s)
             return "it is not known that copies are lacking";
     }
     return check_moves(s);
+}
+
+const char *sbl_spread_check_ticked(const sbl_scheduler *s)
+{
+    for (uint32_t number = s->first_lacking; number; number = spread_at(s, number)->next) {
+        int gives = 0, takes = 0;
+
+        for (uint32_t slot = 1; slot < s->peers.fresh && !gives; slot++)
+            gives = sbl_peer_at(s, slot)->number && may_give(s, slot) && can_give(s, spread_at(s, number)->task, slot);
+        for (uint32_t i = 0; i < s->n_workers && gives && !takes; i++)
+            takes = may_take(s, number, s->workers[i]);
+        if (takes)
+            return "a value has too few copies, though one could give it and another take it";
+    }
+    return NULL;
 }

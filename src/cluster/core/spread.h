@@ -46,9 +46,12 @@ void sbl_spread_lost(struct sbl_scheduler *s, uint32_t task);
 void sbl_spread_workers_changed(struct sbl_scheduler *s);
 /** A peer is gone, with all that it gave and got. */
 void sbl_spread_peer_lost(struct sbl_scheduler *s, uint32_t slot);
+/** Before letters go out: what others are to give since. Not sooner: who came is not known by its number to all yet. */
+void sbl_spread_feed(struct sbl_scheduler *s);
 void sbl_spread_tick(struct sbl_scheduler *s);
 void sbl_spreads_end(struct sbl_scheduler *s);
-/** NULL, or what does not hold. */
+/** NULL, or what does not hold; and what does not after a tick. */
 const char *sbl_spread_check(const struct sbl_scheduler *s);
+const char *sbl_spread_check_ticked(const struct sbl_scheduler *s);
 
 #endif

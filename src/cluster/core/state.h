@@ -269,6 +269,7 @@ struct sbl_scheduler {
     uint32_t             *spreads_by_hash; /* of the task */
     uint32_t              spreads_room;    /* a power of two */
     uint32_t              first_lacking, last_lacking; /* spreads */
+    int                   looks_at_lacking;            /* at all of them, before letters go out */
     const char           *broken;         /* what came that can't come; NULL */
     uint32_t              roots;          /* the client whose turn is next; 0: none has ready tasks */
     uint64_t              n_roots;        /* ready tasks of all clients */
