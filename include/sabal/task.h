@@ -69,6 +69,7 @@ typedef struct sabal_submit_options {
                                  until a worker has as much left (sabal worker --resources); copied; NULL: nothing */
     const char *workers; /* on a cluster: names or hosts of workers, with commas; it runs on one of these alone, and
                                  waits if there is none; copied; NULL: on any                                   */
+    int32_t     replicas;  /* so many workers are to have the result, see sabal_future_replicate(); default 0   */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS         .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
 #define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn
@@ -85,7 +86,7 @@ SABAL_API void sabal_submit_options_init(sabal_submit_options *options);
  * Cost: some 0.2 us, and 192 bytes with up to one input, 16 bytes of argument without one, and a result of up to 8 bytes
  *
  * Errors (of the future): SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, SABAL_EINVAL (an option out of range, an input
- *         of another client, 4 GiB or more of argument, resources or workers that can't be read), SABAL_EUNSUPPORTED
+ *         of another client, 4 GiB or more of argument, resources or workers that can't be read, replicas below -1), SABAL_EUNSUPPORTED
  *         (resources or workers where there is no cluster: it would wait for ever), the first failed input's, the task's
  *         own.
  */
@@ -110,8 +111,44 @@ SABAL_API sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *f
 SABAL_API void sabal_map_with(sabal_future **futures, sabal_client *client, sabal_task_fn *fn, const void *args,
                               size_t arg_size, int64_t n, const sabal_submit_options *options);
 
-/** A future that already has its result: a copy of size bytes. Failed with SABAL_ENOMEM, SABAL_ECLOSED. */
-SABAL_API sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size);
+/** How to scatter. */
+typedef struct sabal_scatter_options {
+    size_t      struct_size;
+    const char *where;
+    int32_t     replicas; /* so many workers are to have it, from now on, see sabal_future_replicate(); default 0: those
+                             that run tasks which need it, from then on */
+} sabal_scatter_options;
+#define SABAL_SCATTER_DEFAULTS .struct_size = sizeof(sabal_scatter_options), .where = SABAL_HERE
+SABAL_API void sabal_scatter_options_init(sabal_scatter_options *options);
+
+/** A future that already has its result: a copy of size bytes. Failed with SABAL_EINVAL (replicas), SABAL_ENOMEM, SABAL_ECLOSED. */
+#ifndef __cplusplus
+#define sabal_scatter(client, data, size, ...)                                                                         \
+    SABAL_WITH(sabal_scatter_with, ((client), (data), (size)), sabal_scatter_options, SABAL_SCATTER_DEFAULTS,          \
+               __VA_ARGS__)
+#endif
+SABAL_API sabal_future *sabal_scatter_with(sabal_client *client, const void *data, size_t size,
+                                           const sabal_scatter_options *options);
+
+/** For replicas: each worker that there is, and each that comes. */
+#define SABAL_EVERY_WORKER (-1)
+
+/**
+ * On a cluster: so many workers are to have the result, which may be yet to come: n of them, or SABAL_EVERY_WORKER. 0 or 1: no
+ * more than run tasks that need it, and what copies no task needs are dropped. What was said last counts.
+ *
+ * Copies are made without being waited for (sabal_future_who_has() tells of them), from worker to worker, each giving to at most two
+ * others at a time: n workers have it after about the logarithm of n steps. When one is gone, or leaves, another gets it, as long
+ * as there are enough; workers whose memory limit leaves no room get it when there is some. It lasts until the future is
+ * released and no task needs it. Tasks then find it wherever they run, and it need not be made again when a worker is lost. A
+ * result of at most 256 bytes lies with the scheduler, goes with each task that needs it, and is not copied; of a
+ * task that returns another's future, that other's result is meant.
+ *
+ * Elsewhere nothing is to be done: all tasks of a client find its values where they are.
+ *
+ * Errors: SABAL_EINVAL (n below -1, NULL), SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, that of a future that has failed
+ */
+SABAL_API sabal_status sabal_future_replicate(const sabal_future *future, int32_t n, sabal_error *err);
 
 /* --- waiting and getting ---------------------------------------------------------------------------------- */
 

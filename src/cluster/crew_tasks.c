@@ -193,6 +193,7 @@ const sbl_engine *sbl_crew_engine(void)
     engine.help            = help;
     engine.forget          = sbl_remote_forget;
     engine.bring           = sbl_remote_bring;
+    engine.replicate       = sbl_remote_replicate;
     return &engine;
 }
 

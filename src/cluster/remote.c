@@ -351,4 +351,5 @@ const sbl_engine sbl_engine_remote = {.name            = "remote",
                                       .make_room       = sbl_local_make_room,
                                       .forget          = sbl_remote_forget,
                                       .bring           = sbl_remote_bring,
+                                      .replicate       = sbl_remote_replicate,
                                       .fetch           = sbl_local_fetch};

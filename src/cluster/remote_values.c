@@ -58,6 +58,26 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
     return 1;
 }
 
+/* Data that no task has needed yet is told for that. */
+sabal_status sbl_remote_replicate(sabal_future *f, int32_t n, sabal_error *err)
+{
+    sbl_remote  *r  = sbl_remote_of(f->client);
+    sabal_status st = SABAL_OK;
+
+    if (!r)
+        return sbl_error_pass(err, &sbl_failure_closed.error);
+    pthread_mutex_lock(r->lock);
+    if (r->is_over)
+        st = sbl_error_pass(err, &r->why);
+    else if (!f->site->fn && !sbl_remote_tell_data(r, f))
+        st = sbl_error_memory(err, sizeof(sbl_data), "scattered data");
+    else
+        sbl_submit_spread(&r->submitter, f->serial, n < 0 ? SBL_EVERYBODY : (uint32_t)n);
+    pthread_mutex_unlock(r->lock);
+    sbl_speak(r->speaker);
+    return st;
+}
+
 static void end_data(sbl_remote *r, sbl_data *d)
 {
     sbl_futures_take(&r->data, d->serial);

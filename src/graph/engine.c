@@ -24,6 +24,12 @@ static sabal_status check_restriction(const sabal_client *client, const sbl_task
     return st;
 }
 
+static sabal_status wrong_replicas(int32_t n, sabal_error *err)
+{
+    return sbl_error_set(err, SABAL_EINVAL,
+                         "%" PRId32 " workers are to have a result: expected 0 or more, or SABAL_EVERY_WORKER (-1)", n);
+}
+
 static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *spec, sabal_error *err)
 {
     if (!spec->fn)
@@ -40,6 +46,8 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
         return sbl_error_set(err, SABAL_EINVAL,
                              "%" PRId32 " retries and a timeout of %" PRId64 " ns: both must be 0 or more",
                              spec->retries, spec->timeout_ns);
+    if (spec->replicas < SABAL_EVERY_WORKER)
+        return wrong_replicas(spec->replicas, err);
     if (spec->workers || spec->resources) {
         const sabal_status st = check_restriction(client, spec, err);
 
@@ -155,6 +163,13 @@ sabal_status sbl_engine_submit(sabal_client *client, const sbl_task_spec *specs,
                                sabal_error *err)
 {
     return sbl_submit_batch(client, &(sbl_batch){.specs = specs, .n = n}, futures, err);
+}
+
+sabal_status sbl_engine_replicate(sabal_future *future, int32_t n, sabal_error *err)
+{
+    if (n < SABAL_EVERY_WORKER)
+        return wrong_replicas(n, err);
+    return future->client->engine->replicate ? future->client->engine->replicate(future, n, err) : SABAL_OK;
 }
 
 sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_future **future, sabal_error *err)

@@ -29,6 +29,7 @@ typedef struct sbl_task_spec {
     const char *name;         /* static or living as long as the call: copied; NULL: the function's */
     const char *workers;      /* where it may run (base/lists.h); copied; NULL: anywhere */
     const char *resources;    /* what it takes there; copied; NULL: nothing */
+    int32_t     replicas;     /* so many workers are to have the result; -1: every one; 0: no matter */
     int32_t     each;         /* not 0: it is to be run by each worker, or one of them; on a cluster, and rehearsed */
     int         again;        /* 1: to run it again, which gives the same, is as good as to write its result to disk */
     const char *where;        /* the user's line, a static string; may be NULL */
@@ -45,6 +46,8 @@ sabal_status sbl_engine_submit(sabal_client *client, const sbl_task_spec *specs,
                                sabal_error *err);
 /** A future that has its value already; one reference for the caller. Retains value. */
 sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_future **future, sabal_error *err);
+/** So many workers are to have its value, if it has not failed; as sabal_future_replicate() has it. */
+sabal_status sbl_engine_replicate(sabal_future *future, int32_t n, sabal_error *err);
 /** Waits until all n have ended (negative timeout: for ever). The first failed one, in order, gives the error. */
 sabal_status sbl_engine_wait(sabal_client *client, sabal_future *const *futures, int64_t n, int64_t timeout_ns,
                              sabal_error *err);

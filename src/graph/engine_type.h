@@ -52,6 +52,8 @@ typedef struct sbl_engine {
     int (*attend)(sabal_client *client, int (*is_over)(void *arg), void *arg, int64_t deadline_ns);
     /** Who attends looks whether it is over; from any thread, with any locks, while a task of the client has yet to end. */
     void (*ring)(sabal_client *client);
+    /** So many workers are to have the value of a future that has not failed; -1: every one. NULL: it is where all find it. */
+    sabal_status (*replicate)(sabal_future *future, int32_t n, sabal_error *err);
     /** Nobody wants the result of a future any more. NULL: that is nobody's business. */
     void (*forget)(sabal_future *future);
     /** The value of a finished future that is elsewhere (sbl_held_make_elsewhere()), one reference. Waits. NULL: there are none. */

@@ -105,7 +105,7 @@ const sbl_rare *sbl_future_rare(const sabal_future *f)
 static int needs_rare(const sbl_task_spec *spec, const sbl_site *site)
 {
     return !site || spec->name || spec->timeout_ns > 0 || spec->retries > 0 || spec->output_bytes >= SBL_HELD_FROM ||
-           spec->workers || spec->resources || spec->each;
+           spec->workers || spec->resources || spec->each || spec->replicas;
 }
 
 static size_t at_least(size_t size)
@@ -184,6 +184,7 @@ static void put_rare(sabal_future *f, const sbl_task_spec *spec, const char *fun
                              .output_bytes = (int64_t)(spec->output_bytes < INT64_MAX ? spec->output_bytes : INT64_MAX),
                              .retries      = spec->retries,
                              .each         = spec->each,
+                             .replicas     = spec->replicas,
                              .tag          = spec->tag,
                              .site         = {.fn = spec->fn, .function = function, .where = spec->where}};
     f->has_rare = 1;

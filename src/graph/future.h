@@ -53,7 +53,7 @@ typedef struct sbl_rare {
     int64_t     timeout_ns;
     int64_t     output_bytes; /* what its result will take; 0: not known */
     int32_t     retries;
-    int32_t     each;                /* of the spec */
+    int32_t     each, replicas;      /* of the spec */
     sbl_site    site;                /* if it is no common one */
     void       *tag;                 /* of the spec */
     const char *workers, *resources; /* where it may run, and what it takes there; behind the name; NULL: no matter */

@@ -45,6 +45,7 @@ static sabal_status submit(sabal_future **futures, sabal_client *client, sabal_t
                               .output_bytes = o->output_bytes,
                               .workers      = some(o->workers),
                               .resources    = some(o->resources),
+                              .replicas     = o->replicas,
                               .name         = o->name,
                               .where        = o->where};
 
@@ -87,27 +88,75 @@ sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const v
     return future;
 }
 
-sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size)
+static sabal_status scatter(sabal_future **future, sabal_client *client, const void *data, size_t size, int32_t replicas,
+                            sabal_error *err)
 {
-    sabal_error   err   = SABAL_ERROR_INIT;
-    sbl_value    *value = NULL;
-    sabal_future *future;
-    void         *room;
-    sabal_status  st;
+    sbl_value   *value = NULL;
+    void        *room;
+    sabal_status st = sbl_client_check(client, err);
 
-    st = sbl_client_check(client, &err);
     if (st)
-        goto done;
+        return st;
     sbl_budget_wait_for_room(client->budget, size);
-    st = sbl_bytes_create(&value, &room, size, &err);
+    st = sbl_bytes_create(&value, &room, size, err);
     if (st)
-        goto done;
+        return st;
     if (size)
         memcpy(room, data, size);
-    st = sbl_engine_scatter(client, value, &future, &err);
-done:
+    st = sbl_engine_scatter(client, value, future, err);
     sbl_value_release(value); /* before the wait: it may be what has to leave */
-    if (!st)
-        sbl_budget_wait_for_room(client->budget, 0);
-    return st ? failed(client, &err) : sbl_handle_adopt(future, &client->owner);
+    if (st)
+        return st;
+    sbl_budget_wait_for_room(client->budget, 0);
+    st = replicas ? sbl_engine_replicate(*future, replicas, err) : SABAL_OK;
+    if (st)
+        sbl_handle_release(*future);
+    return st;
+}
+
+static sabal_scatter_options scatter_options_of(const sabal_scatter_options *options)
+{
+    sabal_scatter_options o = {SABAL_SCATTER_DEFAULTS};
+
+    o.where = NULL;
+    sbl_struct_take(&o, sizeof o, options);
+    return o;
+}
+
+void sabal_scatter_options_init(sabal_scatter_options *options)
+{
+    *options = scatter_options_of(NULL);
+}
+
+sabal_future *sabal_scatter_with(sabal_client *client, const void *data, size_t size,
+                                 const sabal_scatter_options *options)
+{
+    const sabal_scatter_options o   = scatter_options_of(options);
+    sabal_error                 err = SABAL_ERROR_INIT;
+    sabal_future               *future;
+
+    if (!scatter(&future, client, data, size, o.replicas, &err))
+        return sbl_handle_adopt(future, &client->owner);
+    sbl_error_where(&err, o.where);
+    return failed(client, &err);
+}
+
+sabal_status sabal_future_replicate(const sabal_future *future, int32_t n, sabal_error *err)
+{
+    sabal_status st;
+
+    if (!future)
+        return sbl_error_set(err, SABAL_EINVAL, "the future to be replicated is NULL");
+    if (!future->client) /* one that failed when it was made */
+        return sbl_error_pass(err, sabal_future_error(future));
+    st = sbl_client_check(future->client, err);
+    if (st)
+        return st;
+    if (sabal_future_error(future))
+        return sbl_error_pass(err, sabal_future_error(future));
+    if (!sbl_client_enter(future->client, 0))
+        return sbl_error_pass(err, &sbl_failure_closed.error);
+    st = sbl_engine_replicate((sabal_future *)future, n, err);
+    sbl_client_exit(future->client);
+    return st;
 }

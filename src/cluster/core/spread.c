@@ -107,6 +107,11 @@ static int is_to_be_had(const sbl_stask *t)
     return t->state == SBL_T_DONE && (t->at == SBL_AT_WORKERS || t->at == SBL_AT_CLIENT);
 }
 
+static int goes_with_tasks(const sbl_stask *t)
+{
+    return t->state == SBL_T_DONE && t->at == SBL_AT_SCHEDULER;
+}
+
 /* What leaves is not counted. */
 static uint32_t n_that_stay(const sbl_scheduler *s, const sbl_sspread *sp)
 {
@@ -364,7 +369,7 @@ int sbl_spread_declare(sbl_scheduler *s, uint32_t task, uint32_t wanted)
 {
     uint32_t number = find(s, task);
 
-    if (!number && wanted <= 1)
+    if (!number && (wanted <= 1 || goes_with_tasks(sbl_task_at(s, task))))
         return 1;
     if (!number)
         number = make(s, task);
@@ -403,6 +408,10 @@ void sbl_spread_done(sbl_scheduler *s, uint32_t task)
 
     if (!number)
         return;
+    if (goes_with_tasks(sbl_task_at(s, task))) {
+        sbl_spread_end(s, task);
+        return;
+    }
     if (value == task) {
         spread_at(s, number)->n = count(s, sbl_task_at(s, task));
         if (note(s, number))
