@@ -14,6 +14,19 @@ static int32_t show(void *user, const sabal_worker_info *worker)
 }
 /* [list] */
 
+static sabal_status first_byte(sabal_task *t)
+{
+    return sabal_task_return(t, sabal_task_input(t, 0), 1);
+}
+
+/* [replicas] */
+/* A table that tasks on all workers read: it is there before they ask, and is not lost with one of them. */
+static sabal_future *share(sabal_client *client, const char *table, size_t size)
+{
+    return sabal_scatter(client, table, size, .replicas = SABAL_EVERY_WORKER);
+}
+/* [replicas] */
+
 static sabal_status fill(sabal_task *t)
 {
     memset(sabal_task_return_room(t, 1000000), 7, 1000000);
@@ -56,6 +69,13 @@ int main(void)
     /* [who_has] */
     if (!err.status)
         set_up(client, &err);
+    char          table[1000] = {42}, byte = 0;
+    sabal_future *shared      = share(client, table, sizeof table);
+
+    if (!err.status)
+        sabal_future_get(&byte, 1, sabal_submit(client, first_byte, NULL, 0, .inputs = SABAL_LIST(shared)), &err);
+    if (!err.status)
+        printf("the table begins with %d\n", byte);
     sabal_close(client);
     if (err.status)
         fprintf(stderr, "cluster: %s\n", err.message);
