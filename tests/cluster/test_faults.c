@@ -308,6 +308,30 @@ Test(faults, a_disk_that_is_full_while_values_are_spilled_is_told_and_nothing_el
     close_all(NULL);
 }
 
+/* One worker's memory and disk are full; the other has room for all. */
+Test(faults, what_a_full_disk_has_no_room_for_runs_where_there_is_room)
+{
+    sabal_client *client;
+    job           j = LARGE;
+
+    mount_small_disk(8);
+    setenv("SABAL_MEMORY_LIMIT", "12000000", 1);
+    cluster_open(&cluster, 1);
+    setenv("SABAL_MEMORY_LIMIT", "1000000000", 1);
+    cluster_start(&cluster, "--join", "1");
+    client = sabal_open(cluster.file, &err, .threads = 1);
+    cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
+    job_start(&j, client);
+    cr_expect_eq(sabal_future_wait(j.sum, &err), SABAL_OK, "%s", err.message);
+    cr_expect_geq(log_count("is given back: "), 1);
+    cr_expect_eq(count_kept(&j), 60);
+    job_expect(&j);
+    sabal_close(client);
+    cluster_close(&cluster);
+    unmount_disk();
+    close_all(NULL);
+}
+
 /* --- schedulers and clients ------------------------------------------------------------------------------------ */
 
 Test(faults, a_killed_scheduler_is_told_to_who_waits)

@@ -124,6 +124,11 @@ MISTAKES = {
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
+    # --- what some workers have no room for
+    'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [1]),
+    'others_that_have_room_are_not_asked': (
+        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure))\n', '    if (0)\n', [1]),
+    'nobody_has_room_and_it_waits': ('rules.c', '!r->seats && (r->only || r->n_full)', '!r->seats && r->only', [1]),
     # --- the executor
     'stop_ends_what_runs': (
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
