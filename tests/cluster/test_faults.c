@@ -299,6 +299,8 @@ Test(faults, a_disk_that_is_full_while_values_are_spilled_is_told_and_nothing_el
     job_start(&j, client);
     cr_expect_eq(sabal_future_wait(j.sum, &err), SABAL_ENOSPC, "%s", err.message);
     cr_expect(strstr(err.message, behind.folder) && strstr(err.message, " is full: "), "%s", err.message);
+    cr_expect(err.node[0] != 0, "no worker is named");
+    cr_expect_geq(log_count("is given back: "), 2); /* by each of the two */
     cr_expect_geq(count_kept(&j), 20);
     job_release(&j);
     job_run(JOB, client);
