@@ -226,7 +226,8 @@ SABAL_API void sabal_store_hdf5_options_init(sabal_store_hdf5_options *options);
 /**
  * Writes one data set. A new file is made under another name and renamed when whole; in a file that exists the
  * data set must not exist (SABAL_EINVAL), and on failure the file is as it was. On a cluster contiguous data is written by the
- * workers, chunks by this process. Errors: as sabal_store_npy(); SABAL_EIO also if somebody else made or changed the file
+ * workers; chunks are compressed by the workers (by this process if they are cut otherwise than the array's) and written by this
+ * process. Errors: as sabal_store_npy(); SABAL_EIO also if somebody else made or changed the file
  * meanwhile
  */
 #ifndef __cplusplus

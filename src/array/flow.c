@@ -38,7 +38,9 @@ sabal_status sbl_flow_next(sbl_value **value, sbl_flow *flow, sabal_error *err)
     if (flow->next == chunks->n)
         return SABAL_OK;
     while (flow->submitted < chunks->n && flow->submitted < flow->next + flow->window && !st) {
-        st = sbl_array_chunk(&flow->ahead[flow->submitted % flow->window], flow->array, flow->submitted, err);
+        slot = &flow->ahead[flow->submitted % flow->window];
+        st   = flow->make ? flow->make(slot, flow->array, flow->submitted, flow->arg, err)
+                          : sbl_array_chunk(slot, flow->array, flow->submitted, err);
         flow->submitted += !st;
     }
     if (st)

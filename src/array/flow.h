@@ -4,8 +4,14 @@
 
 #include "array/array.h"
 
+/** Submits what is wanted of chunk i: one reference. */
+typedef sabal_status sbl_flow_make(sabal_future **future, const sabal_array *array, int64_t i, void *arg,
+                                   sabal_error *err);
+
 typedef struct sbl_flow {
     const sabal_array *array;
+    sbl_flow_make     *make; /* set after the opening; NULL: the chunk itself is wanted */
+    void              *arg;
     sabal_future     **ahead; /* a ring: chunks next .. submitted - 1 */
     int64_t            window, next, submitted;
 } sbl_flow;

@@ -1,6 +1,6 @@
 /*
  * Arrays into files: chunks are written by the tasks that make them, the file appears when all have ended. HDF5's chunks are
- * written by this process, whose tasks may compress them; those of tasks in other processes come here in order.
+ * compressed by these tasks too, and written by this process.
  */
 #include <string.h>
 
@@ -77,8 +77,7 @@ static sabal_status write_chunks(const sabal_array *array, sbl_writer *writer, s
     return st;
 }
 
-/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's, and for chunks of a file
-   whose array's are made in other processes. */
+/* In order, through a buffer of step rows, for files whose chunks are cut otherwise than the array's. */
 static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, int64_t step, sabal_error *err)
 {
     size_t       row_bytes = (size_t)sbl_array_row_size(array) * sabal_dtype_size(array->dtype);
@@ -127,17 +126,17 @@ static sabal_status write_recut(const sabal_array *array, sbl_writer *writer, in
 static sabal_status write_all(const sabal_array *array, sbl_writer *writer, sabal_error *err)
 {
     const sbl_chunks *c    = &array->chunks;
-    int64_t           step = writer->natural_rows;
+    const int64_t     step = writer->natural_rows;
     sabal_status      st;
 
-    if (!sbl_client_is_here(array->client) && sbl_writer_is_flat(writer))
-        st = sbl_store_shared(array, writer, err);
-    else if (!sbl_client_is_here(array->client)) /* the library changes its tables in one process alone: this */
-        st = write_recut(array, writer, step ? step : c->step, err);
-    else if (step == 0 || c->n <= 1 || (c->first % step == 0 && c->step % step == 0))
-        st = write_chunks(array, writer, err);
-    else
+    if (step && c->n > 1 && (c->first % step || c->step % step))
         st = write_recut(array, writer, step, err);
+    else if (sbl_client_is_here(array->client))
+        st = write_chunks(array, writer, err);
+    else if (sbl_writer_is_flat(writer))
+        st = sbl_store_shared(array, writer, err);
+    else /* the library changes its tables in one process alone: this */
+        st = sbl_store_packed(array, writer, err);
     if (st) {
         sbl_writer_abort(writer);
         return st;

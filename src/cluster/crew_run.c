@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "cluster/crew_page.h"
 #include "cluster/told.h"
 #include "graph/held.h"
@@ -76,7 +77,12 @@ static void tell_failure(sbl_running *r, const sabal_error *why)
         err.task[0] = 0;
     if (!err.node[0])
         snprintf(err.node, sizeof err.node, "%.40s", sbl_crew.membership.who.name);
-    sbl_executor_failed(sbl_crew.executor, r->item, &err);
+    if (r->future && sbl_future_had_no_room(r->future)) {
+        sbl_log(SABAL_LOG_WARN, "a task is given back: %s", err.message);
+        sbl_executor_refused(sbl_crew.executor, r->item, &err);
+    } else {
+        sbl_executor_failed(sbl_crew.executor, r->item, &err);
+    }
 }
 
 static void tell_value(sbl_running *r)

@@ -395,6 +395,8 @@ static void refuse(sbl_budget *budget, sbl_queue_of_tasks *queue, int64_t taken)
 
     budget->stuck_since_ns = since;
     why                    = refusal(budget, f, taken);
+    if (!why->immortal)
+        why->no_room = 1;
     pthread_mutex_unlock(&budget->lock);
     if (sbl_step(f, SBL_READY, SBL_ENDING)) {
         f->result.failure = why;

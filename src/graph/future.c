@@ -474,6 +474,7 @@ sbl_failure *sbl_failure_make(const sabal_error *err)
         return &sbl_failure_no_memory;
     atomic_init(&failure->refs, 1);
     failure->immortal = 0;
+    failure->no_room  = 0;
     failure->error    = *err;
     return failure;
 }

@@ -38,6 +38,7 @@ typedef struct sbl_edge {
 typedef struct sbl_failure {
     _Atomic int32_t refs;
     int32_t         immortal; /* static, or a part of the client */
+    int32_t         no_room;  /* it says nothing of the task: the budget could not let it begin */
     sabal_error     error;
 } sbl_failure;
 
@@ -173,6 +174,11 @@ sbl_failure *sbl_failure_make(const sabal_error *err);
 /** The failure of one task: its key and the user's line are noted. */
 sbl_failure *sbl_failure_of_task(const sabal_future *f, sabal_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/** 1: its failure says nothing of it: the budget could not let it begin. */
+static inline int sbl_future_had_no_room(const sabal_future *f)
+{
+    return f->failed && f->result.failure->no_room;
+}
 sbl_failure *sbl_failure_retain(sbl_failure *failure);
 void         sbl_failure_release(sbl_failure *failure);
 

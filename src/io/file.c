@@ -196,3 +196,10 @@ sabal_status sbl_file_pass(sabal_error *err, sabal_error *failure, const char *p
     sbl_error_pass(err, failure);
     return failure->status;
 }
+
+sabal_status sbl_file_pass_here(sabal_error *err, sabal_error *failure, const char *path, const char *dataset)
+{
+    if (sbl_here())
+        sbl_error_prefix(failure, "%s", sbl_here());
+    return sbl_file_pass(err, failure, path, dataset);
+}

@@ -21,5 +21,7 @@ sabal_status sbl_file_failed(sabal_error *err, int error_number, const char *pat
 const char *sbl_file_shown(const char **dots, const char *path);
 /** Puts "path: " or "path:dataset: " (cut to their ends if long) before the failure, and passes it on to err. */
 sabal_status sbl_file_pass(sabal_error *err, sabal_error *failure, const char *path, const char *dataset);
+/** The same of a process that works for another, which is named behind (base/here.h). */
+sabal_status sbl_file_pass_here(sabal_error *err, sabal_error *failure, const char *path, const char *dataset);
 
 #endif

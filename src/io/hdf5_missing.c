@@ -29,3 +29,9 @@ sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *
     sbl_error_prefix(&failure, "%s", path);
     return sbl_error_pass(err, &failure);
 }
+
+sabal_status sbl_pack_rows(sbl_value **value, const sbl_packing *how, const char *path, const char *dataset,
+                           int64_t first, int64_t n, const void *data, sabal_error *err)
+{
+    return missing(err);
+}

@@ -8,7 +8,6 @@
  * threads. Chunks: filtered by the calling thread, handed to the library one at a time.
  */
 #include <inttypes.h>
-#include <libdeflate.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,7 +29,7 @@ typedef struct hdf5_writer {
     char       *path, *dataset;
     sabal_dtype dtype;
     sbl_h5_grid grid; /* of chunks; of contiguous data shape and form alone */
-    int         chunked, gzip, shuffle;
+    int         is_chunked;
     int64_t     offset, row_bytes; /* of contiguous data in the file */
     hid_t       file, set;         /* open while chunks are written; else -1 */
     struct stat before;            /* what the target was; st_ino 0: nothing */
@@ -88,15 +87,21 @@ static sabal_status choose_layout(hdf5_writer *w, int32_t ndim, const int64_t *s
         empty |= shape[k] == 0;
     }
     /* HDF5 has no chunks of nothing: an empty array is contiguous, whatever was asked for. */
-    w->chunked = !empty && (options->chunk_rows || options->gzip || options->shuffle);
-    if (!w->chunked)
+    w->is_chunked = !empty && (options->chunk_rows || options->gzip || options->shuffle);
+    if (!w->is_chunked)
         return SABAL_OK;
     if (!rows)
         rows = w->row_bytes < CHUNK_BYTES ? CHUNK_BYTES / w->row_bytes : 1;
     grid->chunk[0]         = rows < shape[0] ? rows : shape[0];
     w->common.natural_rows = grid->chunk[0];
-    w->gzip                = options->gzip;
-    w->shuffle             = options->shuffle != 0;
+    w->common.chunked      = (sbl_chunked){{.n_rows     = shape[0],
+                                            .chunk_rows = grid->chunk[0],
+                                            .row_bytes  = w->row_bytes,
+                                            .element    = (int32_t)grid->form.size,
+                                            .shuffle    = options->shuffle != 0,
+                                            .gzip       = options->gzip},
+                                           w->path,
+                                           w->dataset};
     if (__builtin_mul_overflow(grid->chunk[0], w->row_bytes, &rows) || rows > UINT32_MAX)
         return sbl_error_set(err, SABAL_EINVAL,
                              "chunks of %" PRId64 " rows of %" PRId64 " bytes are 4 GiB or more, "
@@ -147,12 +152,14 @@ static hid_t creation_list(const hdf5_writer *w)
 
     for (int32_t k = 0; k < w->grid.ndim; k++)
         chunk[k] = (hsize_t)w->grid.chunk[k];
-    if (w->chunked) {
+    if (w->is_chunked) {
+        const sbl_packing *how = &w->common.chunked.how;
+
         bad = bad || H5Pset_chunk(dcpl, w->grid.ndim, chunk) < 0;
-        if (w->shuffle)
+        if (how->shuffle)
             bad = bad || H5Pset_shuffle(dcpl) < 0;
-        if (w->gzip)
-            bad = bad || H5Pset_deflate(dcpl, (unsigned)w->gzip) < 0;
+        if (how->gzip)
+            bad = bad || H5Pset_deflate(dcpl, (unsigned)how->gzip) < 0;
     } else {
         bad =
             bad || H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) < 0;
@@ -220,7 +227,7 @@ static sabal_status begin(hdf5_writer *w, sabal_error *err)
     st = make_set(w, err);
     if (st)
         goto done;
-    if (!w->chunked) {
+    if (!w->is_chunked) {
         haddr_t at = H5Dget_offset(w->set);
 
         w->offset = at == HADDR_UNDEF ? 0 : (int64_t)at; /* nothing lies anywhere if there is none of it */
@@ -233,86 +240,42 @@ done:
     return st;
 }
 
-/* One chunk, filtered as its data set says; where gzip gains nothing it is left out, and its bit is set. */
-static sabal_status pack(const void **data, size_t *size, uint32_t *mask, const hdf5_writer *w,
-                         struct libdeflate_compressor *deflater, sbl_h5_scratch *scratch, sabal_error *err)
+static sabal_status write_chunk(void *arg, int64_t i, const sbl_packed *packed, sabal_error *err)
 {
-    size_t       bytes = w->grid.chunk_bytes, packed;
-    sabal_status st;
+    hdf5_writer  *w                  = arg;
+    const int64_t row                = i * w->grid.chunk[0];
+    hsize_t       at[SABAL_MAX_NDIM] = {(hsize_t)row};
+    sabal_status  st                 = SABAL_OK;
 
-    *size = bytes;
-    *mask = 0;
-    if (w->shuffle) {
-        st = sbl_h5_grow(&scratch->work[0], &scratch->work_size[0], bytes, "shuffling a chunk", err);
-        if (st)
-            return st;
-        sbl_h5_shuffle(scratch->work[0], *data, bytes, w->grid.form.size);
-        *data = scratch->work[0];
-    }
-    if (!w->gzip)
-        return SABAL_OK;
-    st = sbl_h5_grow(&scratch->raw, &scratch->raw_size, bytes, "compressing a chunk", err);
-    if (st)
-        return st;
-    packed = libdeflate_zlib_compress(deflater, *data, bytes, scratch->raw, bytes - 1);
-    if (packed) {
-        *data = scratch->raw;
-        *size = packed;
-    } else {
-        *mask = 1u << w->shuffle; /* gzip is the filter behind shuffle, if there is one */
-    }
-    return SABAL_OK;
-}
-
-static sabal_status write_chunk(hdf5_writer *w, int64_t i, int64_t first, int64_t n, const char *data,
-                                struct libdeflate_compressor *deflater, sbl_h5_scratch *scratch, sabal_error *err)
-{
-    hsize_t      at[SABAL_MAX_NDIM] = {0};
-    int64_t      row                = i * w->grid.chunk[0];
-    const void  *chunk              = data + (row - first) * w->row_bytes;
-    size_t       size;
-    uint32_t     mask;
-    sabal_status st;
-
-    if (row + w->grid.chunk[0] > first + n) { /* the last one is padded to a whole chunk */
-        st = sbl_h5_grow(&scratch->chunk, &scratch->chunk_size, w->grid.chunk_bytes, "the last chunk", err);
-        if (st)
-            return st;
-        sbl_h5_gather(scratch->chunk, &w->grid, i, data, first, n);
-        chunk = scratch->chunk;
-    }
-    st = pack(&chunk, &size, &mask, w, deflater, scratch, err);
-    if (st)
-        return st;
-    at[0] = (hsize_t)row;
     sbl_h5_enter();
-    if (H5Dwrite_chunk(w->set, H5P_DEFAULT, mask, at, size, chunk) < 0)
+    if (H5Dwrite_chunk(w->set, H5P_DEFAULT, packed->mask, at, packed->size, packed->data) < 0)
         st = sbl_h5_error(err, SABAL_EIO, "rows %" PRId64 " to %" PRId64 " can't be written", row,
                           row + w->grid.chunk[0]);
     sbl_h5_leave();
     return st;
 }
 
-static sabal_status write_chunks(hdf5_writer *w, int64_t first, int64_t n, const void *data, sabal_error *err)
+static sabal_status fail(hdf5_writer *w, sabal_error *failure, sabal_error *err)
 {
-    struct libdeflate_compressor *deflater = NULL;
-    sbl_h5_scratch                scratch  = {0};
-    int64_t                       rows     = w->grid.chunk[0];
-    sabal_status                  st       = SABAL_OK;
+    atomic_store_explicit(&w->failed, 1, memory_order_relaxed);
+    return sbl_file_pass(err, failure, w->path, w->dataset);
+}
 
-    if (first % rows || (n % rows && first + n != w->grid.shape[0]))
-        return sbl_error_set(err, SABAL_EINVAL, "rows %" PRId64 " to %" PRId64 " are no whole chunks of %" PRId64,
-                             first, first + n, rows);
-    if (w->gzip) {
-        deflater = libdeflate_alloc_compressor(w->gzip);
-        if (!deflater)
-            return sbl_error_memory(err, 0, "a compressor");
+static sabal_status write_packed(sbl_writer *common, int64_t first, int64_t n, const sbl_value *value, sabal_error *err)
+{
+    hdf5_writer  *w    = (hdf5_writer *)common;
+    const int64_t rows = common->chunked.how.chunk_rows, chunks = (n + rows - 1) / rows;
+    sabal_error   failure = SABAL_ERROR_INIT;
+    sabal_status  st      = sbl_packing_check(&common->chunked.how, first, n, &failure);
+
+    for (int64_t k = 0; k < chunks && !st; k++) {
+        sbl_packed packed;
+
+        st = sbl_packed_get(&packed, value, k, chunks, &failure);
+        if (!st)
+            st = write_chunk(w, first / rows + k, &packed, &failure);
     }
-    for (int64_t i = first / rows; i * rows < first + n && !st; i++)
-        st = write_chunk(w, i, first, n, data, deflater, &scratch, err);
-    libdeflate_free_compressor(deflater);
-    sbl_h5_scratch_clear(&scratch);
-    return st;
+    return st ? fail(w, &failure, err) : SABAL_OK;
 }
 
 static sabal_status write_rows(sbl_writer *common, int64_t first, int64_t n, const void *data, sabal_error *err)
@@ -326,16 +289,12 @@ static sabal_status write_rows(sbl_writer *common, int64_t first, int64_t n, con
                            w->grid.shape[0]);
     else if (n == 0 || w->row_bytes == 0)
         st = SABAL_OK;
-    else if (w->chunked)
-        st = write_chunks(w, first, n, data, &failure);
+    else if (w->is_chunked)
+        st = sbl_pack_each(&w->common.chunked.how, first, n, data, write_chunk, w, &failure);
     else
         st = sbl_file_write_at(w->partial.fd, data, (size_t)(n * w->row_bytes), w->offset + first * w->row_bytes,
                                &failure);
-    if (st) {
-        atomic_store_explicit(&w->failed, 1, memory_order_relaxed);
-        sbl_file_pass(err, &failure, w->path, w->dataset);
-    }
-    return st;
+    return st ? fail(w, &failure, err) : SABAL_OK;
 }
 
 /* Ends it, whatever there is of it; the file under its own name is what it was. */
@@ -391,7 +350,8 @@ done:
     return st;
 }
 
-static const sbl_writer_class CLASS = {.write_rows = write_rows, .finish = finish, .abort = abort_writer};
+static const sbl_writer_class CLASS = {
+    .write_rows = write_rows, .write_packed = write_packed, .finish = finish, .abort = abort_writer};
 
 static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *shape, const sbl_writer_options *options,
                                 sabal_error *err)
@@ -411,7 +371,7 @@ static sabal_status open_writer(hdf5_writer *w, int32_t ndim, const int64_t *sha
     if (st)
         return st;
     st = begin(w, err);
-    if (st || w->chunked)
+    if (st || w->is_chunked)
         return st;
     w->common.flat = (sbl_flat){&w->partial, w->path, w->offset, w->row_bytes, w->grid.shape[0], 0};
     return sbl_file_reserve(w->partial.fd, w->offset + w->row_bytes * w->grid.shape[0], err);

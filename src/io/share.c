@@ -90,13 +90,6 @@ sabal_status sbl_writer_share(sbl_share *share, char **path, sbl_writer *writer,
 
 /* --- who fills it --------------------------------------------------------------------------------------------------- */
 
-static sabal_status pass(sabal_error *err, sabal_error *failure, const char *target)
-{
-    if (sbl_here())
-        sbl_error_prefix(failure, "%s", sbl_here());
-    return sbl_file_pass(err, failure, target, NULL);
-}
-
 static int on_this_machine(const sbl_share *share)
 {
     return share->identity.machine && share->identity.machine == sbl_here_machine();
@@ -135,7 +128,7 @@ sabal_status sbl_share_open(int *fd, const sbl_share *share, const char *path, c
     }
     if (f >= 0)
         close(f);
-    return pass(err, &failure, target);
+    return sbl_file_pass_here(err, &failure, target, NULL);
 }
 
 sabal_status sbl_share_write(int fd, const sbl_share *share, const char *target, int64_t first, int64_t n,
@@ -150,7 +143,7 @@ sabal_status sbl_share_write(int fd, const sbl_share *share, const char *target,
     else
         st = sbl_file_write_at(fd, data, (size_t)(n * share->row_bytes), share->data_at + first * share->row_bytes,
                                &failure);
-    return st ? pass(err, &failure, target) : SABAL_OK;
+    return st ? sbl_file_pass_here(err, &failure, target, NULL) : SABAL_OK;
 }
 
 /* Who is on the machine of the maker shares its memory of the file, which the maker brings to the disk in the end. */
@@ -166,5 +159,5 @@ sabal_status sbl_share_close(int fd, const sbl_share *share, const char *target,
     if (!failed)
         return SABAL_OK;
     sbl_error_errno(&failure, failed, "what was written could not be brought to the disk");
-    return pass(err, &failure, target);
+    return sbl_file_pass_here(err, &failure, target, NULL);
 }

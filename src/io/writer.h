@@ -8,11 +8,16 @@
 #include <sabal/file.h>
 #include <sabal/value.h>
 
+#include "io/pack.h"
+
 typedef struct sbl_writer sbl_writer;
 
 /* Writers put "path: " in front of their messages themselves. */
 typedef struct sbl_writer_class {
     sabal_status (*write_rows)(sbl_writer *writer, int64_t first, int64_t n, const void *data, sabal_error *err);
+    /* Rows first .. first + n as sbl_pack_rows() has made them. NULL: such a file has no chunks. */
+    sabal_status (*write_packed)(sbl_writer *writer, int64_t first, int64_t n, const sbl_value *value,
+                                 sabal_error *err);
     sabal_status (*finish)(sbl_writer *writer, sabal_error *err); /* frees it, also on failure (then as abort) */
     void (*abort)(sbl_writer *writer);                            /* frees it */
 } sbl_writer_class;
@@ -25,10 +30,17 @@ typedef struct sbl_flat {
     int64_t             told; /* rows that others have written, by sbl_writer_told() */
 } sbl_flat;
 
+/* A file of chunks: other processes can filter some (io/pack.h). */
+typedef struct sbl_chunked {
+    sbl_packing how;
+    const char *path, *dataset; /* as the user named them; NULL: it is no such file */
+} sbl_chunked;
+
 struct sbl_writer {
     const sbl_writer_class *class;
-    int64_t  natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
-    sbl_flat flat;
+    int64_t     natural_rows; /* write in whole multiples of these from multiples of these; 0: anyhow */
+    sbl_flat    flat;
+    sbl_chunked chunked;
 };
 
 typedef struct sbl_writer_options {
@@ -44,6 +56,11 @@ sabal_status sbl_hdf5_create(sbl_writer **writer, const char *path, const char *
 static inline sabal_status sbl_writer_rows(sbl_writer *w, int64_t first, int64_t n, const void *data, sabal_error *err)
 {
     return w->class->write_rows(w, first, n, data, err);
+}
+static inline sabal_status sbl_writer_packed(sbl_writer *w, int64_t first, int64_t n, const sbl_value *value,
+                                             sabal_error *err)
+{
+    return w->class->write_packed(w, first, n, value, err);
 }
 /** Another process has written n rows of a flat file. By one thread. */
 static inline void sbl_writer_told(sbl_writer *w, int64_t n)

@@ -299,6 +299,8 @@ Test(faults, a_disk_that_is_full_while_values_are_spilled_is_told_and_nothing_el
     job_start(&j, client);
     cr_expect_eq(sabal_future_wait(j.sum, &err), SABAL_ENOSPC, "%s", err.message);
     cr_expect(strstr(err.message, behind.folder) && strstr(err.message, " is full: "), "%s", err.message);
+    cr_expect(err.node[0] != 0, "no worker is named");
+    cr_expect_geq(log_count("is given back: "), 2); /* by each of the two */
     cr_expect_geq(count_kept(&j), 20);
     job_release(&j);
     job_run(JOB, client);
@@ -306,6 +308,46 @@ Test(faults, a_disk_that_is_full_while_values_are_spilled_is_told_and_nothing_el
     cluster_close(&cluster);
     unmount_disk();
     close_all(NULL);
+}
+
+/* One worker's memory and disk are full after some 25 of the chunks; the other has room for all. */
+Test(faults, what_a_full_disk_has_no_room_for_runs_where_there_is_room)
+{
+    sabal_client *client;
+    job           j = {.chunks = 120, .words = 100000, .ms = 10, .keeps = 120};
+
+    mount_small_disk(8);
+    setenv("SABAL_MEMORY_LIMIT", "12000000", 1);
+    cluster_open(&cluster, 1);
+    setenv("SABAL_MEMORY_LIMIT", "1000000000", 1);
+    cluster_start(&cluster, "--join", "1");
+    client = sabal_open(cluster.file, &err, .threads = 1);
+    cr_assert_eq(err.status, SABAL_OK, "%s", err.message);
+    job_start(&j, client);
+    cr_expect_eq(sabal_future_wait(j.sum, &err), SABAL_OK, "%s", err.message);
+    cr_expect_geq(log_count("is given back: "), 1);
+    cr_expect_eq(count_kept(&j), 120);
+    job_expect(&j);
+    sabal_close(client);
+    cluster_close(&cluster);
+    unmount_disk();
+    close_all(NULL);
+}
+
+static sabal_status fill_its_own_disk(sabal_task *task)
+{
+    return sabal_task_fail(task, SABAL_ENOSPC, "no room for its file");
+}
+
+/* That is the function's word, not the worker's. */
+Test(faults, a_function_that_finds_a_full_disk_fails_where_it_ran)
+{
+    sabal_client *client = open_cluster(2);
+
+    cr_expect_eq(sabal_future_wait(sabal_submit(client, fill_its_own_disk, NULL, 0), &err), SABAL_ENOSPC);
+    cr_expect_str_eq(err.message, "no room for its file");
+    cr_expect_eq(log_count("is given back: "), 0);
+    close_all(client);
 }
 
 /* --- schedulers and clients ------------------------------------------------------------------------------------ */

@@ -21,9 +21,9 @@ MISTAKES = {
         '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [160]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
-        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [7]),
+        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [29]),
     'value_of_another_attempt_counts': (
-        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [1213]),
+        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [390]),
     # --- copies that are declared
     'failed_fetch_is_waited_for': (
         'spread.c', '''    end_move(s, move);
@@ -52,7 +52,7 @@ void sbl_spread_lost(''', [39]),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',
-        '    sbl_unsend(f->s, f->task);', [1]),
+        '    sbl_unsend(f->s, f->task);', [7]),
     'input_undone_is_not_told': (
         'life.c', '''    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
     begin_to_wait(f);''', '    begin_to_wait(f);', [7]),
@@ -74,7 +74,7 @@ void sbl_spread_lost(''', [39]),
         'life.c', '''    sbl_unplace(f->s, f->task);
     sbl_stask_set_state(f->s, f->t, SBL_T_SENT);''', '''    sbl_unplace(f->s, f->task);
     sbl_stask_set_state(f->s, f->t, SBL_T_SENT);
-    sbl_let_inputs_go(f->s, f->task);''', [1]),
+    sbl_let_inputs_go(f->s, f->task);''', [2]),
     'inputs_are_never_let_go': (
         'life.c', '    sbl_let_inputs_go(f->s, f->task);\n    if (f->t->at == SBL_AT_SCHEDULER)',
         '    if (f->t->at == SBL_AT_SCHEDULER)', [4]),
@@ -84,7 +84,7 @@ void sbl_spread_lost(''', [39]),
         'records.c', '        if (t->holds)\n            in->users--;\n', '', [3]),
     'sent_ahead_is_counted_for_ever': (
         'life.c', '    if (!--f->t->missing)\n        sbl_peer_at(f->s, f->t->worker)->n_ahead--;',
-        '    --f->t->missing;', [1]),
+        '    --f->t->missing;', [2]),
     'promised_memory_is_kept': (
         'fill.c', '    w->promised -= sbl_size_of(s, t);\n', '', [2]),
     'tries_are_not_counted': ('life.c', '        f->t->tries++;\n', '', [77]),
@@ -93,12 +93,12 @@ void sbl_spread_lost(''', [39]),
     'planned_leave_is_charged': (
         'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
     # --- leaving
-    'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [1]),
+    'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [2]),
     # --- copies
     'lack_does_not_forget_the_copy': (
-        'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [5]),
+        'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [7]),
     'lack_of_its_own_is_not_heard': (
-        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [39]),
+        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [7]),
     'dropped_copy_is_counted': (
         'copies.c', '        say_drop(s, sbl_copy_first(s, t), task);\n        end_copy(s, t->copies);\n',
         '        say_drop(s, sbl_copy_first(s, t), task);\n        t->copies = copy_at(s, t->copies)->next;\n', [4]),
@@ -117,21 +117,21 @@ void sbl_spread_lost(''', [39]),
     'hungry_worker_is_forgotten': (
         'fill.c', '        sbl_hungry_add(s, worker);\n', '        ;\n', [51]),
     'full_worker_waits_for_what_it_may_not_have': (
-        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2003]),
+        'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2289]),
     'given_back_goes_round': (
-        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [11]),
+        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [22]),
     'spare_threads_are_not_filled': (
         'hear_worker.c', ''': 1 << 20;
     sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [446]),
     'queue_of_a_silent_worker_waits': (
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
-        '    sbl_worker_rests(s, slot);\n}', [39]),
+        '    sbl_worker_rests(s, slot);\n}', [851]),
     'queue_of_a_lost_worker_is_forgotten': (
         'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [157]),
     'heard_again_gets_no_work': (
-        'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [17]),
+        'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [29]),
     'known_worker_is_another': (
-        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [7]),
+        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [4]),
     'spec_is_another': (
         'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [808]),
     'ring_keeps_an_empty_client': (
@@ -149,6 +149,11 @@ void sbl_spread_lost(''', [39]),
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
+    # --- what some workers have no room for
+    'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [1]),
+    'others_that_have_room_are_not_asked': (
+        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure))\n', '    if (0)\n', [2]),
+    'nobody_has_room_and_it_waits': ('rules.c', '!r->seats && (r->only || r->n_full)', '!r->seats && r->only', [1]),
     # --- the executor
     'stop_ends_what_runs': (
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
@@ -158,19 +163,19 @@ void sbl_spread_lost(''', [39]),
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || (!ran', '|| (!ran', [1642]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [2222]),
     'dropped_while_it_is_used': (
-        'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [1]),
+        'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [2]),
     'copy_is_not_told': (
         'executor_ends.c', '    if (!item->is_dropped)\n        sbl_executor_say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);\n',
         '', [4]),
     'lack_is_not_told': (
-        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [15]),
+        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [4]),
     'what_comes_for_nobody_is_kept': (
-        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [35]),
+        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [4]),
     'stop_leaves_what_waits': (
         'executor.c', '    } else if (sbl_item_take_back(x, item)) {\n        sbl_item_end(x, item);\n',
-        '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [1]),
+        '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [4]),
 }
 
 

@@ -34,6 +34,7 @@ enum {
     FROM_MEMORY,
     FROM_RETIRES,
     FROM_SPREADS,
+    FROM_ROOM,
     STREAMS
 };
 
@@ -69,9 +70,10 @@ enum {
     F_FEW_LOSSES  = 1 << 27, /* few workers may end under a task */
     F_RULES       = 1 << 28, /* tasks that not all workers may run */
     F_RETIRES     = 1 << 29, /* workers leave when what they have is elsewhere */
-    F_KINDS       = 30,
+    F_FULL        = 1 << 30, /* workers that have no room for some tasks */
+    F_KINDS       = 31,
     F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
-                  F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK
+                  F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK | F_FULL
 };
 
 typedef struct plan {
@@ -190,6 +192,8 @@ struct proc {
     uint32_t      n_offers, offers_room;
     uint64_t      held, limit; /* bytes of its values */
     uint64_t      letters;
+    int           is_full; /* F_FULL: it has no room for half of what it gets */
+    int64_t       joined_at;
     int           is_lost; /* the scheduler was told that it is gone */
     uint32_t     *met;     /* by slot: workers that it was introduced to */
     /* as a client */
@@ -200,6 +204,13 @@ struct proc {
     sbl_ran  ran[RAN]; /* when it ended: first what ended it, then what ran beside */
     uint32_t n_ran;
 };
+
+/* A worker had no room for a node. */
+typedef struct refusal {
+    uint32_t node;
+    int      proc;
+    int64_t  at;
+} refusal;
 
 typedef struct event {
     int64_t  time;
@@ -247,6 +258,8 @@ struct sim {
     uint64_t       log; /* hash of all that happened */
     char           wrong[600];
     uint8_t        used[7][32];
+    refusal       *refusals;
+    uint32_t       n_refusals, refusals_room;
 };
 
 /* sim_world.c */
@@ -345,6 +358,13 @@ int  sim_client(sim *w, uint32_t which);
 void sim_client_hear(sim *w, event *e);
 void sim_client_look(sim *w, proc *p);
 void sim_client_end(sim *w, proc *p);
+
+/* sim_room.c */
+void sim_room_begin(sim *w, proc *p);
+/** That worker has none for a node that was to begin. */
+int sim_has_no_room(sim *w, const proc *p, uint32_t at);
+/** Whether a failure for want of room has a cause. */
+int sim_room_explains(const sim *w, const future *f, const char *message);
 
 /* sim_faults.c */
 void sim_faults_begin(sim *w);

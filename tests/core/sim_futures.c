@@ -95,6 +95,8 @@ static int may_fail_with(const sim *w, const future *f, const sabal_error *err)
         return (d->may_lose && (w->n_losses || w->n_unplanned)) || (may_be_lost(w));
     if (err->status == SABAL_EPEER && strstr(err->message, "workers ended while"))
         return may_be_lost(w);
+    if (err->status == SABAL_ENOSPC)
+        return sim_room_explains(w, f, err->message);
     return (d->statuses & 1u << err->status) != 0;
 }
 

@@ -76,6 +76,7 @@ static void end(sim *w)
     free(w->inputs);
     free(w->batches);
     free(w->programs);
+    free(w->refusals);
 }
 
 static void note_cells(sim *w)
@@ -119,7 +120,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     p->clients = 1 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 3 : 1);
     p->tasks   = 5 + sim_below(&w, FROM_PLAN, sim_chance(&w, FROM_PLAN, 0.3) ? 300 : 60);
     p->threads = 1 + sim_below(&w, FROM_PLAN, 4);
-    for (int i = 0; i < F_KINDS - 2; i++)
+    for (int i = 0; i < F_KINDS - 3; i++)
         if (sim_chance(&w, FROM_PLAN, 0.35))
             p->faults |= 1u << i;
     if (sim_chance(&w, FROM_PLAN, 0.1)) /* so that idle workers can be told from late ones */
@@ -135,6 +136,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
         p->faults |= F_RULES;
     p->faults |= sim_chance(&w, FROM_RETIRES, 0.35) ? F_RETIRES : 0;
     p->spreads = sim_chance(&w, FROM_SPREADS, 0.35);
+    p->faults |= sim_chance(&w, FROM_ROOM, 0.2) ? F_FULL : 0;
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

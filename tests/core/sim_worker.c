@@ -277,6 +277,21 @@ static int cant_read(sim *w, proc *p, run *r)
     return 1;
 }
 
+static int has_no_room(sim *w, proc *p, run *r)
+{
+    sabal_error err  = SABAL_ERROR_INIT;
+    sbl_item   *item = r->item;
+
+    if (!sim_has_no_room(w, p, r->node))
+        return 0;
+    err.status = SABAL_ENOSPC;
+    snprintf(err.message, sizeof err.message, "process %d has no room for node %u", sim_number(w, p), r->node);
+    sim_trace(w, "%s", err.message);
+    end_run(p, r);
+    sbl_executor_refused(p->executor, item, &err);
+    return 1;
+}
+
 void sim_start_runs(sim *w, proc *p)
 {
     run *r;
@@ -290,7 +305,7 @@ void sim_start_runs(sim *w, proc *p)
         if (p->specs[r->order->spec % MANY_SPECS] != d->spec)
             sim_say_wrong(w, "process %d runs node %u as of another spec: %u is %u, not %u", sim_number(w, p), r->node,
                           r->order->spec, p->specs[r->order->spec % MANY_SPECS], d->spec);
-        if (cant_read(w, p, r))
+        if (cant_read(w, p, r) || has_no_room(w, p, r))
             continue;
         if (sim_has(w, F_EVICTS) && r->order->n_inputs && sim_chance(w, FROM_MEMORY, 0.1))
             late = sim_about(w, FROM_MEMORY, 5e6);
@@ -478,6 +493,7 @@ int sim_worker(sim *w, uint32_t threads, uint32_t place)
     p->executor = sbl_executor_create(&calls);
     p->met      = calloc((size_t)OCCUPANTS * SLOTS, sizeof *p->met);
     sim_clientele_begin(w, p);
+    sim_room_begin(w, p);
     p->is_alive = 1;
     sim_join(w, number);
     sim_at(w, w->now, number, beat);

@@ -177,6 +177,9 @@ static const char *said(void)
             } else if (kind == SBL_LETTER_ENDED) {
                 sbl_hear(&r, 8);
                 sbl_hear_failure(&err, &r);
+            } else if (kind == SBL_LETTER_NO_ROOM) {
+                sbl_hear(&r, 4);
+                sbl_hear_failure(&err, &r);
             } else {
                 sbl_hear(&r, kind == SBL_LETTER_CHAIN                                ? 12
                              : kind == SBL_LETTER_LACK                               ? 16
@@ -208,6 +211,29 @@ Test(executor, runs_and_tells)
     cr_assert_str_eq(said(), "48:2");
     cr_assert(sbl_executor_find(x, 2, 1) && !sbl_executor_find(x, 2, 2));
     say(SBL_LETTER_DROP, 2);
+    cr_assert_eq(sbl_executor_count(x), 0);
+    end();
+}
+
+Test(executor, what_there_is_no_room_for_is_given_back_with_the_reason)
+{
+    const sabal_error why = {.status = SABAL_ENOSPC, .message = "full"};
+
+    begin();
+    order(1, 7, 42, 0);
+    sbl_executor_fetched(x, asked.fetches[0], value());
+    cr_assert_str_eq(said(), "52:7");
+    sbl_executor_refused(x, asked.runs[0], &why);
+    look_over();
+    cr_assert_str_eq(said(), "57:1");
+    cr_assert(sbl_executor_find(x, 7, 1), "its input stays, for others");
+    order(2, 0);
+    say(SBL_LETTER_STOP, 2);
+    if (sbl_executor_count(x) > 1) /* it runs */
+        sbl_executor_refused(x, asked.runs[1], &why);
+    look_over();
+    cr_assert_str_eq(said(), "", "nobody wants it any more");
+    say(SBL_LETTER_DROP, 7);
     cr_assert_eq(sbl_executor_count(x), 0);
     end();
 }

@@ -124,6 +124,9 @@ static uint32_t say_good(uint32_t kind)
         sbl_error_set(&err, SABAL_EIO, "x");
         sbl_say_u32(w, 0);
         sbl_say_failure(w, &err);
+    } else if (kind == SBL_LETTER_NO_ROOM) {
+        sbl_error_set(&err, SABAL_ENOSPC, "full");
+        sbl_say_failure(w, &err);
     } else if (kind == SBL_LETTER_CHAIN) {
         sbl_say_u64(w, 3);
     } else if (kind == SBL_LETTER_LACK) {
@@ -134,10 +137,10 @@ static uint32_t say_good(uint32_t kind)
     return worker;
 }
 
-static const uint32_t KINDS[] = {SBL_LETTER_SPEC,   SBL_LETTER_TASKS, SBL_LETTER_DATA,  SBL_LETTER_RELEASE,
-                                 SBL_LETTER_CANCEL, SBL_LETTER_LOOK,  SBL_LETTER_READY, SBL_LETTER_ENDED,
-                                 SBL_LETTER_CHAIN,  SBL_LETTER_LACK,  SBL_LETTER_HAVE,  SBL_LETTER_GAVE,
-                                 SBL_LETTER_SPARE,  SBL_LETTER_BEAT,  SBL_LETTER_RETIRE};
+static const uint32_t KINDS[] = {SBL_LETTER_SPEC,   SBL_LETTER_TASKS, SBL_LETTER_DATA,   SBL_LETTER_RELEASE,
+                                 SBL_LETTER_CANCEL, SBL_LETTER_LOOK,  SBL_LETTER_READY,  SBL_LETTER_ENDED,
+                                 SBL_LETTER_CHAIN,  SBL_LETTER_LACK,  SBL_LETTER_HAVE,   SBL_LETTER_GAVE,
+                                 SBL_LETTER_SPARE,  SBL_LETTER_BEAT,  SBL_LETTER_RETIRE, SBL_LETTER_NO_ROOM};
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 
 /* Everything holds, and everybody may go, whatever was said. */

@@ -58,6 +58,8 @@ sabal_status sbl_executor_hear(sbl_executor *x, const void *bytes, size_t size);
 void sbl_executor_finished(sbl_executor *x, sbl_item *item, void *value, uint64_t size, uint64_t ns, const char *told,
                            uint32_t n);
 void sbl_executor_failed(sbl_executor *x, sbl_item *item, const sabal_error *err);
+/** It has not begun, and does not: there is no room for it here. */
+void sbl_executor_refused(sbl_executor *x, sbl_item *item, const sabal_error *err);
 /** It returned a future of this worker's own client. */
 void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial);
 void sbl_executor_fetched(sbl_executor *x, sbl_item *item, void *value);

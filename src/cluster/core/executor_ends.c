@@ -62,6 +62,15 @@ void sbl_executor_failed(sbl_executor *x, sbl_item *item, const sabal_error *err
     sbl_item_end(x, item);
 }
 
+void sbl_executor_refused(sbl_executor *x, sbl_item *item, const sabal_error *err)
+{
+    if (item->state != SBL_I_STOPPED) {
+        sbl_executor_say_name(x, SBL_LETTER_NO_ROOM, item->task, item->attempt);
+        sbl_say_failure(&x->out.words, err);
+    }
+    sbl_item_end(x, item);
+}
+
 void sbl_executor_chained(sbl_executor *x, sbl_item *item, uint64_t serial)
 {
     if (item->state != SBL_I_STOPPED) {

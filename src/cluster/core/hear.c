@@ -33,11 +33,11 @@ static hear_fn *listener(uint32_t kind, int is_worker)
         [SBL_LETTER_DATA] = sbl_hear_data,        [SBL_LETTER_RELEASE] = sbl_hear_release,
         [SBL_LETTER_CANCEL] = sbl_hear_cancel,    [SBL_LETTER_LOOK] = sbl_hear_look,
         [SBL_LETTER_EACH] = sbl_hear_each,        [SBL_LETTER_SPREAD] = sbl_hear_spread};
-    static hear_fn *const WORKERS[] = {[SBL_LETTER_READY] = sbl_hear_ready,  [SBL_LETTER_ENDED] = sbl_hear_ended,
-                                       [SBL_LETTER_CHAIN] = sbl_hear_chain,  [SBL_LETTER_LACK] = sbl_hear_lack,
-                                       [SBL_LETTER_HAVE] = sbl_hear_have,    [SBL_LETTER_GAVE] = sbl_hear_gave,
-                                       [SBL_LETTER_SPARE] = sbl_hear_spare,  [SBL_LETTER_BEAT] = sbl_hear_beat,
-                                       [SBL_LETTER_RETIRE] = sbl_hear_retire};
+    static hear_fn *const WORKERS[] = {[SBL_LETTER_READY] = sbl_hear_ready,   [SBL_LETTER_ENDED] = sbl_hear_ended,
+                                       [SBL_LETTER_CHAIN] = sbl_hear_chain,   [SBL_LETTER_LACK] = sbl_hear_lack,
+                                       [SBL_LETTER_HAVE] = sbl_hear_have,     [SBL_LETTER_GAVE] = sbl_hear_gave,
+                                       [SBL_LETTER_SPARE] = sbl_hear_spare,   [SBL_LETTER_BEAT] = sbl_hear_beat,
+                                       [SBL_LETTER_RETIRE] = sbl_hear_retire, [SBL_LETTER_NO_ROOM] = sbl_hear_no_room};
 
     if (kind < sizeof CLIENTS / sizeof *CLIENTS)
         return CLIENTS[kind];

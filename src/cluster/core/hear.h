@@ -35,6 +35,7 @@ void sbl_hear_gave(const sbl_saying *y);
 void sbl_hear_spare(const sbl_saying *y);
 void sbl_hear_beat(const sbl_saying *y);
 void sbl_hear_retire(const sbl_saying *y);
+void sbl_hear_no_room(const sbl_saying *y);
 
 /** 1: a client may use those numbers; else it is dropped. They come in any order, as several threads submit, and data is told of when
     a task first has it as an input. */

@@ -90,6 +90,27 @@ void sbl_hear_ended(const sbl_saying *y)
     sbl_post(y->s, SBL_E_FAIL, task, 0, sbl_sfailure_make(y->s, &err));
 }
 
+/* It had all that it needed, but for the room. */
+void sbl_hear_no_room(const sbl_saying *y)
+{
+    uint32_t         said, attempt;
+    const uint32_t   task = hear_attempt(y, &said, &attempt);
+    const sbl_stask *t    = task ? sbl_task_at(y->s, task) : NULL;
+    sabal_error      err;
+
+    sbl_hear_failure(&err, y->r);
+    if (y->r->failed || !task)
+        return;
+    if (t->missing) {
+        sbl_break_off(y, BEFORE_ITS_INPUTS);
+        return;
+    }
+    if (!err.status)
+        sbl_error_set(&err, SABAL_EINTERNAL, "a worker told that it has no room without saying why");
+    sbl_sign(y->s, t, &err);
+    sbl_post(y->s, SBL_E_NO_ROOM, task, 0, sbl_sfailure_make(y->s, &err));
+}
+
 static int may_return(const sbl_saying *y, uint32_t task, uint32_t target, sabal_error *err)
 {
     const int circle = target ? sbl_waits_for(y->s, target, task) : 0;

@@ -54,11 +54,12 @@ enum {
     SBL_LETTER_LACK =
         51, /* task u32 (0: none), attempt u32, input's task u32 and attempt u32, worker u32: could not be had there;
                        SBL_MADE_THERE: is not here */
-    SBL_LETTER_HAVE   = 52, /* task u32, attempt u32: a copy is there */
-    SBL_LETTER_GAVE   = 53, /* task u32, attempt u32: given back */
-    SBL_LETTER_SPARE  = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
-    SBL_LETTER_BEAT   = 55, /* managed u64, limit u64: bytes */
-    SBL_LETTER_RETIRE = 56  /* n u32, 1: it wants to leave when what it has is elsewhere: SBL_LETTER_PART */
+    SBL_LETTER_HAVE    = 52, /* task u32, attempt u32: a copy is there */
+    SBL_LETTER_GAVE    = 53, /* task u32, attempt u32: given back */
+    SBL_LETTER_SPARE   = 54, /* n u32: so many of its threads wait for other tasks now; it may have as many more */
+    SBL_LETTER_BEAT    = 55, /* managed u64, limit u64: bytes */
+    SBL_LETTER_RETIRE  = 56, /* n u32, 1: it wants to leave when what it has is elsewhere: SBL_LETTER_PART */
+    SBL_LETTER_NO_ROOM = 57  /* task u32, attempt u32, failure: given back, as it found no room there */
 };
 
 #define SBL_NOBODY     UINT32_MAX       /* no worker */

@@ -217,6 +217,7 @@ static void sent_input_failed(const fact *f)
 static void sent_finish(const fact *f)
 {
     sbl_unsend(f->s, f->task);
+    sbl_refusals_forget(f->s, f->task);
     if (f->t->at == SBL_AT_WORKERS)
         sbl_tasks_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
     else
@@ -264,6 +265,18 @@ static void sent_return(const fact *f)
 {
     leave_worker(f);
     begin_to_wait(f);
+}
+
+/* Others may have room. */
+static void sent_no_room(const fact *f)
+{
+    const uint32_t worker = f->t->worker;
+
+    leave_worker(f);
+    if (sbl_refusal_note(f->s, f->task, worker, f->failure))
+        begin_to_wait(f);
+    else
+        be_failed(f);
 }
 
 /* Its counts of kills and losses have gone up; failure 0: it may be tried again. */
@@ -435,6 +448,7 @@ static cell *const table[SBL_T_STATES][SBL_E_EVENTS] = {
                         [SBL_E_FAIL]         = sent_fail,
                         [SBL_E_RETURN]       = sent_return,
                         [SBL_E_KILL]         = sent_kill,
+                        [SBL_E_NO_ROOM]      = sent_no_room,
                         [SBL_E_LET_GO]       = under_way_let_go,
                         [SBL_E_CANCEL]       = sent_cancel},
     [SBL_T_CHAINED]  = {[SBL_E_INPUT_DONE]   = chained_input_done,

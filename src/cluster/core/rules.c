@@ -30,7 +30,8 @@ static int may_run(const sbl_srule *r, const sbl_peer *w)
 {
     if (r->only)
         return r->only == w->number;
-    if (!w->name || (r->workers[0] && !sbl_names_have(r->workers, w->name) && !sbl_names_have(r->workers, w->host)))
+    if (!w->name || sbl_has_refused(r, w) ||
+        (r->workers[0] && !sbl_names_have(r->workers, w->name) && !sbl_names_have(r->workers, w->host)))
         return 0;
     return sbl_amounts_cover(&w->resources, &r->needs);
 }
@@ -86,10 +87,7 @@ static uint32_t make_rule(sbl_scheduler *s, const sbl_spec *spec, const sbl_amou
     r->needs               = *needs;
     r->next                = s->rules_by_hash[hash];
     s->rules_by_hash[hash] = rule;
-    for (uint32_t i = 0; i < s->n_workers; i++) {
-        seat_if_it_may(s, rule, s->workers[i]);
-        sbl_may_fill(s, s->workers[i]); /* so that it is one of the open */
-    }
+    sbl_rule_seat(s, rule);
     return rule;
 }
 
@@ -117,21 +115,31 @@ int64_t sbl_rule_find(sbl_scheduler *s, const sbl_spec *spec, const char **wrong
     return rule ? (int64_t)rule : -1;
 }
 
-uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_first)
+uint32_t sbl_spec_of_its_own(sbl_scheduler *s, uint32_t spec, const char *workers, const char *resources)
 {
-    const sbl_peer *w     = sbl_peer_at(s, worker);
-    sbl_spec        its   = sbl_spec_at(s, spec)->spec;
-    const uint32_t  again = sbl_table_take(&s->specs);
-    const sbl_spec  there = {.workers = w->name ? w->name : "without a name", .resources = ""};
-    const uint32_t  rule  = again ? new_rule(s, &there) : 0;
+    sbl_spec       its   = sbl_spec_at(s, spec)->spec;
+    const uint32_t again = sbl_table_take(&s->specs);
+    const uint32_t rule  = again ? new_rule(s, &(sbl_spec){.workers = workers, .resources = resources}) : 0;
 
     if (!rule || !sbl_spec_keep_texts(&its)) {
         s->no_memory = 1; /* and so it is no matter what is left */
         return 0;
     }
+    sbl_rule_at(s, rule)->is_own = 1;
+    *sbl_spec_at(s, again)       = (sbl_sspec){.refs = 1, .spec = its, .rule = rule};
+    return again;
+}
+
+uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_first)
+{
+    const sbl_peer *w     = sbl_peer_at(s, worker);
+    const uint32_t  again = sbl_spec_of_its_own(s, spec, w->name ? w->name : "without a name", "");
+    const uint32_t  rule  = again ? sbl_spec_at(s, again)->rule : 0;
+
+    if (!again)
+        return 0;
     sbl_rule_at(s, rule)->only     = w->number;
     sbl_rule_at(s, rule)->is_first = (uint32_t)is_first;
-    *sbl_spec_at(s, again)         = (sbl_sspec){.refs = 1, .spec = its, .rule = rule};
     add_seat(s, rule, worker);
     sbl_may_fill(s, worker);
     return again;
@@ -140,6 +148,7 @@ uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_f
 static void end_rule(sbl_srule *r)
 {
     sbl_free(r->workers);
+    sbl_free(r->full);
     sbl_squeue_clear(&r->ready);
     r->workers = NULL;
 }
@@ -193,18 +202,28 @@ static void end_seat(sbl_scheduler *s, uint32_t seat)
     sbl_table_give(&s->seats, seat);
 }
 
+/* Nobody is left who may run its tasks, nor will be. */
+static int is_over(const sbl_srule *r)
+{
+    return !r->seats && (r->only || r->n_full);
+}
+
 static void cancel_for_gone(sbl_scheduler *s, uint32_t task)
 {
     sabal_error      err = SABAL_ERROR_INIT;
     const sbl_stask *t   = sbl_task_at(s, task);
+    const sbl_srule *r   = sbl_rule_at(s, sbl_rule_of(s, t));
 
-    sbl_error_set(&err, SABAL_EPEER, "worker '%.64s' is gone, and it was to run there",
-                  sbl_rule_at(s, sbl_rule_of(s, t))->workers);
+    if (r->n_full) {
+        sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_retain(s, r->why_full));
+        return;
+    }
+    sbl_error_set(&err, SABAL_EPEER, "worker '%.64s' is gone, and it was to run there", r->workers);
     sbl_sign(s, t, &err);
     sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_make(s, &err));
 }
 
-/* The only one that may run them is gone. */
+/* The last one that may run them is gone. */
 static void end_tasks(sbl_scheduler *s, uint32_t rule)
 {
     const sbl_squeue *q = &sbl_rule_at(s, rule)->ready;
@@ -230,7 +249,7 @@ void sbl_seats_end(sbl_scheduler *s, uint32_t worker)
 
         w->seats = sbl_seat_at(s, seat)->wnext;
         end_seat(s, seat);
-        if (sbl_rule_at(s, rule)->only)
+        if (is_over(sbl_rule_at(s, rule)))
             end_tasks(s, rule);
     }
 }
@@ -272,8 +291,9 @@ void sbl_rule_release(sbl_scheduler *s, uint32_t rule)
 
     if (--r->refs)
         return;
-    if (!r->only)
+    if (!r->is_own)
         unlink_rule(s, rule);
+    sbl_sfailure_release(s, r->why_full);
     while (r->seats) {
         if (r->is_first)
             look_whether_new(s, sbl_seat_at(s, r->seats)->worker, rule);
@@ -282,6 +302,20 @@ void sbl_rule_release(sbl_scheduler *s, uint32_t rule)
     }
     end_rule(r);
     sbl_table_give(&s->rules, rule);
+}
+
+void sbl_rule_seat(sbl_scheduler *s, uint32_t rule)
+{
+    sbl_srule *r = sbl_rule_at(s, rule);
+
+    while (r->seats) {
+        leave_worker(s, r->seats);
+        end_seat(s, r->seats);
+    }
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        seat_if_it_may(s, rule, s->workers[i]);
+        sbl_may_fill(s, s->workers[i]); /* so that it is one of the open */
+    }
 }
 
 void sbl_rules_end(sbl_scheduler *s)
@@ -318,7 +352,7 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task)
     if (!sbl_squeue_add(s, &r->ready, task, sbl_priority_of(s, t), t->inputs != 0))
         s->no_memory = 1;
     sbl_peer_at(s, t->client)->n_ruled_ready++;
-    if (r->only && !r->seats)
+    if (is_over(r))
         cancel_for_gone(s, task);
     else if (r->is_first)
         sbl_may_fill(s, sbl_seat_at(s, r->seats)->worker);

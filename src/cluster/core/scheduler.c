@@ -216,7 +216,7 @@ const char *sbl_scheduler_event_name(int event)
 {
     static const char *const NAMES[] = {"input done", "input undone", "input failed", "input void", "send",
                                         "finish",     "chain",        "fail",         "return",     "kill",
-                                        "lose",       "need",         "let go",       "cancel"};
+                                        "lose",       "need",         "let go",       "cancel",     "no room"};
 
     return event < SBL_E_EVENTS ? NAMES[event] : NULL;
 }

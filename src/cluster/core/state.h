@@ -38,6 +38,7 @@ enum {
     SBL_E_NEED,   /* a value that was released is needed again */
     SBL_E_LET_GO, /* one who needed it does not any more */
     SBL_E_CANCEL,
+    SBL_E_NO_ROOM, /* it was given back, as its worker has no room for it */
     SBL_E_EVENTS
 };
 
@@ -145,6 +146,10 @@ typedef struct sbl_srule {
     uint32_t    open;      /* list: those of the seats that would take a task */
     uint32_t    only;      /* number of the only worker; 0: its texts say which */
     uint32_t    is_first;  /* that one, who has just come, gets nothing else before */
+    uint32_t    is_own;    /* of one spec alone: it is not looked for by its texts */
+    uint32_t    n_full;    /* workers that had no room for its only task (refusals.c): */
+    uint32_t   *full;      /* their numbers */
+    uint32_t    why_full;  /* what the first of them said: a failure, one reference */
     char       *workers;   /* their names or hosts; "": all of them */
     const char *resources; /* as it was told; lies behind */
     sbl_amounts needs;     /* the same */
@@ -438,6 +443,10 @@ void sbl_retire_tick(sbl_scheduler *s);
 int64_t sbl_rule_find(sbl_scheduler *s, const sbl_spec *spec, const char **wrong);
 void    sbl_rule_release(sbl_scheduler *s, uint32_t rule);
 void    sbl_rules_end(sbl_scheduler *s);
+/** A spec that is like that one, with one reference, and has a rule of its own with these texts, and no seats. 0: no memory. */
+uint32_t sbl_spec_of_its_own(sbl_scheduler *s, uint32_t spec, const char *workers, const char *resources);
+/** All workers that may run its tasks have seats, and no others. */
+void sbl_rule_seat(sbl_scheduler *s, uint32_t rule);
 /** A worker's seats: once it was told what it is; when it is gone. */
 void sbl_seats_begin(sbl_scheduler *s, uint32_t worker);
 void sbl_seats_end(sbl_scheduler *s, uint32_t worker);
@@ -460,6 +469,13 @@ uint32_t sbl_rule_next_first(const sbl_scheduler *s, const sbl_peer *w);
 void sbl_seats_note(sbl_scheduler *s, uint32_t worker);
 /** NULL, or what does not hold. */
 const char *sbl_rules_check(const sbl_scheduler *s);
+
+/* refusals.c: workers that have no room for a task. */
+/** That one had none: it is for the others. 0: it is for no other, or there is no memory. */
+int sbl_refusal_note(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t failure);
+/** It has run: if it has to again, all may. */
+void sbl_refusals_forget(sbl_scheduler *s, uint32_t task);
+int  sbl_has_refused(const sbl_srule *r, const sbl_peer *w);
 
 /* queue.c */
 /** At the end of its priority's, or before all of them. 0: no memory. */
