@@ -183,15 +183,17 @@ typedef struct sabal_cluster_info {
 /** A worker at a moment. */
 typedef struct sabal_worker_info {
     size_t      struct_size;
-    int64_t     number;       /* never used twice in a cluster                                                   */
-    const char *name, *host;  /* valid during the call                                                           */
-    const char *state;        /* "running"; "suspect": it was silent for too long, and gets nothing; "leaving"   */
+    int64_t     number;      /* never used twice in a cluster                                                   */
+    const char *name, *host; /* valid during the call                                                           */
+    const char *state; /* "running"; "suspect": it was silent for too long, and gets nothing; "leaving": it retires */
     int32_t     pid, is_here; /* as of a sabal_cluster_info                                                      */
     int32_t     threads;
     size_t      memory_used, memory_limit; /* limit 0: none                                                      */
     int64_t     running, queued; /* tasks that it has to run now, and that wait for it                           */
     int64_t     done, failed;    /* runs of tasks that have ended there                                          */
     int64_t     silent_ns;       /* since it was heard last                                                      */
+    const char *resources;       /* that tasks may take of it, "gpu=2,licence=1"; "": none; valid during the call */
+    const char *resources_used;  /* that tasks which it has take now, of the same names: "gpu=1,licence=0"       */
 } sabal_worker_info;
 /** Gets one worker, valid during the call; returns 0 to go on. */
 typedef int32_t sabal_worker_info_fn(void *user, const sabal_worker_info *worker);

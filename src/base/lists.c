@@ -1,6 +1,8 @@
 /* Texts with commas are read as they are given, by users and by other processes: nothing of them is believed. */
 #include "base/lists.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +76,24 @@ sabal_status sbl_amounts_read(sbl_amounts *amounts, const char *text, const char
                              what, text, (int)SBL_MOST_AMOUNTS);
     }
     return SABAL_OK;
+}
+
+const char *sbl_amounts_tell(char *text, const sbl_amounts *amounts)
+{
+    size_t at = 0;
+
+    text[0] = 0;
+    for (uint32_t i = 0; i < amounts->n; i++) {
+        const sbl_amount *a = &amounts->of[i];
+
+        at += (size_t)snprintf(text + at, SBL_AMOUNTS_TEXT - at, "%s%s=%" PRIu64 ".%06" PRIu64, i ? "," : "", a->name,
+                               a->millionths / 1000000, a->millionths % 1000000);
+        while (text[at - 1] == '0')
+            at--;
+        at -= text[at - 1] == '.';
+        text[at] = 0;
+    }
+    return text;
 }
 
 sbl_amount *sbl_amounts_find(sbl_amounts *amounts, const char *name)

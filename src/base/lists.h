@@ -6,7 +6,7 @@
 
 #include <sabal/status.h>
 
-enum { SBL_MOST_AMOUNTS = 16, SBL_AMOUNT_NAME = 32, SBL_LIST_TEXT = 4096 };
+enum { SBL_MOST_AMOUNTS = 16, SBL_AMOUNT_NAME = 32, SBL_LIST_TEXT = 4096, SBL_AMOUNTS_TEXT = 1024 };
 #define SBL_MOST_AMOUNT 1000000000u /* of one name */
 
 /** So much of something that is named. */
@@ -25,6 +25,8 @@ typedef struct sbl_amounts {
  * Errors: SABAL_EINVAL: what can't be read, a name twice, too many; the message quotes the text after `what`
  */
 sabal_status sbl_amounts_read(sbl_amounts *amounts, const char *text, const char *what, sabal_error *err);
+/** In words that are read so, "gpu=1,licence=0.5", in SBL_AMOUNTS_TEXT bytes at most. Returns text. */
+const char *sbl_amounts_tell(char *text, const sbl_amounts *amounts);
 /** NULL: there is none of that name. */
 sbl_amount *sbl_amounts_find(sbl_amounts *amounts, const char *name);
 /** 1: of each there is at least as much. */

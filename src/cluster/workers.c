@@ -256,14 +256,16 @@ static void describe_here(sabal_cluster_info *info, const sabal_client *client, 
 
 static sabal_worker_info process_here(const sabal_cluster_info *info, int32_t number, int32_t pid, int32_t threads)
 {
-    return (sabal_worker_info){.struct_size = sizeof(sabal_worker_info),
-                               .number      = number,
-                               .name        = info->host,
-                               .host        = info->host,
-                               .state       = "running",
-                               .pid         = pid,
-                               .is_here     = 1,
-                               .threads     = threads};
+    return (sabal_worker_info){.struct_size    = sizeof(sabal_worker_info),
+                               .number         = number,
+                               .name           = info->host,
+                               .host           = info->host,
+                               .state          = "running",
+                               .pid            = pid,
+                               .is_here        = 1,
+                               .threads        = threads,
+                               .resources      = "",
+                               .resources_used = ""};
 }
 
 static void tell_rehearsed(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, sbl_hub *hub)

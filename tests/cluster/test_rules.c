@@ -124,6 +124,60 @@ Test(rules, no_more_tasks_run_at_once_than_there_are_resources)
     sabal_close(client);
 }
 
+enum { MOST_SEEN = 4 };
+typedef struct seen {
+    int  n;
+    char resources[MOST_SEEN][64], used[MOST_SEEN][64], states[MOST_SEEN][16];
+} seen;
+
+static int32_t see(void *user, const sabal_worker_info *worker)
+{
+    seen *s = user;
+
+    snprintf(s->resources[s->n], sizeof *s->resources, "%s", worker->resources);
+    snprintf(s->used[s->n], sizeof *s->used, "%s", worker->resources_used);
+    snprintf(s->states[s->n++], sizeof *s->states, "%s", worker->state);
+    return s->n == MOST_SEEN;
+}
+
+static void look(seen *s)
+{
+    sabal_cluster_info info = {.struct_size = sizeof info};
+
+    *s = (seen){0};
+    cr_assert_eq(sabal_cluster_info_get(&info, see, s, cluster.file, &err), SABAL_OK, "%s", err.message);
+}
+
+Test(rules, what_is_in_use_of_resources_is_told)
+{
+    const marks        m    = marks_make();
+    sabal_cluster_info info = {.struct_size = sizeof info};
+    sabal_client      *client;
+    sabal_future      *held;
+    seen               s;
+
+    cluster_open(&cluster, 0);
+    add_worker("plain", 1, NULL);
+    add_worker("devices", 2, "gpu=2, licence=1");
+    client = open_client();
+    held   = sabal_submit(client, task_hold, &m, sizeof m, .resources = "gpu=0.5");
+    marks_wait(&m, 1);
+    look(&s);
+    cr_assert_eq(s.n, 2);
+    cr_expect_str_eq(s.resources[0], "");
+    cr_expect_str_eq(s.used[0], "");
+    cr_expect_str_eq(s.resources[1], "gpu=2,licence=1");
+    cr_expect_str_eq(s.used[1], "gpu=0.5,licence=0");
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK, "%s", err.message);
+    s = (seen){0};
+    cr_assert_eq(sabal_client_cluster_info_get(&info, see, &s, client, &err), SABAL_OK, "%s", err.message);
+    cr_expect_str_eq(s.resources[1], "gpu=2,licence=1");
+    cr_expect_str_eq(s.used[1], "gpu=0,licence=0");
+    marks_end(&m);
+    sabal_close(client);
+}
+
 /* What its inner task says, which is to run on another worker. */
 static sabal_status ask_second(sabal_task *t)
 {
