@@ -168,7 +168,7 @@ typedef struct sabal_cluster_info {
     int32_t is_here;          /* 1: on this machine, and pid means a process here                                */
     int64_t age_ns;           /* since it started                                                                */
     int32_t clients;          /* programs, workers not counted                                                   */
-    int32_t workers, threads; /* threads: of all workers                                                         */
+    int32_t workers, threads; /* all that are there, with those that are suspect or leave; threads: of all of them */
     int64_t waiting;          /* tasks that wait for inputs                                                      */
     int64_t ready;            /* that no worker has yet                                                          */
     int64_t sent;             /* that workers have                                                               */
@@ -285,8 +285,9 @@ SABAL_API sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user
 
 /**
  * Waits until a cluster has n workers (client.wait_for_workers() of Dask); no call needs that, as tasks wait for the first one, but
- * what is handed out first goes to those who are there. On "rehearse:" and "local:" it returns at once: what they have is there
- * from the beginning, and each process, or each thread of this one, is as good as a worker.
+ * what is handed out first goes to those who are there. One that is about to leave does not count; one that is suspect does, as it
+ * may go on, and so does one that first runs what sabal_client_run() has it run. On "rehearse:" and "local:" it returns at once: what
+ * they have is there from the beginning, and each process, or each thread of this one, is as good as a worker.
  *
  * Errors: SABAL_ETIMEDOUT (the message tells how many there are), SABAL_EINVAL (n below 0; more than this client can ever have),
  *         SABAL_EPEER (the scheduler is gone), SABAL_ENOMEM; the client's

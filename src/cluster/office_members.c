@@ -51,12 +51,13 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+/* Of those that leave nobody gets anything any more. */
 static uint32_t count_workers(const sbl_office *o)
 {
     sbl_scheduler_counts counts;
 
     sbl_scheduler_count(o->core, &counts);
-    return counts.workers;
+    return counts.workers - counts.leaving;
 }
 
 void sbl_office_tell_workers(sbl_office *o)

@@ -1,6 +1,8 @@
 /* Tasks on a cluster that say where they are to run, and what they take there. */
 #include "cluster/named.h"
 
+#include <pthread.h>
+
 TestSuite(rules, .init = clear_error, .fini = close_cluster, .timeout = 120);
 
 static sabal_status tell_process(sabal_task *t)
@@ -174,6 +176,48 @@ Test(rules, what_is_in_use_of_resources_is_told)
     cr_assert_eq(sabal_client_cluster_info_get(&info, see, &s, client, &err), SABAL_OK, "%s", err.message);
     cr_expect_str_eq(s.resources[1], "gpu=2,licence=1");
     cr_expect_str_eq(s.used[1], "gpu=0,licence=0");
+    marks_end(&m);
+    sabal_close(client);
+}
+
+static void *retire_first(void *arg)
+{
+    sabal_error own = SABAL_ERROR_INIT;
+
+    cr_expect_eq(sabal_cluster_retire("first", cluster.file, &own), SABAL_OK, "%s", own.message);
+    return NULL;
+}
+
+Test(rules, a_worker_that_is_about_to_leave_is_none_to_wait_for)
+{
+    const marks   m = marks_make();
+    sabal_client *client;
+    sabal_future *held;
+    pthread_t     thread;
+    seen          s;
+
+    cluster_open(&cluster, 0);
+    add_worker("first", 1, NULL);
+    add_worker("second", 1, NULL);
+    client = open_client();
+    held   = sabal_submit(client, task_hold, &m, sizeof m, .workers = "first");
+    marks_wait(&m, 1);
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err), SABAL_OK, "%s", err.message);
+    pthread_create(&thread, NULL, retire_first, NULL);
+    do {
+        sleep_ms(10);
+        look(&s);
+    } while (strcmp(s.states[0], "leaving") != 0);
+    cr_expect_eq(s.n, 2, "it is there, though");
+    sleep_ms(300); /* what the client knows comes by another way */
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err, .timeout_ns = 0), SABAL_ETIMEDOUT);
+    cr_expect_str_eq(err.message, "2 workers were waited for, and there are 1");
+    clear_error();
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK, "%s", err.message);
+    pthread_join(thread, NULL);
+    add_worker("third", 1, NULL);
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err), SABAL_OK, "%s", err.message);
     marks_end(&m);
     sabal_close(client);
 }

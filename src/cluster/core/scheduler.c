@@ -98,6 +98,7 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .seats    = sbl_table_count(&s->seats),
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
+                                     .leaving  = s->n_leaving,
                                      .hungry   = s->n_hungry,
                                      .sent     = s->n_sent,
                                      .ended    = s->n_ended};
