@@ -249,7 +249,8 @@ SABAL_API sabal_status sabal_cluster_stop_with(const char *file, sabal_error *er
  * elsewhere, and what it alone has is made again, as when a worker is lost. A worker whose lifetime is over does the same by itself.
  * Where no other worker is there, its values wait for one, up to that minute.
  *
- *   workers     their names, or their numbers, with commas; of a name all that have it
+ *   workers     their names, with commas, and perhaps blanks behind these; of a name all that have it. A number is that of a worker
+ *               if none has it as its name
  *   timeout_ns  of the options: within which the scheduler has to answer; the wait that follows takes as long again, and a minute
  *
  * Errors: SABAL_ENOENT (there is no worker of one of these names: those of the others leave), SABAL_EINVAL (no name; a name of 256

@@ -2,6 +2,7 @@
 #ifndef SBL_BASE_LISTS_H
 #define SBL_BASE_LISTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sabal/status.h>
@@ -34,6 +35,9 @@ int sbl_amounts_cover(const sbl_amounts *there, const sbl_amounts *needed);
 
 /** "a,b": whether it is a list of names. NULL and "" are none. Errors: SABAL_EINVAL: an empty name, a text that is too long. */
 sabal_status sbl_names_check(const char *text, const char *what, sabal_error *err);
+/** The next name of a list that goes on at *at, which is NULL behind the last: its bytes up to a comma, without blanks before it. 0: there
+    is none. */
+int sbl_names_next(const char **name, size_t *length, const char **at);
 /** 1: that name is in the list. */
 int sbl_names_have(const char *text, const char *name);
 

@@ -109,27 +109,41 @@ static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
     sbl_office_speak_later(o);
 }
 
-static int is_called(const sbl_member *m, const char *name)
+static int has_name(const sbl_member *m, const char *name)
+{
+    return !strcmp(m->who.name, name);
+}
+
+static int has_number(const sbl_member *m, const char *name)
 {
     char number[16];
 
     snprintf(number, sizeof number, "%u", m->number);
-    return !strcmp(m->who.name, name) || !strcmp(number, name);
+    return !strcmp(number, name);
 }
 
-/* All workers of that name, or the one with that number; who asks is told their numbers. */
-static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
+/* Of the workers that are called so, one way or the other; numbers: those that were asked. */
+static void ask_those(sbl_office *o, const char *name, int (*is_called)(const sbl_member *, const char *),
+                      sbl_words *numbers)
 {
-    sbl_words numbers = {0}, words = {0};
-
     for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++) {
         sbl_member *m = o->members[i];
 
         if (!m || m->is_dropped || !m->who.threads || !is_called(m, name))
             continue;
         if (!sbl_talk(m->link, SBL_TALK_RETIRE, NULL, NULL))
-            sbl_say_u32(&numbers, m->number);
+            sbl_say_u32(numbers, m->number);
     }
+}
+
+/* All workers of that name, or, if there is none, the one with that number; who asks is told their numbers. */
+static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
+{
+    sbl_words numbers = {0}, words = {0};
+
+    ask_those(o, name, has_name, &numbers);
+    if (!numbers.size)
+        ask_those(o, name, has_number, &numbers);
     sbl_say_u32(&words, SBL_ASK_RETIRE);
     sbl_say_u32(&words, (uint32_t)(numbers.size / sizeof(uint32_t)));
     sbl_say(&words, numbers.bytes, numbers.size);
