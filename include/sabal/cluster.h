@@ -320,7 +320,8 @@ SABAL_API void sabal_run_options_init(sabal_run_options *options);
  * a thread of their worker that has nothing to do. What they return is dropped.
  *
  * A worker that joins later, or takes the place of one that has ended, runs what has been run so, one call after the other, before it
- * gets any task, of whichever client. Nobody is told of a failure there. Asked by a task, this lasts as long as its worker.
+ * gets any task, of whichever client. A failure there is logged (SABAL_LOG=warn) by
+ * the scheduler and by this program. Asked by a task, this lasts as long as its worker.
  *
  * On "local:" fn runs once, in this process. On "rehearse:" each worker process runs it, but none that is started later.
  *

@@ -51,6 +51,24 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static void unheard(void *arg, uint32_t client, uint32_t worker, const char *name, const sabal_error *why)
+{
+    const sbl_member *of    = sbl_office_member(arg, worker);
+    sbl_member       *to    = sbl_office_member(arg, client);
+    sbl_words         words = {0};
+
+    sbl_log(SABAL_LOG_WARN, "worker %u '%s' came, and '%s', which client %u has each one run, failed there: %s", worker,
+            of ? of->who.name : "gone", name, client, why->message);
+    sbl_say_u32(&words, SBL_TELL_UNHEARD);
+    sbl_say_text(&words, of ? of->who.name : "gone");
+    sbl_say_u32(&words, worker);
+    sbl_say_text(&words, name);
+    sbl_say_failure(&words, why);
+    if (to && !to->is_dropped)
+        sbl_talk(to->link, SBL_TALK_TELL, &words, NULL);
+    sbl_words_clear(&words);
+}
+
 /* Of those that leave nobody gets anything any more. */
 static uint32_t count_workers(const sbl_office *o)
 {
@@ -344,5 +362,5 @@ void sbl_office_admitted(void *arg, sbl_link *link)
 
 sbl_scheduler_calls sbl_office_calls(sbl_office *o)
 {
-    return (sbl_scheduler_calls){send_letters, drop, introduce, o};
+    return (sbl_scheduler_calls){send_letters, drop, introduce, o, unheard};
 }

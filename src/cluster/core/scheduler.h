@@ -18,6 +18,8 @@ typedef struct sbl_scheduler_calls {
     /** In letters that follow a peer is told of this worker by its number: it has to know how that is reached. */
     void (*introduce)(void *arg, uint32_t peer, uint32_t worker);
     void *arg;
+    /** What a client has each worker run that comes has failed in one; nobody waits for it. name: the task's. NULL: it is not told. */
+    void (*unheard)(void *arg, uint32_t client, uint32_t worker, const char *name, const sabal_error *why);
 } sbl_scheduler_calls;
 
 /** Times at which a worker that is silent is given no more work, and is taken for dead; limits of 1 to 255. */
