@@ -168,7 +168,7 @@ typedef struct sabal_cluster_info {
     int32_t is_here;          /* 1: on this machine, and pid means a process here                                */
     int64_t age_ns;           /* since it started                                                                */
     int32_t clients;          /* programs, workers not counted                                                   */
-    int32_t workers, threads; /* threads: of all workers                                                         */
+    int32_t workers, threads; /* all that are there, with those that are suspect or leave; threads: of all of them */
     int64_t waiting;          /* tasks that wait for inputs                                                      */
     int64_t ready;            /* that no worker has yet                                                          */
     int64_t sent;             /* that workers have                                                               */
@@ -183,15 +183,17 @@ typedef struct sabal_cluster_info {
 /** A worker at a moment. */
 typedef struct sabal_worker_info {
     size_t      struct_size;
-    int64_t     number;       /* never used twice in a cluster                                                   */
-    const char *name, *host;  /* valid during the call                                                           */
-    const char *state;        /* "running"; "suspect": it was silent for too long, and gets nothing; "leaving"   */
+    int64_t     number;      /* never used twice in a cluster                                                   */
+    const char *name, *host; /* valid during the call                                                           */
+    const char *state; /* "running"; "suspect": it was silent for too long, and gets nothing; "leaving": it retires */
     int32_t     pid, is_here; /* as of a sabal_cluster_info                                                      */
     int32_t     threads;
     size_t      memory_used, memory_limit; /* limit 0: none                                                      */
     int64_t     running, queued; /* tasks that it has to run now, and that wait for it                           */
     int64_t     done, failed;    /* runs of tasks that have ended there                                          */
     int64_t     silent_ns;       /* since it was heard last                                                      */
+    const char *resources;       /* that tasks may take of it, "gpu=2,licence=1"; "": none; valid during the call */
+    const char *resources_used;  /* that tasks which it has take now, of the same names: "gpu=1,licence=0"       */
 } sabal_worker_info;
 /** Gets one worker, valid during the call; returns 0 to go on. */
 typedef int32_t sabal_worker_info_fn(void *user, const sabal_worker_info *worker);
@@ -247,7 +249,8 @@ SABAL_API sabal_status sabal_cluster_stop_with(const char *file, sabal_error *er
  * elsewhere, and what it alone has is made again, as when a worker is lost. A worker whose lifetime is over does the same by itself.
  * Where no other worker is there, its values wait for one, up to that minute.
  *
- *   workers     their names, or their numbers, with commas; of a name all that have it
+ *   workers     their names, with commas, and perhaps blanks behind these; of a name all that have it. A number is that of a worker
+ *               if none has it as its name
  *   timeout_ns  of the options: within which the scheduler has to answer; the wait that follows takes as long again, and a minute
  *
  * Errors: SABAL_ENOENT (there is no worker of one of these names: those of the others leave), SABAL_EINVAL (no name; a name of 256
@@ -283,8 +286,9 @@ SABAL_API sabal_status sabal_future_who_has(sabal_worker_info_fn *fn, void *user
 
 /**
  * Waits until a cluster has n workers (client.wait_for_workers() of Dask); no call needs that, as tasks wait for the first one, but
- * what is handed out first goes to those who are there. On "rehearse:" and "local:" it returns at once: what they have is there
- * from the beginning, and each process, or each thread of this one, is as good as a worker.
+ * what is handed out first goes to those who are there. One that is about to leave does not count; one that is suspect does, as it
+ * may go on, and so does one that first runs what sabal_client_run() has it run. On "rehearse:" and "local:" it returns at once: what
+ * they have is there from the beginning, and each process, or each thread of this one, is as good as a worker.
  *
  * Errors: SABAL_ETIMEDOUT (the message tells how many there are), SABAL_EINVAL (n below 0; more than this client can ever have),
  *         SABAL_EPEER (the scheduler is gone), SABAL_ENOMEM; the client's
@@ -316,7 +320,8 @@ SABAL_API void sabal_run_options_init(sabal_run_options *options);
  * a thread of their worker that has nothing to do. What they return is dropped.
  *
  * A worker that joins later, or takes the place of one that has ended, runs what has been run so, one call after the other, before it
- * gets any task, of whichever client. Nobody is told of a failure there. Asked by a task, this lasts as long as its worker.
+ * gets any task, of whichever client. A failure there is logged (SABAL_LOG=warn) by
+ * the scheduler and by this program. Asked by a task, this lasts as long as its worker.
  *
  * On "local:" fn runs once, in this process. On "rehearse:" each worker process runs it, but none that is started later.
  *

@@ -1,6 +1,8 @@
 /* Texts with commas are read as they are given, by users and by other processes: nothing of them is believed. */
 #include "base/lists.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +78,24 @@ sabal_status sbl_amounts_read(sbl_amounts *amounts, const char *text, const char
     return SABAL_OK;
 }
 
+const char *sbl_amounts_tell(char *text, const sbl_amounts *amounts)
+{
+    size_t at = 0;
+
+    text[0] = 0;
+    for (uint32_t i = 0; i < amounts->n; i++) {
+        const sbl_amount *a = &amounts->of[i];
+
+        at += (size_t)snprintf(text + at, SBL_AMOUNTS_TEXT - at, "%s%s=%" PRIu64 ".%06" PRIu64, i ? "," : "", a->name,
+                               a->millionths / 1000000, a->millionths % 1000000);
+        while (text[at - 1] == '0')
+            at--;
+        at -= text[at - 1] == '.';
+        text[at] = 0;
+    }
+    return text;
+}
+
 sbl_amount *sbl_amounts_find(sbl_amounts *amounts, const char *name)
 {
     for (uint32_t i = 0; i < amounts->n; i++)
@@ -97,33 +117,38 @@ int sbl_amounts_cover(const sbl_amounts *there, const sbl_amounts *needed)
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
+int sbl_names_next(const char **name, size_t *length, const char **at)
+{
+    if (!*at)
+        return 0;
+    *name   = skip_blanks(*at);
+    *length = strcspn(*name, ",");
+    *at     = (*name)[*length] ? *name + *length + 1 : NULL;
+    return 1;
+}
+
 sabal_status sbl_names_check(const char *text, const char *what, sabal_error *err)
 {
-    const char *at = text ? text : "";
+    const char *at = text && *text ? text : NULL, *name;
+    size_t      length;
 
-    if (strlen(at) >= SBL_LIST_TEXT)
+    if (at && strlen(at) >= SBL_LIST_TEXT)
         return sbl_error_set(err, SABAL_EINVAL, "%s of %zu characters: expected less than %d", what, strlen(at),
                              (int)SBL_LIST_TEXT);
-    while (*at) {
-        const size_t length = strcspn(at = skip_blanks(at), ",");
-
-        if (!length || (at[length] && !at[length + 1]))
+    while (sbl_names_next(&name, &length, &at))
+        if (!length)
             return sbl_error_set(err, SABAL_EINVAL, "%s '%.200s': expected names with commas between them", what, text);
-        at += length + (at[length] != 0);
-    }
     return SABAL_OK;
 }
 
 int sbl_names_have(const char *text, const char *name)
 {
     const size_t wanted = strlen(name);
+    const char  *at     = *text ? text : NULL, *its;
+    size_t       length;
 
-    for (const char *at = skip_blanks(text); *at; at = skip_blanks(at)) {
-        const size_t length = strcspn(at, ",");
-
-        if (length == wanted && !memcmp(at, name, length))
+    while (sbl_names_next(&its, &length, &at))
+        if (length == wanted && !memcmp(its, name, length))
             return 1;
-        at += length + (at[length] != 0);
-    }
     return 0;
 }

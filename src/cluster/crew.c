@@ -20,6 +20,8 @@
 #include "graph/local.h"
 #include "sched/pool.h"
 
+#define PATIENCE_NS ((int64_t)1000000000) /* of one that leaves, with a scheduler that hears slowly */
+
 struct sbl_crew sbl_crew = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- speaking ----------------------------------------------------------------------------------------------------- */
@@ -36,8 +38,6 @@ static void tell_parked(void)
 
 static sbl_outbox *outbox(void *nothing)
 {
-    if (sbl_crew.leaves)
-        return NULL;
     tell_parked();
     return sbl_executor_outbox(sbl_crew.executor);
 }
@@ -103,10 +103,14 @@ static void offer_seat(void)
 
 /* --- leaving ------------------------------------------------------------------------------------------------------ */
 
+/* Behind what has ended here: else it would run again. Who has not joined has nothing to say. */
 void sbl_crew_leave(void)
 {
     sbl_crew.leaves = 1;
-    sbl_membership_leave(&sbl_crew.membership, 200000000);
+    if (sbl_crew.membership.link)
+        sbl_speak_and_leave(&sbl_crew.speaker, PATIENCE_NS);
+    else
+        sbl_membership_leave(&sbl_crew.membership, 0);
 }
 
 static void may_part(void *nothing)

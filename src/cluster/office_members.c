@@ -51,12 +51,31 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
     sbl_words_clear(&words);
 }
 
+static void unheard(void *arg, uint32_t client, uint32_t worker, const char *name, const sabal_error *why)
+{
+    const sbl_member *of    = sbl_office_member(arg, worker);
+    sbl_member       *to    = sbl_office_member(arg, client);
+    sbl_words         words = {0};
+
+    sbl_log(SABAL_LOG_WARN, "worker %u '%s' came, and '%s', which client %u has each one run, failed there: %s", worker,
+            of ? of->who.name : "gone", name, client, why->message);
+    sbl_say_u32(&words, SBL_TELL_UNHEARD);
+    sbl_say_text(&words, of ? of->who.name : "gone");
+    sbl_say_u32(&words, worker);
+    sbl_say_text(&words, name);
+    sbl_say_failure(&words, why);
+    if (to && !to->is_dropped)
+        sbl_talk(to->link, SBL_TALK_TELL, &words, NULL);
+    sbl_words_clear(&words);
+}
+
+/* Of those that leave nobody gets anything any more. */
 static uint32_t count_workers(const sbl_office *o)
 {
     sbl_scheduler_counts counts;
 
     sbl_scheduler_count(o->core, &counts);
-    return counts.workers;
+    return counts.workers - counts.leaving;
 }
 
 void sbl_office_tell_workers(sbl_office *o)
@@ -108,27 +127,41 @@ static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
     sbl_office_speak_later(o);
 }
 
-static int is_called(const sbl_member *m, const char *name)
+static int has_name(const sbl_member *m, const char *name)
+{
+    return !strcmp(m->who.name, name);
+}
+
+static int has_number(const sbl_member *m, const char *name)
 {
     char number[16];
 
     snprintf(number, sizeof number, "%u", m->number);
-    return !strcmp(m->who.name, name) || !strcmp(number, name);
+    return !strcmp(number, name);
 }
 
-/* All workers of that name, or the one with that number; who asks is told their numbers. */
-static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
+/* Of the workers that are called so, one way or the other; numbers: those that were asked. */
+static void ask_those(sbl_office *o, const char *name, int (*is_called)(const sbl_member *, const char *),
+                      sbl_words *numbers)
 {
-    sbl_words numbers = {0}, words = {0};
-
     for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++) {
         sbl_member *m = o->members[i];
 
         if (!m || m->is_dropped || !m->who.threads || !is_called(m, name))
             continue;
         if (!sbl_talk(m->link, SBL_TALK_RETIRE, NULL, NULL))
-            sbl_say_u32(&numbers, m->number);
+            sbl_say_u32(numbers, m->number);
     }
+}
+
+/* All workers of that name, or, if there is none, the one with that number; who asks is told their numbers. */
+static void ask_to_leave(sbl_office *o, sbl_link *link, const char *name)
+{
+    sbl_words numbers = {0}, words = {0};
+
+    ask_those(o, name, has_name, &numbers);
+    if (!numbers.size)
+        ask_those(o, name, has_number, &numbers);
     sbl_say_u32(&words, SBL_ASK_RETIRE);
     sbl_say_u32(&words, (uint32_t)(numbers.size / sizeof(uint32_t)));
     sbl_say(&words, numbers.bytes, numbers.size);
@@ -329,5 +362,5 @@ void sbl_office_admitted(void *arg, sbl_link *link)
 
 sbl_scheduler_calls sbl_office_calls(sbl_office *o)
 {
-    return (sbl_scheduler_calls){send_letters, drop, introduce, o};
+    return (sbl_scheduler_calls){send_letters, drop, introduce, o, unheard};
 }

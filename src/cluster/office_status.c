@@ -64,28 +64,42 @@ static void describe(sabal_cluster_info *info, const sbl_office_watch *w, int64_
     list_addresses(info->addresses, sizeof info->addresses, w->file);
 }
 
+/* What tasks take of a worker's resources. */
+static sbl_amounts used_of(const sbl_worker_look *look)
+{
+    sbl_amounts used = *look->resources;
+
+    for (uint32_t i = 0; i < used.n; i++)
+        used.of[i].millionths -= sbl_amounts_find((sbl_amounts *)look->left, used.of[i].name)->millionths;
+    return used;
+}
+
 static void say_worker(sbl_words *words, const sbl_office_watch *w, const sbl_worker_look *look, int64_t now)
 {
     static const sbl_joining nobody;
-    const sbl_joining       *who = w->who(w->arg, look->number);
+    const sbl_joining       *who  = w->who(w->arg, look->number);
+    const sbl_amounts        used = used_of(look);
+    char                     resources[SBL_AMOUNTS_TEXT], resources_used[SBL_AMOUNTS_TEXT];
 
     if (!who)
         who = &nobody; /* it is about to go */
     sbl_say_worker(words,
-                   &(sabal_worker_info){.number       = look->number,
-                                        .name         = who->name,
-                                        .state        = look->is_leaving   ? "leaving"
-                                                        : look->is_suspect ? "suspect"
-                                                                           : "running",
-                                        .pid          = (int32_t)who->pid,
-                                        .threads      = look->threads,
-                                        .memory_used  = look->managed,
-                                        .memory_limit = look->limit,
-                                        .running      = look->running,
-                                        .queued       = look->queued,
-                                        .done         = (int64_t)look->done,
-                                        .failed       = (int64_t)look->failed,
-                                        .silent_ns    = now > look->heard_ns ? now - look->heard_ns : 0},
+                   &(sabal_worker_info){.number         = look->number,
+                                        .name           = who->name,
+                                        .state          = look->is_leaving   ? "leaving"
+                                                          : look->is_suspect ? "suspect"
+                                                                             : "running",
+                                        .pid            = (int32_t)who->pid,
+                                        .threads        = look->threads,
+                                        .memory_used    = look->managed,
+                                        .memory_limit   = look->limit,
+                                        .running        = look->running,
+                                        .queued         = look->queued,
+                                        .done           = (int64_t)look->done,
+                                        .failed         = (int64_t)look->failed,
+                                        .silent_ns      = now > look->heard_ns ? now - look->heard_ns : 0,
+                                        .resources      = sbl_amounts_tell(resources, look->resources),
+                                        .resources_used = sbl_amounts_tell(resources_used, &used)},
                    &who->machine);
 }
 

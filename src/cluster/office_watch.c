@@ -47,7 +47,7 @@ static void tell_lonely(sbl_office_watch *w, uint64_t n, int64_t now)
 
 static void look_for_workers(sbl_office_watch *w, const sbl_scheduler_counts *c, int64_t now)
 {
-    if (c->workers || !unended(c)) {
+    if (c->workers > c->leaving || !unended(c)) {
         w->lonely_since = 0;
         return;
     }

@@ -61,6 +61,15 @@ static void introduce(void *arg, uint32_t peer, uint32_t worker)
         said->calls.introduce(said->calls.arg, peer, worker);
 }
 
+/* Nothing is said by it. */
+static void unheard(void *arg, uint32_t client, uint32_t worker, const char *name, const sabal_error *why)
+{
+    const sbl_said *said = arg;
+
+    if (said->calls.unheard)
+        said->calls.unheard(said->calls.arg, client, worker, name, why);
+}
+
 int sbl_said_begin(sbl_said *said, const sbl_scheduler_calls *calls)
 {
     *said = (sbl_said){.calls = *calls, .sum = XXH3_createState()};
@@ -80,7 +89,7 @@ uint64_t sbl_said_sum(const sbl_said *said)
 
 sbl_scheduler_calls sbl_said_calls(sbl_said *said)
 {
-    return (sbl_scheduler_calls){send, drop, introduce, said};
+    return (sbl_scheduler_calls){send, drop, introduce, said, unheard};
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

@@ -172,7 +172,7 @@ static void leave(sbl_evwork *work)
     if (!c->membership.why.status) /* for who waits for a value */
         c->membership.why = sbl_failure_closed.error;
     if (c->membership.link)
-        sbl_membership_leave(&c->membership, PATIENCE_NS / 10);
+        sbl_speak_and_leave(&c->speaker, PATIENCE_NS / 10);
 }
 
 static sabal_status join(connection *c, int64_t until, sabal_error *err)

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "cluster/core/letters.h"
 #include "cluster/remote.h"
 #include "cluster/status_words.h"
 #include "cluster/workers.h"
@@ -61,6 +62,20 @@ static void keep(sbl_remote *r, sbl_question *q, sbl_reader *answer)
     pthread_mutex_unlock(r->lock);
 }
 
+/* What this client has each worker run failed in one that came. */
+static void tell_unheard(sbl_reader *r)
+{
+    const char    *worker = sbl_hear_text(r);
+    const uint32_t number = sbl_hear_u32(r);
+    const char    *name   = sbl_hear_text(r);
+    sabal_error    why    = SABAL_ERROR_INIT;
+
+    sbl_hear_failure(&why, r);
+    if (!r->failed)
+        sbl_log(SABAL_LOG_WARN, "'%s' failed in worker %u '%s', which has joined since: %s", name, number, worker,
+                why.message);
+}
+
 void sbl_remote_told(void *arg, sbl_reader *answer)
 {
     sbl_remote    *r    = arg;
@@ -79,6 +94,9 @@ void sbl_remote_told(void *arg, sbl_reader *answer)
         r->questions.counts_workers = 1;
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(r->lock);
+        break;
+    case SBL_TELL_UNHEARD:
+        tell_unheard(answer);
         break;
     case SBL_TELL_LONELY:
         sbl_log(SABAL_LOG_WARN, "tasks wait, and for %.0f s there has been no worker: start 'sabal worker'",

@@ -8,13 +8,16 @@
 #include "base/error.h"
 #include "cluster/talk.h"
 
-/* What was to be said has gone: what there is to say now. */
+/* What was to be said has gone: what there is to say now. Who leaves says that, and no more. */
 static void take_words(sbl_speaker *s)
 {
     sbl_outbox *box;
 
     sbl_words_clear(&s->going);
     s->gone = 0;
+    if (s->is_last)
+        return;
+    s->is_last = s->leaves;
     pthread_mutex_lock(s->lock);
     box = s->outbox(s->arg);
     if (box) {
@@ -53,6 +56,37 @@ static void say(sbl_evwork *work)
         sbl_error_prefix(&err, "the scheduler can't be told");
         sbl_membership_break(s->membership, &err);
     }
+    if (s->is_last && s->gone == s->going.size) /* perhaps in another thread than the loop's */
+        sbl_evloop_post(s->loop, &s->part);
+}
+
+static void part(sbl_speaker *s)
+{
+    const int64_t left = s->until - sbl_clock_ns();
+
+    sbl_evtimer_clear(s->loop, &s->patience);
+    if (s->membership->link)
+        sbl_membership_leave(s->membership, left > 0 ? left : 0);
+}
+
+static void all_is_said(sbl_evwork *work)
+{
+    part((sbl_speaker *)(void *)((char *)work - offsetof(sbl_speaker, part)));
+}
+
+static void no_more_patience(sbl_evtimer *timer)
+{
+    part((sbl_speaker *)(void *)((char *)timer - offsetof(sbl_speaker, patience)));
+}
+
+void sbl_speak_and_leave(sbl_speaker *s, int64_t limit_ns)
+{
+    if (s->leaves)
+        return;
+    s->leaves = 1;
+    s->until  = sbl_clock_ns() + limit_ns;
+    sbl_evtimer_set(s->loop, &s->patience, s->until);
+    sbl_speak_later(s); /* who calls may have the lock */
 }
 
 /*
@@ -90,10 +124,14 @@ void sbl_speak_on(sbl_speaker *s)
 
 void sbl_speaker_init(sbl_speaker *s)
 {
-    s->work.run = say;
+    s->work.run      = say;
+    s->part.run      = all_is_said;
+    s->patience.fire = no_more_patience;
 }
 
 void sbl_speaker_clear(sbl_speaker *s)
 {
+    if (s->leaves)
+        sbl_evtimer_clear(s->loop, &s->patience);
     sbl_words_clear(&s->going);
 }

@@ -24,6 +24,10 @@ typedef struct sbl_speaker {
     _Atomic int64_t spoke_ns; /* the last time */
     sbl_words       going;    /* letters on their way out, of which `gone` bytes are sent */
     size_t          gone;
+    int             leaves, is_last; /* is_last: what goes out now is; what there is to say later nobody hears */
+    int64_t         until;           /* then it leaves in any case */
+    sbl_evtimer     patience;
+    sbl_evwork      part;
 } sbl_speaker;
 
 /** Zeroed before, its first five filled in by now or when somebody speaks. */
@@ -35,5 +39,8 @@ void sbl_speak(sbl_speaker *s);
 void sbl_speak_later(sbl_speaker *s);
 /** The link has drained: the rest. In the loop's thread. */
 void sbl_speak_on(sbl_speaker *s);
+/** Leaves the cluster behind all that there is to say by now, within so many nanoseconds: what is not said then is not. Once; in the
+    loop's thread. As sbl_membership_leave(), `over` comes. */
+void sbl_speak_and_leave(sbl_speaker *s, int64_t limit_ns);
 
 #endif

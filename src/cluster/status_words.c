@@ -55,6 +55,8 @@ void sbl_say_worker(sbl_words *w, const sabal_worker_info *worker, const sbl_mac
     sbl_say_u32(w, state);
     sbl_say_u32(w, (uint32_t)worker->threads);
     sbl_say(w, numbers, sizeof numbers);
+    sbl_say_text(w, worker->resources);
+    sbl_say_text(w, worker->resources_used);
 }
 
 /* --- hearing ------------------------------------------------------------------------------------------------------ */
@@ -127,19 +129,21 @@ static void hear_worker(sabal_worker_info *worker, const sbl_machine *here, sbl_
 {
     uint32_t state;
 
-    worker->name         = sbl_hear_text(r);
-    worker->is_here      = hear_machine(&worker->host, &worker->pid, here, r);
-    state                = sbl_hear_u32(r);
-    worker->state        = STATES[state < N_STATES ? state : 0];
-    worker->threads      = hear_count(r);
-    worker->number       = hear_number(r);
-    worker->memory_used  = (size_t)hear_number(r);
-    worker->memory_limit = (size_t)hear_number(r);
-    worker->running      = hear_number(r);
-    worker->queued       = hear_number(r);
-    worker->done         = hear_number(r);
-    worker->failed       = hear_number(r);
-    worker->silent_ns    = hear_number(r);
+    worker->name           = sbl_hear_text(r);
+    worker->is_here        = hear_machine(&worker->host, &worker->pid, here, r);
+    state                  = sbl_hear_u32(r);
+    worker->state          = STATES[state < N_STATES ? state : 0];
+    worker->threads        = hear_count(r);
+    worker->number         = hear_number(r);
+    worker->memory_used    = (size_t)hear_number(r);
+    worker->memory_limit   = (size_t)hear_number(r);
+    worker->running        = hear_number(r);
+    worker->queued         = hear_number(r);
+    worker->done           = hear_number(r);
+    worker->failed         = hear_number(r);
+    worker->silent_ns      = hear_number(r);
+    worker->resources      = sbl_hear_text(r);
+    worker->resources_used = sbl_hear_text(r);
     if (state >= N_STATES)
         r->failed = 1;
 }

@@ -8,7 +8,7 @@
 #include "cluster/net/machine.h"
 
 /* Of these words; both sides are of one version of sabal, so another one means that they are broken. */
-enum { SBL_STATUS_FORMAT = 1, SBL_MOST_STATUS_WORKERS = 65536 };
+enum { SBL_STATUS_FORMAT = 2, SBL_MOST_STATUS_WORKERS = 65536 };
 
 /** The cluster, which is followed by info->workers workers. */
 void sbl_say_cluster(sbl_words *w, const sabal_cluster_info *info, const sbl_machine *machine);

@@ -34,15 +34,17 @@ enum {
  *   STATUS  answered with a cluster (status_words.h)
  *   WORKERS of members alone: the number of workers u32 is told, now and whenever it has changed
  *   ALIVE   answered with nothing more
+ *   UNHEARD to a client: what it has each worker run has failed in one that came: its name and number, the task's, a failure
  *   LONELY  to a client whose tasks wait: there has been no worker for so many nanoseconds, u64
  */
 enum {
-    SBL_ASK_STATUS  = 1,
-    SBL_ASK_WORKERS = 2,
-    SBL_ASK_ALIVE   = 3,
-    SBL_TELL_LONELY = 4,
-    SBL_ASK_RETIRE  = 5,
-    SBL_ASK_WHO_HAS = 6
+    SBL_ASK_STATUS   = 1,
+    SBL_ASK_WORKERS  = 2,
+    SBL_ASK_ALIVE    = 3,
+    SBL_TELL_LONELY  = 4,
+    SBL_ASK_RETIRE   = 5,
+    SBL_ASK_WHO_HAS  = 6,
+    SBL_TELL_UNHEARD = 7
 };
 
 #define SBL_APART_NS     20000               /* who has spoken less than that ago lets what else he has to say gather */

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lists.h"
 #include "base/struct.h"
 #include "cluster/core/letters.h"
 #include "cluster/hub.h"
@@ -140,7 +141,6 @@ static sabal_status wait_for_leavers(leavers *all, const char *file, int64_t tim
     }
 }
 
-/* One name: its bytes up to a comma. */
 static sabal_status ask_to_leave(leavers *all, const char *name, size_t length, const char *file, int64_t timeout_ns,
                                  sabal_error *err)
 {
@@ -168,17 +168,13 @@ sabal_status sabal_cluster_retire_with(const char *workers, const char *file, sa
     const sabal_cluster_options o     = options_of(options);
     leavers                     all   = {0};
     sabal_error                 first = SABAL_ERROR_INIT, own;
-    const char                 *at    = workers ? workers : "";
+    const char                 *at    = workers ? workers : "", *name;
+    size_t                      length;
 
-    for (;;) {
-        const size_t length = strcspn(at, ",");
-
+    while (sbl_names_next(&name, &length, &at)) {
         own = (sabal_error)SABAL_ERROR_INIT;
-        if (ask_to_leave(&all, at, length, file, o.timeout_ns, &own) && !first.status)
+        if (ask_to_leave(&all, name, length, file, o.timeout_ns, &own) && !first.status)
             sbl_error_pass(&first, &own);
-        if (!at[length])
-            break;
-        at += length + 1;
     }
     own = (sabal_error)SABAL_ERROR_INIT;
     if (all.n && wait_for_leavers(&all, file, o.timeout_ns, &own) && !first.status)
@@ -256,14 +252,16 @@ static void describe_here(sabal_cluster_info *info, const sabal_client *client, 
 
 static sabal_worker_info process_here(const sabal_cluster_info *info, int32_t number, int32_t pid, int32_t threads)
 {
-    return (sabal_worker_info){.struct_size = sizeof(sabal_worker_info),
-                               .number      = number,
-                               .name        = info->host,
-                               .host        = info->host,
-                               .state       = "running",
-                               .pid         = pid,
-                               .is_here     = 1,
-                               .threads     = threads};
+    return (sabal_worker_info){.struct_size    = sizeof(sabal_worker_info),
+                               .number         = number,
+                               .name           = info->host,
+                               .host           = info->host,
+                               .state          = "running",
+                               .pid            = pid,
+                               .is_here        = 1,
+                               .threads        = threads,
+                               .resources      = "",
+                               .resources_used = ""};
 }
 
 static void tell_rehearsed(sabal_worker_info_fn *fn, void *user, const sabal_cluster_info *info, sbl_hub *hub)

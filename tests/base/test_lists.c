@@ -21,6 +21,32 @@ Test(lists, amounts_are_read_to_the_millionth)
     cr_expect_null(sbl_amounts_find(&amounts, "gp"));
 }
 
+Test(lists, amounts_are_told_as_they_are_read)
+{
+    static const char *const TEXTS[] = {"", "gpu=2", "gpu=20,licence=0.5,none=0,x=0.000001", "all=1000000000"};
+
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        sbl_amounts amounts;
+        char        text[SBL_AMOUNTS_TEXT];
+
+        cr_assert_eq(sbl_amounts_read(&amounts, TEXTS[i], "", NULL), SABAL_OK);
+        cr_expect_str_eq(sbl_amounts_tell(text, &amounts), TEXTS[i]);
+    }
+}
+
+Test(lists, the_longest_amounts_fit)
+{
+    sbl_amounts amounts = {.n = SBL_MOST_AMOUNTS}, again;
+    char        text[SBL_AMOUNTS_TEXT];
+
+    for (int i = 0; i < SBL_MOST_AMOUNTS; i++) {
+        snprintf(amounts.of[i].name, SBL_AMOUNT_NAME, "a23456789012345678901234567890%c", 'a' + i);
+        amounts.of[i].millionths = (uint64_t)SBL_MOST_AMOUNT * 1000000 - 1;
+    }
+    cr_assert_eq(sbl_amounts_read(&again, sbl_amounts_tell(text, &amounts), "", NULL), SABAL_OK, "%s", text);
+    cr_expect(sbl_amounts_cover(&again, &amounts) && sbl_amounts_cover(&amounts, &again));
+}
+
 Test(lists, nothing_is_no_amount)
 {
     sbl_amounts amounts;

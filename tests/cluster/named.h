@@ -64,7 +64,7 @@ static void add_worker(const char *name, int32_t threads, const char *resources)
     add_worker_of(name, threads, resources, 0);
 }
 
-static sabal_client *open_client(void)
+static inline sabal_client *open_client(void)
 {
     sabal_client *client = sabal_open(cluster.file, &err, .threads = 1);
 

@@ -130,6 +130,37 @@ Test(each, failure_names_its_worker)
     sabal_close(client);
 }
 
+static sabal_status fail_when_late(sabal_task *t)
+{
+    return sabal_task_fail(t, SABAL_EVALUE, "too late");
+}
+
+/* What is said to stderr meanwhile is in a file, and read from there. */
+Test(each, failure_in_a_worker_that_comes_is_in_the_programs_log)
+{
+    FILE         *log        = tmpfile();
+    const int     was        = dup(STDERR_FILENO);
+    char          text[4096] = "";
+    sabal_client *client;
+
+    setenv("SABAL_LOG", "warn", 1);
+    cluster_open(&cluster, 0);
+    client = open_client();
+    run(client, fail_when_late, 0, 1);
+    dup2(fileno(log), STDERR_FILENO);
+    add_worker("late", 1, NULL);
+    for (int i = 0; i < 200 && !strstr(text, "which has joined since"); i++) {
+        sleep_ms(20);
+        cr_assert(pread(fileno(log), text, sizeof text - 1, 0) >= 0);
+    }
+    dup2(was, STDERR_FILENO);
+    close(was);
+    fclose(log);
+    unsetenv("SABAL_LOG");
+    cr_expect(strstr(text, "'late', which has joined since: too late"), "%s", text);
+    sabal_close(client);
+}
+
 static sabal_status end_here(sabal_task *t)
 {
     _exit(1);

@@ -1,6 +1,8 @@
 /* Tasks on a cluster that say where they are to run, and what they take there. */
 #include "cluster/named.h"
 
+#include <pthread.h>
+
 TestSuite(rules, .init = clear_error, .fini = close_cluster, .timeout = 120);
 
 static sabal_status tell_process(sabal_task *t)
@@ -120,6 +122,102 @@ Test(rules, no_more_tasks_run_at_once_than_there_are_resources)
         f[i] = sabal_submit(client, take_device, &m, sizeof m, .resources = "gpu=1");
     cr_expect_eq(sabal_wait_all(list_of(f, MANY), &err), SABAL_OK, "%s", err.message);
     cr_expect_eq(most_at_once(&m), 2);
+    marks_end(&m);
+    sabal_close(client);
+}
+
+enum { MOST_SEEN = 4 };
+typedef struct seen {
+    int  n;
+    char resources[MOST_SEEN][64], used[MOST_SEEN][64], states[MOST_SEEN][16];
+} seen;
+
+static int32_t see(void *user, const sabal_worker_info *worker)
+{
+    seen *s = user;
+
+    snprintf(s->resources[s->n], sizeof *s->resources, "%s", worker->resources);
+    snprintf(s->used[s->n], sizeof *s->used, "%s", worker->resources_used);
+    snprintf(s->states[s->n++], sizeof *s->states, "%s", worker->state);
+    return s->n == MOST_SEEN;
+}
+
+static void look(seen *s)
+{
+    sabal_cluster_info info = {.struct_size = sizeof info};
+
+    *s = (seen){0};
+    cr_assert_eq(sabal_cluster_info_get(&info, see, s, cluster.file, &err), SABAL_OK, "%s", err.message);
+}
+
+Test(rules, what_is_in_use_of_resources_is_told)
+{
+    const marks        m    = marks_make();
+    sabal_cluster_info info = {.struct_size = sizeof info};
+    sabal_client      *client;
+    sabal_future      *held;
+    seen               s;
+
+    cluster_open(&cluster, 0);
+    add_worker("plain", 1, NULL);
+    add_worker("devices", 2, "gpu=2, licence=1");
+    client = open_client();
+    held   = sabal_submit(client, task_hold, &m, sizeof m, .resources = "gpu=0.5");
+    marks_wait(&m, 1);
+    look(&s);
+    cr_assert_eq(s.n, 2);
+    cr_expect_str_eq(s.resources[0], "");
+    cr_expect_str_eq(s.used[0], "");
+    cr_expect_str_eq(s.resources[1], "gpu=2,licence=1");
+    cr_expect_str_eq(s.used[1], "gpu=0.5,licence=0");
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK, "%s", err.message);
+    s = (seen){0};
+    cr_assert_eq(sabal_client_cluster_info_get(&info, see, &s, client, &err), SABAL_OK, "%s", err.message);
+    cr_expect_str_eq(s.resources[1], "gpu=2,licence=1");
+    cr_expect_str_eq(s.used[1], "gpu=0,licence=0");
+    marks_end(&m);
+    sabal_close(client);
+}
+
+static void *retire_first(void *arg)
+{
+    sabal_error own = SABAL_ERROR_INIT;
+
+    cr_expect_eq(sabal_cluster_retire("first", cluster.file, &own), SABAL_OK, "%s", own.message);
+    return NULL;
+}
+
+Test(rules, a_worker_that_is_about_to_leave_is_none_to_wait_for)
+{
+    const marks   m = marks_make();
+    sabal_client *client;
+    sabal_future *held;
+    pthread_t     thread;
+    seen          s;
+
+    cluster_open(&cluster, 0);
+    add_worker("first", 1, NULL);
+    add_worker("second", 1, NULL);
+    client = open_client();
+    held   = sabal_submit(client, task_hold, &m, sizeof m, .workers = "first");
+    marks_wait(&m, 1);
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err), SABAL_OK, "%s", err.message);
+    pthread_create(&thread, NULL, retire_first, NULL);
+    do {
+        sleep_ms(10);
+        look(&s);
+    } while (strcmp(s.states[0], "leaving") != 0);
+    cr_expect_eq(s.n, 2, "it is there, though");
+    sleep_ms(300); /* what the client knows comes by another way */
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err, .timeout_ns = 0), SABAL_ETIMEDOUT);
+    cr_expect_str_eq(err.message, "2 workers were waited for, and there are 1");
+    clear_error();
+    marks_add(&m, 'g');
+    cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK, "%s", err.message);
+    pthread_join(thread, NULL);
+    add_worker("third", 1, NULL);
+    cr_expect_eq(sabal_client_wait_for_workers(client, 2, &err), SABAL_OK, "%s", err.message);
     marks_end(&m);
     sabal_close(client);
 }

@@ -77,6 +77,32 @@ def start_tells_where_the_file_is_and_stop_leaves_nothing(folder):
     assert os.path.basename(os.path.dirname(found['scheduler']['addresses'][0])) not in sockets() - before
 
 
+@with_cluster('--workers', 2, '--threads', 1, '--resources', 'gpu=2, licence=0.5')
+def workers_have_the_resources_that_start_gives_them(folder):
+    for worker in status(folder)['workers']:
+        assert worker['resources'] == {'gpu': 2, 'licence': 0.5}, worker
+        assert worker['resources_used'] == {'gpu': 0, 'licence': 0}, worker
+    text = good('status', file_of(folder))
+    assert len(re.findall(r' ago  gpu 0 of 2, licence 0 of 0.5$', text, re.M)) == 2, text
+
+
+def resources_that_cannot_be_read_are_told(folder):
+    text = bad(1, ['worker-1 has ended', "'gpu'"], 'cluster', 'start', '-f', file_of(folder), '--resources', 'gpu')
+    assert 'an amount' in text, text
+    assert not os.path.exists(file_of(folder))
+
+
+def start_makes_the_local_directory(folder):
+    place = os.path.join(folder, 'on', 'this', 'node')
+    os.makedirs(os.path.dirname(place))
+    started(folder, '--local-directory', place)
+    try:
+        assert len(os.listdir(place)) > 0
+    finally:
+        stop(folder)
+    assert not os.path.exists(place)
+
+
 @with_cluster('--workers', 1, '--threads', 2)
 def status_shows_the_cluster(folder):
     text = good('status', file_of(folder))
@@ -90,7 +116,8 @@ def status_shows_the_cluster(folder):
     assert sorted(found['scheduler']) == ['addresses', 'host', 'is_here', 'pid']
     assert sorted(found['tasks']) == ['chained', 'done', 'ended', 'failed', 'per_second', 'ready', 'released', 'sent', 'waiting']
     assert sorted(found['workers'][0]) == sorted(['number', 'name', 'host', 'pid', 'is_here', 'threads', 'state', 'memory_used',
-                                                  'memory_limit', 'running', 'queued', 'done', 'failed', 'silent_seconds'])
+                                                  'memory_limit', 'running', 'queued', 'done', 'failed', 'silent_seconds',
+                                                  'resources', 'resources_used'])
     assert found['threads'] == found['workers'][0]['threads'] == 2 and found['age_seconds'] > 0
     assert found == one_object(good('status', '-f', file_of(folder), '--json')) | {
         key: found[key] for key in ('age_seconds', 'workers')}
@@ -232,7 +259,9 @@ def mistakes_in_the_call_are_told(folder):
     for words, args in ((["'begin'", 'start, status, retire or stop'], ['begin']), (['no start|status|retire|stop given'], []),
                         (['--workers', 'are for start'], ['stop', '-w', '2']), (['--worker NAME'], ['retire']),
                         (['--worker is for retire'], ['stop', '--worker', 'n']), (['--json is for status'], ['start', '--json']),
-                        (['--keep-logs is for stop'], ['start', '--keep-logs']), (['1 to 1024'], ['start', '-w', '0'])):
+                        (['--keep-logs is for stop'], ['start', '--keep-logs']), (['1 to 1024'], ['start', '-w', '0']),
+                        (['--resources', 'are for start'], ['stop', '--resources', 'a=1']),
+                        (['--local-directory', 'are for start'], ['status', '--local-directory', 'a'])):
         quickly(2, words, 'cluster', *args, env={'HOME': folder})
     quickly(2, ['name one'], 'status', 'a', '-f', 'b')
 

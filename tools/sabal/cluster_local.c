@@ -28,7 +28,7 @@
 
 typedef struct cluster {
     char        file[PATH_MAX], folder[PATH_MAX + 8];
-    const char *interfaces, *leavers;
+    const char *interfaces, *leavers, *resources, *directory;
     int64_t     workers, threads, memory;
     int         keep_logs;
     int         lock;                /* a descriptor of the folder's; -1: none */
@@ -303,27 +303,34 @@ static int start_scheduler(cluster *c)
     return st == CLI_GO_ON ? wait_for(c, 0) : st;
 }
 
+/* What is named goes on to the worker's command. */
+static void add_option(char **argv, const char *name, const char *value)
+{
+    while (*argv)
+        argv++;
+    argv[0] = (char *)name;
+    argv[1] = (char *)value;
+}
+
 static int start_worker(cluster *c, int64_t i)
 {
-    char        threads[24], memory[24], name[32], log[48];
-    char *const argv[] = {(char *)"sabal",
-                          (char *)"worker",
-                          (char *)"--scheduler-file",
-                          c->file,
-                          (char *)"--interface",
-                          (char *)(c->interfaces ? c->interfaces : "none"),
-                          (char *)"--name",
-                          name,
-                          (char *)"--threads",
-                          threads,
-                          c->memory ? (char *)"--memory-limit" : NULL,
-                          memory,
-                          NULL};
+    char  threads[24], memory[24], name[32], log[48];
+    char *argv[20] = {(char *)"sabal", (char *)"worker"};
 
     snprintf(threads, sizeof threads, "%" PRId64, c->threads);
     snprintf(memory, sizeof memory, "%" PRId64, c->memory);
     snprintf(name, sizeof name, "worker-%" PRId64, i);
     snprintf(log, sizeof log, "worker-%" PRId64 ".log", i);
+    add_option(argv, "--scheduler-file", c->file);
+    add_option(argv, "--interface", c->interfaces ? c->interfaces : "none");
+    add_option(argv, "--name", name);
+    add_option(argv, "--threads", threads);
+    if (c->memory)
+        add_option(argv, "--memory-limit", memory);
+    if (c->directory)
+        add_option(argv, "--local-directory", c->directory);
+    if (c->resources)
+        add_option(argv, "--resources", c->resources);
     return start_one(c, argv, "worker", log);
 }
 
@@ -445,8 +452,10 @@ static int check_options(const cli_command *command, const cluster *c, const cha
         return cli_usage(command, "--worker is for retire");
     if (retires && !c->leavers)
         return cli_usage(command, "retire which workers? --worker NAME,...");
-    if (!starts && (c->workers || c->threads || c->memory || c->interfaces))
-        return cli_usage(command, "--workers, --threads, --memory-limit and --interface are for start");
+    if (!starts && (c->workers || c->threads || c->memory || c->interfaces || c->resources || c->directory))
+        return cli_usage(command,
+                         "--workers, --threads, --memory-limit, --local-directory, --resources and --interface "
+                         "are for start");
     if (!stops && c->keep_logs)
         return cli_usage(command, "--keep-logs is for stop");
     if (!shows && as_json)
@@ -466,6 +475,10 @@ static int run(const cli_command *command, int argc, char **argv)
          "start: threads of each (default: an equal share of\nthe cores that this process may use)"},
         {"memory-limit", 'm', "BYTES", CLI_BYTES, &c.memory, 0, 0,
          "start: bytes that results and tasks of each worker may\ntake (default: an equal share)"},
+        {"local-directory", 0, "DIR", CLI_TEXT, &c.directory, 0, 0,
+         "start: for sockets and values that don't fit in memory;\nmade if it is missing (default: the usual ones)"},
+        {"resources", 0, "NAME=N,...", CLI_TEXT, &c.resources, 0, 0,
+         "start: what tasks may take of each worker, such as\ngpu=1,licence=1"},
         {"interface", 'i', "NAME,...", CLI_TEXT, &c.interfaces, 0, 0,
          "start: where others reach them (default: none, this\nmachine alone)"},
         {"keep-logs", 0, NULL, CLI_FLAG, &c.keep_logs, 0, 0, "stop: do not remove the logs"},

@@ -17,6 +17,7 @@
 typedef struct row {
     sabal_worker_info info;
     char              name[64], host[65];
+    char             *resources, *used;
 } row;
 
 typedef struct table {
@@ -34,9 +35,20 @@ static void copy_name(char *to, size_t size, const char *from)
             *c = '?';
 }
 
+static char *copy_text(const char *from)
+{
+    const size_t size = strlen(from) + 1;
+    char        *text = malloc(size);
+
+    if (text)
+        copy_name(text, size, from);
+    return text;
+}
+
 static int32_t take_worker(void *user, const sabal_worker_info *worker)
 {
     table *t = user;
+    row   *r;
 
     if (t->n == t->room) {
         const int32_t room = t->room ? 2 * t->room : 16;
@@ -49,24 +61,62 @@ static int32_t take_worker(void *user, const sabal_worker_info *worker)
         t->rows = more;
         t->room = room;
     }
-    t->rows[t->n].info = *worker;
-    copy_name(t->rows[t->n].name, sizeof t->rows->name, worker->name);
-    copy_name(t->rows[t->n].host, sizeof t->rows->host, worker->host);
-    t->n++;
-    return 0;
+    r  = &t->rows[t->n++];
+    *r = (row){.info = *worker, .resources = copy_text(worker->resources), .used = copy_text(worker->resources_used)};
+    copy_name(r->name, sizeof r->name, worker->name);
+    copy_name(r->host, sizeof r->host, worker->host);
+    t->failed = !r->resources || !r->used;
+    return t->failed;
+}
+
+static void free_table(table *t)
+{
+    for (int32_t i = 0; i < t->n; i++) {
+        free(t->rows[i].resources);
+        free(t->rows[i].used);
+    }
+    free(t->rows);
+}
+
+/* Of "gpu=2,licence=1" the first, and where the next begins; NULL: there is none. */
+static const char *next_resource(char name[64], double *amount, const char *at)
+{
+    const size_t length = strcspn(at, "=,");
+
+    if (!*at)
+        return NULL;
+    snprintf(name, 64, "%.*s", (int)(length < 63 ? length : 63), at);
+    *amount = at[length] == '=' ? strtod(at + length + 1, NULL) : 0;
+    at += strcspn(at, ",");
+    return at + (*at != 0);
 }
 
 /* --- for people --------------------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 12, CELL = 72 };
+enum { COLUMNS = 13, CELL = 1600 };
 typedef char cells[COLUMNS][CELL];
 
-static const cells HEADS = {"worker",  "name",   "host", "process", "threads", "memory",
-                            "running", "queued", "done", "failed",  "state",   "heard"};
+static const cells HEADS = {"worker", "name", "host",   "process", "threads", "memory",   "running",
+                            "queued", "done", "failed", "state",   "heard",   "resources"};
 
 static int is_text(int column)
 {
     return column == 1 || column == 2 || column >= 10;
+}
+
+/* "gpu 1 of 2, licence 0 of 1" */
+static void fill_resources(char *text, const row *r)
+{
+    const char *at = r->resources, *used = r->used;
+    char        name[64];
+    double      has, takes = 0;
+    size_t      n = 0;
+
+    text[0] = 0;
+    while (n < CELL && (at = next_resource(name, &has, at))) {
+        used = used ? next_resource((char[64]){0}, &takes, used) : NULL;
+        n += (size_t)snprintf(text + n, CELL - n, "%s%s %.15g of %.15g", n ? ", " : "", name, takes, has);
+    }
 }
 
 static void fill_row(cells c, const row *r)
@@ -90,13 +140,17 @@ static void fill_row(cells c, const row *r)
     snprintf(c[9], CELL, "%s", cli_count(number, w->failed));
     snprintf(c[10], CELL, "%s", w->state);
     snprintf(c[11], CELL, "%s ago", cli_seconds(number, (double)w->silent_ns / 1e9));
+    fill_resources(c[12], r);
 }
 
+/* The last column is there if somebody has something to say in it. */
 static void print_cells(const cells c, const int widths[COLUMNS])
 {
-    for (int i = 0; i < COLUMNS - 1; i++)
+    const int last = widths[COLUMNS - 1] ? COLUMNS - 1 : COLUMNS - 2;
+
+    for (int i = 0; i < last; i++)
         printf("  %*s", is_text(i) ? -widths[i] : widths[i], c[i]);
-    printf("  %s\n", c[COLUMNS - 1]);
+    printf("  %s\n", c[last]);
 }
 
 static void print_workers(const table *t)
@@ -104,7 +158,7 @@ static void print_workers(const table *t)
     int   widths[COLUMNS] = {0};
     cells c;
 
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < COLUMNS - 1; i++)
         widths[i] = (int)strlen(HEADS[i]);
     for (int32_t k = 0; k < t->n; k++) {
         fill_row(c, &t->rows[k]);
@@ -170,17 +224,29 @@ static json_t *list_addresses(const char *text)
     return list;
 }
 
+static json_t *resources_object(const char *text)
+{
+    json_t *object = json_object();
+    char    name[64];
+    double  amount;
+
+    while ((text = next_resource(name, &amount, text)))
+        json_object_set_new(object, name, json_real(amount));
+    return object;
+}
+
 static json_t *worker_object(const row *r)
 {
     const sabal_worker_info *w = &r->info;
 
-    return json_pack("{s:I, s:s, s:s, s:i, s:b, s:i, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:f}", "number",
+    return json_pack("{s:I, s:s, s:s, s:i, s:b, s:i, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "number",
                      (json_int_t)w->number, "name", r->name, "host", r->host, "pid", (int)w->pid, "is_here",
                      (int)w->is_here, "threads", (int)w->threads, "state", w->state, "memory_used",
                      (json_int_t)w->memory_used, "memory_limit",
                      w->memory_limit ? json_integer((json_int_t)w->memory_limit) : json_null(), "running",
                      (json_int_t)w->running, "queued", (json_int_t)w->queued, "done", (json_int_t)w->done, "failed",
-                     (json_int_t)w->failed, "silent_seconds", (double)w->silent_ns / 1e9);
+                     (json_int_t)w->failed, "silent_seconds", (double)w->silent_ns / 1e9, "resources",
+                     resources_object(r->resources), "resources_used", resources_object(r->used));
 }
 
 static json_t *tasks_object(const sabal_cluster_info *info)
@@ -229,7 +295,7 @@ int status_show(const char *file, int as_json)
         st = print_json(file, &info, &t);
     else
         print_text(file, &info, &t);
-    free(t.rows);
+    free_table(&t);
     return st == CLI_OK ? cli_finish_stdout() : st;
 }
 
@@ -259,6 +325,6 @@ const cli_command status_command = {
     .usage   = "[FILE] [options]",
     .summary = "show what a cluster is and does",
     .text    = "Asks the scheduler of FILE what its cluster is and does: its age and addresses,\n"
-               "tasks by state, and each worker with its threads, memory and tasks.",
+               "tasks by state, and each worker with its threads, memory, tasks and resources.",
     .run     = run,
 };

@@ -44,6 +44,23 @@ void sbl_welcome(sbl_scheduler *s, uint32_t worker)
             welcome_for(s, slot, worker);
 }
 
+void sbl_welcome_failed(sbl_scheduler *s, const sbl_stask *t, uint32_t failure)
+{
+    const uint32_t   rule  = sbl_rule_of(s, t);
+    const sbl_srule *r     = rule ? sbl_rule_at(s, rule) : NULL;
+    sbl_words        words = {0};
+    sabal_error      why   = SABAL_ERROR_INIT;
+
+    if (!r || !r->is_first || !s->calls.unheard)
+        return;
+    sbl_sfailure_say(s, failure, &words);
+    if (!words.failed)
+        sbl_hear_failure(&why, &(sbl_reader){.at = words.bytes, .end = words.bytes + words.size});
+    s->calls.unheard(s->calls.arg, sbl_peer_at(s, t->client)->number, r->only, sbl_spec_at(s, t->spec)->spec.name,
+                     &why);
+    sbl_words_clear(&words);
+}
+
 static void forget_welcome(sbl_scheduler *s, sbl_swelcome *welcome)
 {
     sbl_sspec_release(s, welcome->spec);

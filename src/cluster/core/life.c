@@ -257,6 +257,7 @@ static void sent_fail(const fact *f)
         f->t->tries++;
         begin_to_wait(f);
     } else {
+        sbl_welcome_failed(f->s, f->t, f->failure);
         be_failed(f);
     }
 }

@@ -32,7 +32,9 @@ int sbl_scheduler_worker_look(sbl_worker_look *look, const sbl_scheduler *s, uin
                               .limit      = w->limit,
                               .heard_ns   = w->heard_ns,
                               .is_suspect = w->is_suspect,
-                              .is_leaving = w->is_leaving};
+                              .is_leaving = w->is_leaving,
+                              .resources  = &w->resources,
+                              .left       = &w->left};
     return 1;
 }
 

@@ -2,6 +2,7 @@
 #ifndef SBL_CORE_LOOK_H
 #define SBL_CORE_LOOK_H
 
+#include "base/lists.h"
 #include "cluster/core/scheduler.h"
 
 /** A worker, as the scheduler knows it. */
@@ -10,10 +11,11 @@ typedef struct sbl_worker_look {
     int32_t  threads;
     uint32_t running,
         queued; /* tasks that it has to run now; those that wait there or here for it, or for what it makes */
-    uint64_t done, failed;   /* tasks that ended there so far */
-    uint64_t managed, limit; /* bytes, as it told last */
-    int64_t  heard_ns;       /* when it said something last */
-    int      is_suspect, is_leaving;
+    uint64_t           done, failed;   /* tasks that ended there so far */
+    uint64_t           managed, limit; /* bytes, as it told last */
+    int64_t            heard_ns;       /* when it said something last */
+    int                is_suspect, is_leaving;
+    const sbl_amounts *resources, *left; /* that it has; that no task takes. Borrowed */
 } sbl_worker_look;
 
 /** The i-th worker, from 0 on, in no order; 0: there are fewer. */

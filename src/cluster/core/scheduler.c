@@ -104,6 +104,7 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
                                      .spreads  = sbl_table_count(&s->spreads) + sbl_table_count(&s->moves),
                                      .clients  = s->n_clients,
                                      .workers  = s->n_workers,
+                                     .leaving  = s->n_leaving,
                                      .hungry   = s->n_hungry,
                                      .sent     = s->n_sent,
                                      .ended    = s->n_ended};

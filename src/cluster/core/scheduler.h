@@ -18,6 +18,8 @@ typedef struct sbl_scheduler_calls {
     /** In letters that follow a peer is told of this worker by its number: it has to know how that is reached. */
     void (*introduce)(void *arg, uint32_t peer, uint32_t worker);
     void *arg;
+    /** What a client has each worker run that comes has failed in one; nobody waits for it. name: the task's. NULL: it is not told. */
+    void (*unheard)(void *arg, uint32_t client, uint32_t worker, const char *name, const sabal_error *why);
 } sbl_scheduler_calls;
 
 /** Times at which a worker that is silent is given no more work, and is taken for dead; limits of 1 to 255. */
@@ -76,7 +78,7 @@ void sbl_scheduler_send(sbl_scheduler *s);
 /** Numbers, for people and tests. */
 typedef struct sbl_scheduler_counts {
     uint32_t tasks, edges, copies, failures, specs, rules, seats, spreads; /* records in use */
-    uint32_t clients, workers, hungry;
+    uint32_t clients, workers, leaving, hungry;                   /* leaving: workers that retire */
     uint64_t by_state[7];
     uint64_t sent, ended; /* attempts so far */
 } sbl_scheduler_counts;

@@ -455,6 +455,8 @@ uint32_t sbl_spec_for(sbl_scheduler *s, uint32_t spec, uint32_t worker, int is_f
 /** each.c: a worker that has just come gets what clients have each one run. */
 void sbl_welcome(sbl_scheduler *s, uint32_t worker);
 void sbl_welcomes_end(sbl_scheduler *s, sbl_peer *client);
+/** A task has failed where it ran: if it is one of these, that is told, as nobody waits for it. */
+void sbl_welcome_failed(sbl_scheduler *s, const sbl_stask *t, uint32_t failure);
 /** A task became ready, leaves the queue of its rule. */
 void sbl_rule_place(sbl_scheduler *s, uint32_t task);
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task);
