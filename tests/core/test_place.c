@@ -84,3 +84,46 @@ Test(place, where_a_thread_is_free_nobody_waits)
     cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 0);
     desk_close();
 }
+
+/* So many workers, of which the first few have a value: how many of its readers are sent to each of those, at least. */
+static uint32_t least_read_at(uint32_t n_workers, uint32_t n_holders, uint32_t n_readers, uint32_t *elsewhere)
+{
+    uint32_t c, w[8], least;
+
+    desk_open(NULL);
+    c    = new_client();
+    w[0] = new_worker(1);
+    task(c, 1, 1, 0);
+    finish_in(w[0], 1, 4000000, 50000);
+    task(c, 2, 3, 1, 0);
+    finish_in(w[0], 2, 1000, 400000);
+    for (uint32_t i = 1; i < n_workers; i++)
+        w[i] = new_worker(1);
+    for (uint32_t i = 1; i < n_holders; i++)
+        have(w[i], order_of(w[0], 1)->task, order_of(w[0], 1)->attempt);
+    for (uint64_t i = 0; i < n_readers; i++)
+        task(c, 10 + i, 3, 1, 0);
+    least      = how_often(w[0], SBL_LETTER_RUN, 0) - 2; /* it ran those two before */
+    *elsewhere = 0;
+    for (uint32_t i = 1; i < n_workers; i++) {
+        const uint32_t n = how_often(w[i], SBL_LETTER_RUN, 0);
+
+        if (i >= n_holders)
+            *elsewhere += n;
+        else if (n < least)
+            least = n;
+    }
+    desk_close();
+    return least;
+}
+
+/* Whoever has a copy is as good as who made the value. */
+Test(place, readers_of_a_value_go_to_all_that_have_it)
+{
+    uint32_t elsewhere;
+
+    cr_assert_eq(least_read_at(8, 8, 8, &elsewhere), 1);
+    cr_assert_eq(least_read_at(8, 8, 16, &elsewhere), 2);
+    cr_assert_geq(least_read_at(8, 3, 8, &elsewhere), 2);
+    cr_assert_eq(elsewhere, 0);
+}
