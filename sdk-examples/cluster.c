@@ -70,7 +70,7 @@ int main(void)
     if (!err.status)
         set_up(client, &err);
     char          table[1000] = {42}, byte = 0;
-    sabal_future *shared      = share(client, table, sizeof table);
+    sabal_future *shared = share(client, table, sizeof table);
 
     if (!err.status)
         sabal_future_get(&byte, 1, sabal_submit(client, first_byte, NULL, 0, .inputs = SABAL_LIST(shared)), &err);

@@ -67,9 +67,9 @@ typedef struct sabal_submit_options {
                                  took before */
     const char *resources;    /* on a cluster: what it takes of its worker while it runs: "gpu=1,licence=0.5"; it waits
                                  until a worker has as much left (sabal worker --resources); copied; NULL: nothing */
-    const char *workers; /* on a cluster: names or hosts of workers, with commas; it runs on one of these alone, and
+    const char *workers;  /* on a cluster: names or hosts of workers, with commas; it runs on one of these alone, and
                                  waits if there is none; copied; NULL: on any                                   */
-    int32_t     replicas;  /* so many workers are to have the result, see sabal_future_replicate(); default 0   */
+    int32_t     replicas; /* so many workers are to have the result, see sabal_future_replicate(); default 0   */
 } sabal_submit_options;
 #define SABAL_SUBMIT_DEFAULTS         .struct_size = sizeof(sabal_submit_options), .where = SABAL_HERE
 #define SABAL_SUBMIT_DEFAULTS_FN_(fn) SABAL_SUBMIT_DEFAULTS, .function = #fn

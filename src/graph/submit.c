@@ -88,8 +88,8 @@ sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const v
     return future;
 }
 
-static sabal_status scatter(sabal_future **future, sabal_client *client, const void *data, size_t size, int32_t replicas,
-                            sabal_error *err)
+static sabal_status scatter(sabal_future **future, sabal_client *client, const void *data, size_t size,
+                            int32_t replicas, sabal_error *err)
 {
     sbl_value   *value = NULL;
     void        *room;

@@ -110,25 +110,25 @@ struct sbl_pool {
     _Alignas(SBL_LINE) _Atomic uint32_t order; /* of posting */
     _Alignas(SBL_LINE) sbl_queue queue;        /* what other threads post */
     _Alignas(SBL_LINE) _Atomic uint64_t wakes;
-    _Atomic uint32_t     quiet;   /* counts moments in which all may be over; the destroyer sleeps on it */
-    _Atomic int32_t      ending;  /* somebody waits for that */
-    _Atomic int32_t      quit;    /* threads end */
-    int32_t              threads; /* how many may be awake */
-    int32_t              max_threads, max_slots;
-    int32_t              n_domains, n_levels; /* of the topology */
-    int32_t              n_homes;             /* NUMA nodes; 0: there is one, and nobody asks */
-    sbl_home            *homes;               /* a queue for each */
-    _Atomic int32_t      n_threads;           /* started so far */
-    _Atomic int32_t      no_more;             /* the last attempt to start one more failed */
-    pthread_mutex_t      lock;                /* guards starting threads and making slots */
-    _Atomic uint64_t    *active;              /* a bit for each slot that may hold work: started threads, lent slots */
-    _Atomic uint64_t    *sleeping;            /* a bit for each thread that sleeps and was not woken yet */
-    _Atomic uint64_t    *roomy;               /* a bit for each that naps in a wait, and has room on its stack */
-    size_t               room;                /* of a thread's stack that waits may use */
-    int32_t              openmp;              /* threads that a region inside of its tasks may have */
-    _Atomic(const sbl_seat *) seat;           /* NULL: none */
-    _Atomic int32_t      rests;               /* its thread sleeps as soon as it has nothing to do */
-    _Atomic(sbl_slot *) *slots;               /* max_slots; NULL until needed */
+    _Atomic uint32_t          quiet;   /* counts moments in which all may be over; the destroyer sleeps on it */
+    _Atomic int32_t           ending;  /* somebody waits for that */
+    _Atomic int32_t           quit;    /* threads end */
+    int32_t                   threads; /* how many may be awake */
+    int32_t                   max_threads, max_slots;
+    int32_t                   n_domains, n_levels; /* of the topology */
+    int32_t                   n_homes;             /* NUMA nodes; 0: there is one, and nobody asks */
+    sbl_home                 *homes;               /* a queue for each */
+    _Atomic int32_t           n_threads;           /* started so far */
+    _Atomic int32_t           no_more;             /* the last attempt to start one more failed */
+    pthread_mutex_t           lock;                /* guards starting threads and making slots */
+    _Atomic uint64_t         *active;   /* a bit for each slot that may hold work: started threads, lent slots */
+    _Atomic uint64_t         *sleeping; /* a bit for each thread that sleeps and was not woken yet */
+    _Atomic uint64_t         *roomy;    /* a bit for each that naps in a wait, and has room on its stack */
+    size_t                    room;     /* of a thread's stack that waits may use */
+    int32_t                   openmp;   /* threads that a region inside of its tasks may have */
+    _Atomic(const sbl_seat *) seat;     /* NULL: none */
+    _Atomic int32_t           rests;    /* its thread sleeps as soon as it has nothing to do */
+    _Atomic(sbl_slot *)      *slots;    /* max_slots; NULL until needed */
 };
 
 /* How many a thread has open. */

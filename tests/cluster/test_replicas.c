@@ -93,7 +93,8 @@ Test(replicas, scattered_data_is_with_each_worker_before_a_task_needs_it_and_wit
     cr_expect_eq(holders_soon(f, 3), 3);
     cluster_start(&cluster, "--join", "1");
     cr_expect_eq(holders_soon(f, 4), 4);
-    cr_expect_eq(sabal_future_get(&got, 1, sabal_submit(client, first_byte, NULL, 0, .inputs = SABAL_LIST(f)), &err), SABAL_OK);
+    cr_expect_eq(sabal_future_get(&got, 1, sabal_submit(client, first_byte, NULL, 0, .inputs = SABAL_LIST(f)), &err),
+                 SABAL_OK);
     cr_expect_eq(got, 42);
     end_all();
 }
@@ -123,8 +124,8 @@ static sabal_status scatter_to_all(sabal_task *t)
 {
     static char data[LARGE] = {7};
 
-    return sabal_task_return_future(
-        t, sabal_scatter(sabal_task_client(t), data, LARGE, .replicas = SABAL_EVERY_WORKER));
+    return sabal_task_return_future(t,
+                                    sabal_scatter(sabal_task_client(t), data, LARGE, .replicas = SABAL_EVERY_WORKER));
 }
 
 Test(replicas, what_a_task_scatters_spreads_too)

@@ -179,8 +179,8 @@ DESK void desk_close(void)
             desk_settle();
         }
     sbl_scheduler_count(desk, &c);
-    cr_assert_eq(c.tasks + c.edges + c.copies + c.failures + c.specs + c.rules + c.seats + c.spreads + c.clients + c.workers,
-                 0);
+    cr_assert_eq(
+        c.tasks + c.edges + c.copies + c.failures + c.specs + c.rules + c.seats + c.spreads + c.clients + c.workers, 0);
     sbl_scheduler_destroy(desk);
     sbl_words_clear(&mouth.words);
 }

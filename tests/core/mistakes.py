@@ -18,12 +18,12 @@ MISTAKES = {
     # --- attempts and reports
     'attempt_is_not_raised': (
         'life.c', '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n    f->t->attempt++;\n',
-        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [160]),
+        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [29]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
         't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [29]),
     'value_of_another_attempt_counts': (
-        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [390]),
+        'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [758]),
     # --- copies that are declared
     'failed_fetch_is_waited_for': (
         'spread.c', '''    end_move(s, move);
@@ -127,33 +127,33 @@ void sbl_spread_lost(''', [39]),
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
         '    sbl_worker_rests(s, slot);\n}', [851]),
     'queue_of_a_lost_worker_is_forgotten': (
-        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [157]),
+        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [220]),
     'heard_again_gets_no_work': (
         'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [29]),
     'known_worker_is_another': (
-        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [4]),
+        'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [15]),
     'spec_is_another': (
         'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [808]),
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [8]),
     # --- what not all workers may run
     'resources_are_kept': ('fill.c', '        sbl_rule_give(s, t);\n', '        ;\n', [4]),
-    'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [4]),
+    'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [5]),
     'ruled_is_placed_as_any': (
         'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),
     'what_nobody_runs_is_sent_ahead': ('fill.c', ' && !(t->flags & SBL_ENDS_ALONE)', '', [8]),
     'resources_are_overlooked': (
         'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
     'nobody_is_called_for_the_next': (
-        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [11]),
+        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [35]),
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
     # --- what some workers have no room for
-    'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [1]),
+    'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [14]),
     'others_that_have_room_are_not_asked': (
-        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure))\n', '    if (0)\n', [2]),
-    'nobody_has_room_and_it_waits': ('rules.c', '!r->seats && (r->only || r->n_full)', '!r->seats && r->only', [1]),
+        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure))\n', '    if (0)\n', [15]),
+    'nobody_has_room_and_it_waits': ('rules.c', '!r->seats && (r->only || r->n_full)', '!r->seats && r->only', [101]),
     # --- the executor
     'stop_ends_what_runs': (
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
@@ -163,14 +163,14 @@ void sbl_spread_lost(''', [39]),
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || (!ran', '|| (!ran', [2222]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [1642]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [2]),
     'copy_is_not_told': (
         'executor_ends.c', '    if (!item->is_dropped)\n        sbl_executor_say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);\n',
         '', [4]),
     'lack_is_not_told': (
-        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [4]),
+        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [7]),
     'what_comes_for_nobody_is_kept': (
         'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [4]),
     'stop_leaves_what_waits': (

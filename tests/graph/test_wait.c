@@ -239,7 +239,7 @@ Test(wait, what_has_ended_already_is_added_under_who_waits)
     {
         marks               m    = marks_make();
         sabal_future       *ends = submit_double(client, 3), *held = hold(&m, 1);
-        sabal_as_completed *it   = sabal_as_completed_create(client, SABAL_LIST(held));
+        sabal_as_completed *it = sabal_as_completed_create(client, SABAL_LIST(held));
         pthread_t           thread;
         void               *got;
 
@@ -282,23 +282,23 @@ Test(wait, every_wait_ends_when_its_future_is_cancelled)
 {
     void *(*const waits[])(void *) = {wait_for_one, wait_for_any, take_first};
 
-    for_each_engine(client, 1)
-        for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
-            marks         m    = marks_make();
-            sabal_future *held = hold(&m, 1), *f;
-            pthread_t     thread;
-            void         *nothing;
+    for_each_engine(client, 1) for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
+    {
+        marks         m    = marks_make();
+        sabal_future *held = hold(&m, 1), *f;
+        pthread_t     thread;
+        void         *nothing;
 
-            marks_wait(&m, 1);
-            f = submit_double(client, 2); /* which has to wait */
-            pthread_create(&thread, NULL, waits[i], f);
-            sleep_ms(20);
-            sabal_future_cancel(f);
-            cr_expect(joins_soon(thread, &nothing), "%s: wait %zu", ENGINES[walk_.next - 1], i);
-            marks_add(&m, 'g');
-            cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK);
-            marks_end(&m);
-        }
+        marks_wait(&m, 1);
+        f = submit_double(client, 2); /* which has to wait */
+        pthread_create(&thread, NULL, waits[i], f);
+        sleep_ms(20);
+        sabal_future_cancel(f);
+        cr_expect(joins_soon(thread, &nothing), "%s: wait %zu", ENGINES[walk_.next - 1], i);
+        marks_add(&m, 'g');
+        cr_expect_eq(sabal_future_wait(held, &err), SABAL_OK);
+        marks_end(&m);
+    }
 }
 
 static void *let_go(void *m)

@@ -153,7 +153,7 @@ static void hear_fetch(sbl_executor *x, sbl_reader *r)
     const uint32_t task = sbl_hear_u32(r), attempt = sbl_hear_u32(r);
     const uint64_t size   = sbl_hear_u64(r);
     const uint32_t worker = sbl_hear_u32(r), client = worker == SBL_CLIENT_HAS ? sbl_hear_u32(r) : 0;
-    sbl_item      *item   = r->failed ? NULL : sbl_item_find(x, task, attempt);
+    sbl_item      *item = r->failed ? NULL : sbl_item_find(x, task, attempt);
 
     if (item) {
         item->is_asked = 1;

@@ -24,7 +24,8 @@ enum {
         7, /* a group of one task without inputs, later u32: to be run in each worker that there is, and, if later, in
                                each that comes, first of all. The task has ended when those that there are have */
 
-    SBL_LETTER_SPREAD = 8, /* serial u64, n u32: its value is to be with so many workers; SBL_EVERYBODY: with each, those too that come
+    SBL_LETTER_SPREAD =
+        8, /* serial u64, n u32: its value is to be with so many workers; SBL_EVERYBODY: with each, those too that come
                               later; 0 or 1: no more of it than tasks need */
 
     /* scheduler to client */
@@ -41,10 +42,11 @@ enum {
     SBL_LETTER_RUN   = 33, /* see sbl_order */
     SBL_LETTER_STOP  = 34, /* task u32, attempt u32: nobody wants it run any more */
     SBL_LETTER_DROP  = 35, /* task u32, attempt u32: nobody needs that value any more */
-    SBL_LETTER_FETCH = 36, /* task u32, attempt u32, size u64, worker u32: get a copy from there; SBL_CLIENT_HAS: its number u32
+    SBL_LETTER_FETCH =
+        36, /* task u32, attempt u32, size u64, worker u32: get a copy from there; SBL_CLIENT_HAS: its number u32
                               follows */
-    SBL_LETTER_GIVE  = 37, /* n u32: give back so many tasks that have not begun */
-    SBL_LETTER_PART  = 38, /* n u32, 1: nothing is left there that is needed: it may leave */
+    SBL_LETTER_GIVE = 37, /* n u32: give back so many tasks that have not begun */
+    SBL_LETTER_PART = 38, /* n u32, 1: nothing is left there that is needed: it may leave */
 
     /* worker to scheduler */
     SBL_LETTER_READY =

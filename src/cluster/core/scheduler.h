@@ -78,7 +78,7 @@ void sbl_scheduler_send(sbl_scheduler *s);
 /** Numbers, for people and tests. */
 typedef struct sbl_scheduler_counts {
     uint32_t tasks, edges, copies, failures, specs, rules, seats, spreads; /* records in use */
-    uint32_t clients, workers, leaving, hungry;                   /* leaving: workers that retire */
+    uint32_t clients, workers, leaving, hungry;                            /* leaving: workers that retire */
     uint64_t by_state[7];
     uint64_t sent, ended; /* attempts so far */
 } sbl_scheduler_counts;

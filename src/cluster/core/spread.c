@@ -165,7 +165,7 @@ static void enlist(sbl_scheduler *s, uint32_t number)
 /* Returns 1 if it lacks some. */
 static int note(sbl_scheduler *s, uint32_t number)
 {
-    sbl_sspread *sp    = spread_at(s, number);
+    sbl_sspread *sp      = spread_at(s, number);
     const int    lacking = lacks(s, sp);
 
     if (sp->is_lacking && !lacking)
@@ -236,8 +236,8 @@ static int begin_move(sbl_scheduler *s, uint32_t spread, uint32_t from)
 
     if (!number) /* or no memory: a tick tries again */
         return 0;
-    giver = sbl_peer_at(s, from);
-    taker = sbl_peer_at(s, to);
+    giver               = sbl_peer_at(s, from);
+    taker               = sbl_peer_at(s, to);
     *move_at(s, number) = (sbl_smove){
         .spread = spread, .from = from, .to = to, .next = sp->moves, .gnext = giver->gives, .tnext = taker->takes};
     if (sp->moves)
@@ -404,7 +404,8 @@ void sbl_spread_end(sbl_scheduler *s, uint32_t task)
 
 void sbl_spread_done(sbl_scheduler *s, uint32_t task)
 {
-    const uint32_t number = find(s, task), value = number ? sbl_value_task(s, task) : 0, other = number ? find(s, value) : 0;
+    const uint32_t number = find(s, task), value = number ? sbl_value_task(s, task) : 0,
+                   other = number ? find(s, value) : 0;
 
     if (!number)
         return;

@@ -7,12 +7,12 @@
 struct sbl_scheduler;
 
 typedef struct sbl_sspread {
-    uint32_t free;           /* the table's */
-    uint32_t task;           /* 0: the record is free */
-    uint32_t wanted;         /* workers; SBL_EVERYBODY */
-    uint32_t n;              /* that have it; among them perhaps some that are about to leave */
-    uint32_t n_moves, moves; /* list: on their way */
-    uint32_t turn;           /* where in s->workers the next is looked for */
+    uint32_t free;                       /* the table's */
+    uint32_t task;                       /* 0: the record is free */
+    uint32_t wanted;                     /* workers; SBL_EVERYBODY */
+    uint32_t n;                          /* that have it; among them perhaps some that are about to leave */
+    uint32_t n_moves, moves;             /* list: on their way */
+    uint32_t turn;                       /* where in s->workers the next is looked for */
     uint32_t is_lacking, next, previous; /* in the list of those of which there are too few */
     uint32_t hnext;                      /* with the same hash */
     uint32_t unused;

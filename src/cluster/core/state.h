@@ -85,7 +85,7 @@ enum {
     SBL_WAS_LEFT   = 8,  /* by its client, who is gone and wanted it */
     SBL_IS_MOVING  = 16, /* done: its holder retires, and another was told to fetch it */
     SBL_ENDS_ALONE = 32, /* when its inputs are done: what it is ran there */
-    SBL_IS_SPREAD  = 64,  /* its client has said how many workers are to have its value */
+    SBL_IS_SPREAD  = 64, /* its client has said how many workers are to have its value */
     SBL_WAS_SEEN   = 128 /* circle.c */
 };
 enum { SBL_MOST_TRIES = (1 << 24) - 1 };
@@ -234,7 +234,7 @@ typedef struct sbl_peer {
     uint32_t    seats;           /* list */
     uint32_t    n_ruled;         /* tasks that it has which not all may run */
 
-    uint32_t    gives, takes, n_gives, n_takes; /* lists: values on their way (a client gives, too) */
+    uint32_t gives, takes, n_gives, n_takes; /* lists: values on their way (a client gives, too) */
 
     /* as a client (workers are clients too: of tasks that their tasks submit) */
     uint32_t      was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
@@ -269,16 +269,16 @@ struct sbl_scheduler {
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
     uint32_t              first_rich, last_rich;
-    uint32_t             *copies_by_hash; /* of task and worker: first copy */
-    uint32_t              copies_room;    /* a power of two */
-    uint32_t             *spreads_by_hash; /* of the task */
-    uint32_t              spreads_room;    /* a power of two */
+    uint32_t             *copies_by_hash;              /* of task and worker: first copy */
+    uint32_t              copies_room;                 /* a power of two */
+    uint32_t             *spreads_by_hash;             /* of the task */
+    uint32_t              spreads_room;                /* a power of two */
     uint32_t              first_lacking, last_lacking; /* spreads */
     int                   looks_at_lacking;            /* at all of them, before letters go out */
-    const char           *broken;         /* what came that can't come; NULL */
-    uint32_t              roots;          /* the client whose turn is next; 0: none has ready tasks */
-    uint64_t              n_roots;        /* ready tasks of all clients */
-    sbl_sevent           *events;         /* a ring */
+    const char           *broken;                      /* what came that can't come; NULL */
+    uint32_t              roots;                       /* the client whose turn is next; 0: none has ready tasks */
+    uint64_t              n_roots;                     /* ready tasks of all clients */
+    sbl_sevent           *events;                      /* a ring */
     uint32_t              first_event, n_events, events_room; /* a power of two */
     uint64_t              n_sent, n_ended; /* attempts that were sent; that ended with a value or a failure */
     uint32_t              last_input, last_worker, n_alike; /* of the last task that was placed: place.c */

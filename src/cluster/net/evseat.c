@@ -19,10 +19,11 @@ static __thread sbl_evloop *sits_at; /* of the calling thread; NULL: it does not
 static void set_at(sbl_evloop *loop, int is_at)
 {
     const uint32_t     elsewhere = is_at ? EPOLLIN : 0;
-    struct epoll_event e = {.events = loop->seat.offered->events & ~elsewhere, .data.ptr = loop->seat.offered};
+    struct epoll_event e         = {.events = loop->seat.offered->events & ~elsewhere, .data.ptr = loop->seat.offered};
 
     loop->seat.is_at = is_at;
-    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->seat.offered->fd, &e); /* of one that is there: nothing is needed for it */
+    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->seat.offered->fd,
+              &e); /* of one that is there: nothing is needed for it */
 }
 
 int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
@@ -127,7 +128,8 @@ static int wait_for_any(struct pollfd at[2], int64_t spin_ns, int64_t deadline_n
     if (deadline_ns == INT64_MAX)
         return ppoll(at, 2, NULL, NULL) > 0;
     deadline_ns = deadline_ns > now ? deadline_ns - now : 0;
-    return ppoll(at, 2, &(struct timespec){.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000}, NULL) > 0;
+    return ppoll(at, 2, &(struct timespec){.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000},
+                 NULL) > 0;
 }
 
 int sbl_evseat_sleep(sbl_evloop *loop, int64_t spin_ns, int64_t deadline_ns)
