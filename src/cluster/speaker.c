@@ -56,8 +56,10 @@ static void say(sbl_evwork *work)
         sbl_error_prefix(&err, "the scheduler can't be told");
         sbl_membership_break(s->membership, &err);
     }
-    if (s->is_last && s->gone == s->going.size) /* perhaps in another thread than the loop's */
-        sbl_evloop_post(s->loop, &s->part);
+    if (!s->is_last || s->parts || s->gone < s->going.size)
+        return;
+    s->parts = 1;
+    sbl_evloop_post(s->loop, &s->part); /* this may be another thread than the loop's */
 }
 
 static void part(sbl_speaker *s)

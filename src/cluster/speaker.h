@@ -25,6 +25,7 @@ typedef struct sbl_speaker {
     sbl_words       going;    /* letters on their way out, of which `gone` bytes are sent */
     size_t          gone;
     int             leaves, is_last; /* is_last: what goes out now is; what there is to say later nobody hears */
+    int             parts;           /* all is said: once */
     int64_t         until;           /* then it leaves in any case */
     sbl_evtimer     patience;
     sbl_evwork      part;
