@@ -279,6 +279,17 @@ inline void sabal_map(sabal_future **futures, sabal_client *client, sabal_task_f
 {
     sabal_map_with(futures, client, fn, args, arg_size, n, &o);
 }
+inline sabal_scatter_options sabal_scatter_defaults()
+{
+    sabal_scatter_options o;
+    sabal_scatter_options_init(&o);
+    return o;
+}
+inline sabal_future *sabal_scatter(sabal_client *client, const void *data, size_t size,
+                                   const sabal_scatter_options &o = sabal_scatter_defaults())
+{
+    return sabal_scatter_with(client, data, size, &o);
+}
 inline sabal_status sabal_future_wait(const sabal_future *future, sabal_error *err,
                                       const sabal_wait_options &o = sabal_wait_defaults())
 {

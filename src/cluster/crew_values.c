@@ -3,6 +3,7 @@
  * members, and are given to them.
  */
 #include "cluster/crew.h"
+#include "cluster/crew_comings.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ void sbl_crew_forget(void *arg, void *value)
 /* A value that is on its way. In the loop's thread, but for its making and its cancelling. */
 typedef struct fetch {
     sbl_evwork work; /* first: that begins or ends it */
+    sbl_coming coming;
     sbl_item  *item; /* under the crew's lock; NULL: it is needed no more */
     uint32_t   task, attempt, from;
     sbl_wish  *wish;
@@ -61,6 +63,7 @@ static void fetch_end(fetch *f)
     f->item   = NULL;
     f->wish   = NULL;
     pthread_mutex_unlock(&sbl_crew.lock);
+    sbl_coming_end(&f->coming);
     if (!is_ending)
         sbl_free(f);
 }
@@ -98,6 +101,18 @@ static void failed(void *arg, const sabal_error *why)
 
 static const sbl_pull_events EVENTS = {.done = came, .failed = failed};
 
+/* There is room for it. */
+static void ask_for_it(sbl_coming *coming)
+{
+    fetch *f = (fetch *)(void *)((char *)coming - offsetof(fetch, coming));
+
+    f->wish = sbl_wish_make(sbl_crew.meetings, f->from, (sbl_value_name){f->task, f->attempt}, &EVENTS, f);
+    if (!f->wish) {
+        lacking(f);
+        fetch_end(f);
+    }
+}
+
 /* Begins, or, the second time, ends. */
 static void run_fetch(sbl_evwork *work)
 {
@@ -111,6 +126,7 @@ static void run_fetch(sbl_evwork *work)
     if (is_ending) {
         if (f->wish)
             sbl_wish_cancel(f->wish);
+        sbl_coming_end(&f->coming);
         sbl_free(f);
         return;
     }
@@ -125,11 +141,7 @@ static void run_fetch(sbl_evwork *work)
         }
         return;
     }
-    f->wish = sbl_wish_make(sbl_crew.meetings, f->from, (sbl_value_name){f->task, f->attempt}, &EVENTS, f);
-    if (!f->wish) {
-        lacking(f);
-        fetch_end(f);
-    }
+    sbl_coming_ask(&f->coming);
 }
 
 void sbl_crew_fetch(void *arg, sbl_item *item, uint32_t task, uint32_t attempt, uint64_t size, uint32_t worker,
@@ -141,6 +153,7 @@ void sbl_crew_fetch(void *arg, sbl_item *item, uint32_t task, uint32_t attempt, 
         _exit(70); /* as for a task */
     *sbl_item_tag(item) = f;
     f->work.run         = run_fetch;
+    f->coming           = (sbl_coming){.begin = ask_for_it, .size = size};
     f->item             = item;
     f->task             = task;
     f->attempt          = attempt;

@@ -128,21 +128,29 @@ int64_t sbl_budget_used(const sbl_budget *budget)
     return own > process ? own : process;
 }
 
-static int has_room(const sbl_budget *budget, size_t bytes)
+int sbl_budget_has_room(const sbl_budget *budget, size_t bytes)
 {
-    return sbl_budget_used(budget) + (int64_t)bytes <= SBL_FULL_MARK(budget->limit);
+    return !budget || sbl_budget_used(budget) + (int64_t)bytes <= SBL_FULL_MARK(budget->limit);
+}
+
+void sbl_budget_want(sbl_budget *budget, int64_t bytes)
+{
+    if (!budget)
+        return;
+    atomic_fetch_add(&budget->wanted, bytes);
+    if (bytes > 0)
+        sbl_spiller_kick(budget);
 }
 
 void sbl_budget_wait_for_room(sbl_budget *budget, size_t bytes)
 {
     int64_t until;
 
-    if (!budget || has_room(budget, bytes))
+    if (sbl_budget_has_room(budget, bytes))
         return;
     until = sbl_clock_ns() + MOST_NS;
-    atomic_fetch_add(&budget->wanted, (int64_t)bytes);
-    sbl_spiller_kick(budget);
-    while (!has_room(budget, bytes) && sbl_spiller_can_help(budget) && sbl_clock_ns() < until) {
+    sbl_budget_want(budget, (int64_t)bytes);
+    while (!sbl_budget_has_room(budget, bytes) && sbl_spiller_can_help(budget) && sbl_clock_ns() < until) {
         sbl_blocking_begin();
         pthread_mutex_lock(&budget->lock);
         sbl_cond_wait(&budget->changed, &budget->lock, sbl_clock_ns() + SLICE_NS);
@@ -150,7 +158,7 @@ void sbl_budget_wait_for_room(sbl_budget *budget, size_t bytes)
         sbl_blocking_end();
         sbl_spiller_kick(budget);
     }
-    atomic_fetch_sub(&budget->wanted, (int64_t)bytes);
+    sbl_budget_want(budget, -(int64_t)bytes);
 }
 
 /* --- what it says of itself -------------------------------------------------------------------------------------- */

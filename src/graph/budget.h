@@ -106,6 +106,10 @@ void sbl_budget_sum_small(sbl_budget *budget);
 void sbl_budget_move(sbl_budget *budget, int64_t in_memory, int64_t away);
 /** Waits, a while at most, until bytes more fit; for those who bring data from outside, or want it back there. NULL allowed. */
 void sbl_budget_wait_for_room(sbl_budget *budget, size_t bytes);
+/** Whether they would fit now. NULL: they do. */
+int sbl_budget_has_room(const sbl_budget *budget, size_t bytes);
+/** Somebody waits for room for so many bytes more, or (negative) no longer: what may leave memory does. NULL allowed. */
+void sbl_budget_want(sbl_budget *budget, int64_t bytes);
 
 /* --- admit.c --------------------------------------------------------------------------------------------------- */
 

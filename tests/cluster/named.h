@@ -29,7 +29,8 @@ static __attribute__((constructor, used)) void be_a_named_worker_if_started_as_o
     options.name       = argv[2];
     options.threads    = atoi(argv[3]);
     options.resources  = argv[4];
-    options.interfaces = "";
+    options.interfaces = getenv("TEST_OVER_TCP") ? "lo" : "";
+    options.tls        = getenv("TEST_OVER_TCP") ? "tcp" : NULL;
     options.supervised = atoi(argv[5]);
     options.ready_fd   = atoi(argv[6]);
     exit(sabal_worker_run_with(argv[1], NULL, &options) ? EXIT_FAILURE : EXIT_SUCCESS);
