@@ -83,7 +83,7 @@ def workers_have_the_resources_that_start_gives_them(folder):
         assert worker['resources'] == {'gpu': 2, 'licence': 0.5}, worker
         assert worker['resources_used'] == {'gpu': 0, 'licence': 0}, worker
     text = good('status', file_of(folder))
-    assert len(re.findall(r' ago  gpu 0 of 2, licence 0 of 0.5$', text, re.M)) == 2, text
+    assert len(re.findall(r' ago +gpu 0 of 2, licence 0 of 0.5$', text, re.M)) == 2, text
 
 
 def resources_that_cannot_be_read_are_told(folder):
