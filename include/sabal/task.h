@@ -139,14 +139,15 @@ SABAL_API sabal_future *sabal_scatter_with(sabal_client *client, const void *dat
  *
  * Copies are made without being waited for (sabal_future_who_has() tells of them), from worker to worker, each giving to at most two
  * others at a time: n workers have it after about the logarithm of n steps. When one is gone, or leaves, another gets it, as long
- * as there are enough; workers whose memory limit leaves no room get it when there is some. It lasts until the future is
+ * as there are enough. Copies take at most half of a worker's memory limit: one that has no room gets it when there is some. It lasts until the future is
  * released and no task needs it. Tasks then find it wherever they run, and it need not be made again when a worker is lost. A
  * result of at most 256 bytes lies with the scheduler, goes with each task that needs it, and is not copied; of a
  * task that returns another's future, that other's result is meant.
  *
  * Elsewhere nothing is to be done: all tasks of a client find its values where they are.
  *
- * Errors: SABAL_EINVAL (n below -1, NULL), SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, that of a future that has failed
+ * Errors: SABAL_EINVAL (n below -1, NULL), SABAL_ENOMEM, SABAL_ECLOSED, SABAL_EFORKED, SABAL_EPEER (the scheduler is gone), that of a
+ *         future that has failed
  */
 SABAL_API sabal_status sabal_future_replicate(const sabal_future *future, int32_t n, sabal_error *err);
 

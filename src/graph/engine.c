@@ -24,8 +24,10 @@ static sabal_status check_restriction(const sabal_client *client, const sbl_task
     return st;
 }
 
-static sabal_status wrong_replicas(int32_t n, sabal_error *err)
+sabal_status sbl_replicas_check(int32_t n, sabal_error *err)
 {
+    if (n >= SABAL_EVERY_WORKER)
+        return SABAL_OK;
     return sbl_error_set(err, SABAL_EINVAL,
                          "%" PRId32 " workers are to have a result: expected 0 or more, or SABAL_EVERY_WORKER (-1)", n);
 }
@@ -46,8 +48,8 @@ static sabal_status check_spec(const sabal_client *client, const sbl_task_spec *
         return sbl_error_set(err, SABAL_EINVAL,
                              "%" PRId32 " retries and a timeout of %" PRId64 " ns: both must be 0 or more",
                              spec->retries, spec->timeout_ns);
-    if (spec->replicas < SABAL_EVERY_WORKER)
-        return wrong_replicas(spec->replicas, err);
+    if (sbl_replicas_check(spec->replicas, err))
+        return SABAL_EINVAL;
     if (spec->workers || spec->resources) {
         const sabal_status st = check_restriction(client, spec, err);
 
@@ -167,8 +169,8 @@ sabal_status sbl_engine_submit(sabal_client *client, const sbl_task_spec *specs,
 
 sabal_status sbl_engine_replicate(sabal_future *future, int32_t n, sabal_error *err)
 {
-    if (n < SABAL_EVERY_WORKER)
-        return wrong_replicas(n, err);
+    if (sbl_replicas_check(n, err))
+        return SABAL_EINVAL;
     return future->client->engine->replicate ? future->client->engine->replicate(future, n, err) : SABAL_OK;
 }
 

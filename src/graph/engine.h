@@ -46,6 +46,8 @@ sabal_status sbl_engine_submit(sabal_client *client, const sbl_task_spec *specs,
                                sabal_error *err);
 /** A future that has its value already; one reference for the caller. Retains value. */
 sabal_status sbl_engine_scatter(sabal_client *client, sbl_value *value, sabal_future **future, sabal_error *err);
+/** SABAL_EINVAL: so many workers can't be meant. */
+sabal_status sbl_replicas_check(int32_t n, sabal_error *err);
 /** So many workers are to have its value, if it has not failed; as sabal_future_replicate() has it. */
 sabal_status sbl_engine_replicate(sabal_future *future, int32_t n, sabal_error *err);
 /** Waits until all n have ended (negative timeout: for ever). The first failed one, in order, gives the error. */

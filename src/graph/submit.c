@@ -88,6 +88,18 @@ sabal_future *sabal_submit_with(sabal_client *client, sabal_task_fn *fn, const v
     return future;
 }
 
+/* Who closes the client waits for it. */
+static sabal_status replicate(sabal_future *future, int32_t n, sabal_error *err)
+{
+    sabal_status st;
+
+    if (!sbl_client_enter(future->client, 0))
+        return sbl_error_pass(err, &sbl_failure_closed.error);
+    st = sbl_engine_replicate(future, n, err);
+    sbl_client_exit(future->client);
+    return st;
+}
+
 static sabal_status scatter(sabal_future **future, sabal_client *client, const void *data, size_t size,
                             int32_t replicas, sabal_error *err)
 {
@@ -95,6 +107,8 @@ static sabal_status scatter(sabal_future **future, sabal_client *client, const v
     void        *room;
     sabal_status st = sbl_client_check(client, err);
 
+    if (!st)
+        st = sbl_replicas_check(replicas, err);
     if (st)
         return st;
     sbl_budget_wait_for_room(client->budget, size);
@@ -108,7 +122,7 @@ static sabal_status scatter(sabal_future **future, sabal_client *client, const v
     if (st)
         return st;
     sbl_budget_wait_for_room(client->budget, 0);
-    st = replicas ? sbl_engine_replicate(*future, replicas, err) : SABAL_OK;
+    st = replicas ? replicate(*future, replicas, err) : SABAL_OK;
     if (st)
         sbl_handle_release(*future);
     return st;
@@ -154,9 +168,5 @@ sabal_status sabal_future_replicate(const sabal_future *future, int32_t n, sabal
         return st;
     if (sabal_future_error(future))
         return sbl_error_pass(err, sabal_future_error(future));
-    if (!sbl_client_enter(future->client, 0))
-        return sbl_error_pass(err, &sbl_failure_closed.error);
-    st = sbl_engine_replicate((sabal_future *)future, n, err);
-    sbl_client_exit(future->client);
-    return st;
+    return replicate((sabal_future *)future, n, err);
 }

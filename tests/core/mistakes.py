@@ -152,7 +152,7 @@ void sbl_spread_lost(''', [39]),
     # --- what some workers have no room for
     'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [14]),
     'others_that_have_room_are_not_asked': (
-        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure))\n', '    if (0)\n', [15]),
+        'life.c', '    if (sbl_refusal_note(f->s, f->task, worker, f->failure)) {\n', '    if (0) {\n', [15]),
     'nobody_has_room_and_it_waits': ('rules.c', '!r->seats && (r->only || r->n_full)', '!r->seats && r->only', [101]),
     # --- the executor
     'stop_ends_what_runs': (

@@ -124,6 +124,7 @@ Test(refusals, what_it_took_there_is_free_again)
 }
 
 /* It waits for one that is busy; that one goes, and nobody is left. */
+/* It may come again, or another in its place. Who has refused is asked once more meanwhile. */
 Test(refusals, the_last_that_could_have_had_room_is_gone)
 {
     open_two(1);
@@ -132,7 +133,28 @@ Test(refusals, the_last_that_could_have_had_room_is_gone)
     refuse(a, 1, "a is full");
     cr_expect_null(last(c, SBL_LETTER_FAILED, 1));
     lose(b, &(sbl_loss){.planned = 1});
-    cr_expect_str_eq(last(c, SBL_LETTER_FAILED, 1)->message, "a is full");
+    cr_expect_null(last(c, SBL_LETTER_FAILED, 1));
+    finish_all();
+    cr_expect_eq(how_often(a, SBL_LETTER_RUN, 1), 2);
+    cr_expect_eq(state_of(c, 1), SBL_T_DONE);
+    desk_close();
+}
+
+Test(refusals, who_refused_and_is_gone_does_not_count)
+{
+    uint32_t d;
+
+    open_two(1);
+    task(c, 2, 1, 0);
+    task(c, 3, 1, 0);
+    refuse(a, 1, "a is full");
+    lose(a, NULL);
+    lose(b, NULL);
+    cr_expect_null(last(c, SBL_LETTER_FAILED, 1), "it waits, as others do");
+    d = worker_of(1, "d", "h", "");
+    finish_all();
+    cr_expect_eq(how_often(d, SBL_LETTER_RUN, 1), 1);
+    cr_expect_eq(state_of(c, 1), SBL_T_DONE);
     desk_close();
 }
 

@@ -274,10 +274,12 @@ static void sent_no_room(const fact *f)
     const uint32_t worker = f->t->worker;
 
     leave_worker(f);
-    if (sbl_refusal_note(f->s, f->task, worker, f->failure))
+    if (sbl_refusal_note(f->s, f->task, worker, f->failure)) {
         begin_to_wait(f);
-    else
-        be_failed(f);
+        return;
+    }
+    sbl_welcome_failed(f->s, f->t, f->failure);
+    be_failed(f);
 }
 
 /* Its counts of kills and losses have gone up; failure 0: it may be tried again. */

@@ -328,5 +328,7 @@ void sbl_sspec_release(sbl_scheduler *s, uint32_t spec)
     sbl_free((char *)p->spec.code); /* its texts lie behind */
     if (p->rule)
         sbl_rule_release(s, p->rule);
+    if (p->kind)
+        sbl_sspec_release(s, p->kind);
     sbl_table_give(&s->specs, spec);
 }

@@ -37,8 +37,8 @@ static int part_from_kind(sbl_scheduler *s, sbl_stask *t)
     if (old)
         sbl_rule_at(s, sbl_spec_at(s, spec)->rule)->needs = sbl_rule_at(s, old)->needs;
     sbl_spec_at(s, spec)->cost_ns = sbl_spec_at(s, t->spec)->cost_ns;
-    sbl_sspec_release(s, t->spec);
-    t->spec = spec;
+    sbl_spec_at(s, spec)->kind    = t->spec; /* with its reference */
+    t->spec                       = spec;
     return 1;
 }
 
@@ -65,16 +65,27 @@ int sbl_refusal_note(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t 
     return 1;
 }
 
-void sbl_refusals_forget(sbl_scheduler *s, uint32_t task)
+void sbl_refusals_end(sbl_scheduler *s, uint32_t rule)
 {
-    const uint32_t rule = sbl_rule_of(s, sbl_task_at(s, task));
-    sbl_srule     *r    = rule ? sbl_rule_at(s, rule) : NULL;
+    sbl_srule *r = sbl_rule_at(s, rule);
 
-    if (!rule || !r->n_full)
-        return;
     sbl_sfailure_release(s, r->why_full);
     sbl_free(r->full);
     r->full   = NULL;
     r->n_full = r->why_full = 0;
     sbl_rule_seat(s, rule);
+}
+
+/* It is of its kind again. */
+void sbl_refusals_forget(sbl_scheduler *s, uint32_t task)
+{
+    sbl_stask     *t   = sbl_task_at(s, task);
+    const uint32_t own = t->spec, kind = own ? sbl_spec_at(s, own)->kind : 0;
+
+    if (!kind)
+        return;
+    sbl_spec_at(s, kind)->cost_ns = sbl_spec_at(s, own)->cost_ns;
+    sbl_spec_at(s, own)->kind     = 0;
+    t->spec                       = kind;
+    sbl_sspec_release(s, own);
 }

@@ -214,7 +214,7 @@ static void cancel_for_gone(sbl_scheduler *s, uint32_t task)
     const sbl_stask *t   = sbl_task_at(s, task);
     const sbl_srule *r   = sbl_rule_at(s, sbl_rule_of(s, t));
 
-    if (r->n_full) {
+    if (r->n_full) { /* all have refused */
         sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_retain(s, r->why_full));
         return;
     }
@@ -223,7 +223,7 @@ static void cancel_for_gone(sbl_scheduler *s, uint32_t task)
     sbl_post(s, SBL_E_CANCEL, task, 0, sbl_sfailure_make(s, &err));
 }
 
-/* The last one that may run them is gone. */
+/* The only one that may run them is gone. */
 static void end_tasks(sbl_scheduler *s, uint32_t rule)
 {
     const sbl_squeue *q = &sbl_rule_at(s, rule)->ready;
@@ -249,8 +249,10 @@ void sbl_seats_end(sbl_scheduler *s, uint32_t worker)
 
         w->seats = sbl_seat_at(s, seat)->wnext;
         end_seat(s, seat);
-        if (is_over(sbl_rule_at(s, rule)))
+        if (is_over(sbl_rule_at(s, rule)) && sbl_rule_at(s, rule)->only)
             end_tasks(s, rule);
+        else if (is_over(sbl_rule_at(s, rule)))
+            sbl_refusals_end(s, rule); /* it might have had room, and comes again perhaps: all are asked once more */
     }
 }
 

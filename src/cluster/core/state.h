@@ -123,6 +123,7 @@ typedef struct sbl_sspec {
     sbl_spec spec;    /* its texts are ours */
     double   cost_ns; /* of a run, smoothed; 0: none has ended */
     uint32_t rule;    /* where its tasks may run; 0: anywhere */
+    uint32_t kind;    /* of a task that some had no room for: the spec that it had, a reference; 0: not so */
 } sbl_sspec;
 
 /* Tasks that are ready, by priority, then first in, first out. */
@@ -477,6 +478,8 @@ const char *sbl_rules_check(const sbl_scheduler *s);
 int sbl_refusal_note(sbl_scheduler *s, uint32_t task, uint32_t worker, uint32_t failure);
 /** It has run: if it has to again, all may. */
 void sbl_refusals_forget(sbl_scheduler *s, uint32_t task);
+/** All of a rule that is one task's own may be asked once more. */
+void sbl_refusals_end(sbl_scheduler *s, uint32_t rule);
 int  sbl_has_refused(const sbl_srule *r, const sbl_peer *w);
 
 /* queue.c */
