@@ -46,9 +46,9 @@ void sbl_spread_lost(''', [39]),
     'who_comes_is_not_given_what_all_have': (
         'peers.c', '    sbl_may_fill(s, slot);\n    sbl_spread_workers_changed(s);\n', '    sbl_may_fill(s, slot);\n', [33]),
     'a_copy_that_is_gone_is_counted': (
-        'copies.c', '    sbl_spread_count(s, c->task, -1);\n', '', [4]),
+        'copies.c', '    sbl_spread_count(s, c->task, c->worker, -1);\n', '', [4]),
     'a_copy_that_leaves_is_counted': (
-        'spread.c', "        n -= sbl_peer_at(s, s->workers[i])->is_leaving && ", "        n -= 0 && ", []),
+        'spread.c', '        n -= (uint32_t)sbl_copy_is_at(s, sp->task, worker);\n', '        ;\n', []),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',

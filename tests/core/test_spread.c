@@ -410,6 +410,50 @@ Test(spread, who_has_no_room_gets_it_when_there_is_some)
     desk_close();
 }
 
+/* What it spills is no longer in its memory. */
+Test(spread, copies_take_half_of_a_worker_s_memory_at_most)
+{
+    uint32_t other;
+
+    begin(2);
+    for (uint64_t i = 1; i <= 8; i++)
+        make_value(i, 1000);
+    other = has(w[0], 1) ? w[1] : w[0];
+    for (int i = 0; i < 2; i++)
+        beat(w[i], 0, 10000);
+    for (uint64_t i = 1; i <= 8; i++)
+        spread(i, SBL_EVERYBODY);
+    all_come();
+    beat(other, 0, 10000);
+    tick_after(1000);
+    all_come();
+    cr_assert_leq(sbl_peer_at(desk, sbl_peer_slot(desk, other))->copied, 8000);
+    for (int i = 0; i < 2; i++)
+        cr_assert_leq(how_often(w[i], SBL_LETTER_FETCH, 0), 5);
+    for (uint64_t i = 1; i <= 8; i++)
+        range(c, SBL_LETTER_RELEASE, i, 1);
+    cr_assert_eq(sbl_peer_at(desk, sbl_peer_slot(desk, other))->copied, 0);
+    desk_close();
+}
+
+Test(spread, who_has_no_room_does_not_keep_others_waiting)
+{
+    enum { N = 40 };
+    uint32_t other;
+
+    begin(2);
+    for (uint64_t i = 1; i <= N; i++)
+        make_value(i, 100000);
+    make_value(N + 1, 1000);
+    other = has(w[0], N + 1) ? w[1] : w[0];
+    beat(other, 0, 10000);
+    for (uint64_t i = 1; i <= N + 1; i++)
+        spread(i, SBL_EVERYBODY);
+    all_come();
+    cr_assert(has(other, N + 1));
+    desk_close();
+}
+
 Test(spread, of_a_task_that_returned_another_it_counts_for_that)
 {
     uint32_t holder = 0;

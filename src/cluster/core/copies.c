@@ -118,7 +118,7 @@ void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker)
     t->copies = number;
     w->copies = number;
     *place    = number;
-    sbl_spread_count(s, task, 1);
+    sbl_spread_count(s, task, worker, 1);
 }
 
 static void end_copy(sbl_scheduler *s, uint32_t number)
@@ -138,7 +138,7 @@ static void end_copy(sbl_scheduler *s, uint32_t number)
         sbl_task_at(s, c->task)->copies = c->next;
     if (c->next)
         copy_at(s, c->next)->previous = c->previous;
-    sbl_spread_count(s, c->task, -1);
+    sbl_spread_count(s, c->task, c->worker, -1);
     sbl_table_give(&s->copies, number);
 }
 
@@ -150,7 +150,7 @@ static void promote(sbl_scheduler *s, uint32_t task)
     t->at     = SBL_AT_WORKERS;
     t->worker = sbl_copy_first(s, t);
     end_copy(s, t->copies);
-    sbl_spread_count(s, task, 1);
+    sbl_spread_count(s, task, t->worker, 1);
     sbl_tasks_add(s, &sbl_peer_at(s, t->worker)->held, task);
 }
 
@@ -168,7 +168,7 @@ int sbl_copy_remove(sbl_scheduler *s, uint32_t task, uint32_t worker)
     sbl_tasks_remove(s, &sbl_peer_at(s, worker)->held, task);
     t->worker = 0;
     t->flags &= (uint8_t)~SBL_IS_MOVING;
-    sbl_spread_count(s, task, -1);
+    sbl_spread_count(s, task, worker, -1);
     if (!t->copies)
         return 1;
     promote(s, task);

@@ -215,6 +215,16 @@ static void lose_sent(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     }
 }
 
+/* Out of a list of slots, linked by a field. */
+static void unlink_slot(sbl_scheduler *s, uint32_t *first, uint32_t slot, size_t field)
+{
+    for (uint32_t *link = first; *link; link = (uint32_t *)((char *)sbl_peer_at(s, *link) + field))
+        if (*link == slot) {
+            *link = *(uint32_t *)((char *)sbl_peer_at(s, slot) + field);
+            return;
+        }
+}
+
 static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
@@ -222,7 +232,10 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     s->workers[w->place]                        = s->workers[--s->n_workers];
     sbl_peer_at(s, s->workers[w->place])->place = w->place;
     sbl_worker_rests(s, slot);
-    s->n_leaving -= w->is_leaving;
+    if (w->is_leaving) {
+        s->n_leaving--;
+        unlink_slot(s, &s->first_leaving, slot, offsetof(sbl_peer, next_leaving));
+    }
     w->is_leaving = 0;
     sbl_retire_lost(s, slot);
     sbl_seats_end(s, slot);
@@ -237,16 +250,6 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
     sbl_spread_workers_changed(s);
     lose_sent(s, slot, loss);
     sbl_queue_scatter(s, slot);
-}
-
-/* Out of a list of slots, linked by a field. */
-static void unlink_slot(sbl_scheduler *s, uint32_t *first, uint32_t slot, size_t field)
-{
-    for (uint32_t *link = first; *link; link = (uint32_t *)((char *)sbl_peer_at(s, *link) + field))
-        if (*link == slot) {
-            *link = *(uint32_t *)((char *)sbl_peer_at(s, slot) + field);
-            return;
-        }
 }
 
 static void peer_end(sbl_scheduler *s, uint32_t slot)

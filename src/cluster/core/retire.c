@@ -119,7 +119,9 @@ void sbl_retire(sbl_scheduler *s, uint32_t worker)
 
     if (w->is_leaving)
         return;
-    w->is_leaving = 1;
+    w->is_leaving    = 1;
+    w->next_leaving  = s->first_leaving;
+    s->first_leaving = worker;
     s->n_leaving++;
     sbl_worker_rests(s, worker);
     sbl_queue_scatter(s, worker);

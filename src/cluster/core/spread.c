@@ -6,6 +6,7 @@
 #include "cluster/core/place.h"
 
 enum { MOST_GIVEN = 2, MOST_TAKEN = 2, TRIED = 4, SOME = 8, MOST_AT_A_TICK = 1 << 14 };
+enum { SHARE = 2 }; /* copies take one part of so many of a worker's memory */
 
 static sbl_sspread *spread_at(const sbl_scheduler *s, uint32_t number)
 {
@@ -21,7 +22,7 @@ static sbl_smove *move_at(const sbl_scheduler *s, uint32_t number)
 
 static uint32_t *place_of(const sbl_scheduler *s, uint32_t task)
 {
-    return &s->spreads_by_hash[task * 0x9e3779b1u >> 16 & (s->spreads_room - 1)];
+    return &s->spreads_by_hash[(uint64_t)task * 0x9e3779b97f4a7c15u >> 32 & (s->spreads_room - 1)];
 }
 
 /* 0: nothing was declared of it. */
@@ -78,6 +79,7 @@ static uint32_t end_move(sbl_scheduler *s, uint32_t number)
     unlink_from(s, &to->takes, number, offsetof(sbl_smove, tnext));
     from->n_gives--;
     to->n_takes--;
+    to->copied -= sbl_task_at(s, sp->task)->size;
     if (m->previous)
         move_at(s, m->previous)->next = m->next;
     else
@@ -117,8 +119,8 @@ static uint32_t n_that_stay(const sbl_scheduler *s, const sbl_sspread *sp)
 {
     uint32_t n = sp->n;
 
-    for (uint32_t i = 0; s->n_leaving && i < s->n_workers; i++)
-        n -= sbl_peer_at(s, s->workers[i])->is_leaving && sbl_copy_is_at(s, sp->task, s->workers[i]);
+    for (uint32_t worker = s->first_leaving; worker; worker = sbl_peer_at(s, worker)->next_leaving)
+        n -= (uint32_t)sbl_copy_is_at(s, sp->task, worker);
     return n;
 }
 
@@ -162,6 +164,13 @@ static void enlist(sbl_scheduler *s, uint32_t number)
     s->last_lacking = number;
 }
 
+/* The others have their turn before. */
+static void be_last(sbl_scheduler *s, uint32_t number)
+{
+    unlist(s, spread_at(s, number));
+    enlist(s, number);
+}
+
 /* Returns 1 if it lacks some. */
 static int note(sbl_scheduler *s, uint32_t number)
 {
@@ -184,13 +193,25 @@ static int may_give(const sbl_scheduler *s, uint32_t slot)
     return p->number && !p->is_dropped && !p->is_suspect && p->n_gives < MOST_GIVEN;
 }
 
+/* What it spills is no longer in its memory, but it counts: else it would take one after the other until its disk is full. */
+static int has_room_for(const sbl_peer *w, uint64_t size)
+{
+    return !w->limit || (w->copied + size <= w->limit / SHARE && w->managed + size <= w->limit);
+}
+
+/* Something, if it is not large. */
+static int may_take_any(const sbl_peer *w)
+{
+    return sbl_may_have_work(w) && w->n_takes < MOST_TAKEN && has_room_for(w, 0);
+}
+
 static int may_take(const sbl_scheduler *s, uint32_t number, uint32_t worker)
 {
     const sbl_sspread *sp = spread_at(s, number);
     const sbl_peer    *w  = sbl_peer_at(s, worker);
 
-    return sbl_may_have_work(w) && w->n_takes < MOST_TAKEN && !sbl_copy_is_at(s, sp->task, worker) &&
-           !move_to(s, number, worker) && (!w->limit || w->managed + sbl_task_at(s, sp->task)->size <= w->limit);
+    return may_take_any(w) && has_room_for(w, sbl_task_at(s, sp->task)->size) && !sbl_copy_is_at(s, sp->task, worker) &&
+           !move_to(s, number, worker);
 }
 
 /* Of a few, the one with the most room. */
@@ -247,6 +268,7 @@ static int begin_move(sbl_scheduler *s, uint32_t spread, uint32_t from)
     sp->n_moves++;
     giver->n_gives++;
     taker->n_takes++;
+    taker->copied += sbl_task_at(s, sp->task)->size;
     sbl_order_fetch(s, sp->task, from, to);
     note(s, spread);
     return 1;
@@ -288,10 +310,15 @@ static int can_give(const sbl_scheduler *s, uint32_t task, uint32_t slot)
 /* It has room to give again: some of those of which there are too few, in turn. */
 static void give_others(sbl_scheduler *s, uint32_t from)
 {
-    for (uint32_t number = s->first_lacking, next, i = 0; number && i < SOME && may_give(s, from); number = next, i++) {
-        next = spread_at(s, number)->next;
+    const uint32_t last   = s->last_lacking;
+    uint32_t       number = 0;
+
+    for (int i = 0; s->first_lacking && number != last && i < SOME && may_give(s, from); i++) {
+        number = s->first_lacking;
         if (can_give(s, spread_at(s, number)->task, from))
             give(s, number, from);
+        if (spread_at(s, number)->is_lacking)
+            be_last(s, number);
     }
 }
 
@@ -304,6 +331,15 @@ static uint32_t count(const sbl_scheduler *s, const sbl_stask *t)
     for (uint32_t copy = t->copies; copy; copy = sbl_copy_next(s, copy))
         n++;
     return n;
+}
+
+/* All that have it have so much more of what is declared, or (-1) less. */
+static void weigh(sbl_scheduler *s, const sbl_stask *t, int by)
+{
+    if (t->state == SBL_T_DONE && t->at == SBL_AT_WORKERS && t->worker)
+        sbl_peer_at(s, t->worker)->copied += (uint64_t)by * t->size;
+    for (uint32_t copy = t->copies; copy; copy = sbl_copy_next(s, copy))
+        sbl_peer_at(s, sbl_copy_worker(s, copy))->copied += (uint64_t)by * t->size;
 }
 
 static uint32_t make(sbl_scheduler *s, uint32_t task)
@@ -320,6 +356,7 @@ static uint32_t make(sbl_scheduler *s, uint32_t task)
     *spread_at(s, number) = (sbl_sspread){.task = task, .n = count(s, sbl_task_at(s, task)), .hnext = *place};
     *place                = number;
     sbl_task_at(s, task)->flags |= SBL_IS_SPREAD;
+    weigh(s, sbl_task_at(s, task), 1);
     return number;
 }
 
@@ -390,6 +427,7 @@ void sbl_spread_end(sbl_scheduler *s, uint32_t task)
     if (!number)
         return;
     end_moves(s, number, 1);
+    weigh(s, sbl_task_at(s, task), -1);
     if (spread_at(s, number)->is_lacking)
         unlist(s, spread_at(s, number));
     while (*link != number)
@@ -415,6 +453,7 @@ void sbl_spread_done(sbl_scheduler *s, uint32_t task)
     }
     if (value == task) {
         spread_at(s, number)->n = count(s, sbl_task_at(s, task));
+        weigh(s, sbl_task_at(s, task), 1);
         if (note(s, number))
             give_by_all(s, number);
         return;
@@ -425,12 +464,13 @@ void sbl_spread_done(sbl_scheduler *s, uint32_t task)
     sbl_spread_end(s, task);
 }
 
-void sbl_spread_count(sbl_scheduler *s, uint32_t task, int by)
+void sbl_spread_count(sbl_scheduler *s, uint32_t task, uint32_t worker, int by)
 {
     const uint32_t number = find(s, task);
 
     if (!number)
         return;
+    sbl_peer_at(s, worker)->copied += (uint64_t)by * sbl_task_at(s, task)->size;
     spread_at(s, number)->n += (uint32_t)by;
     note(s, number);
 }
@@ -498,17 +538,31 @@ void sbl_spread_peer_lost(sbl_scheduler *s, uint32_t slot)
     }
 }
 
+static int can_anybody_take(const sbl_scheduler *s)
+{
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        if (may_take_any(sbl_peer_at(s, s->workers[i])))
+            return 1;
+    return 0;
+}
+
 void sbl_spread_feed(sbl_scheduler *s)
 {
-    uint32_t asked = 0;
+    const uint32_t last  = s->last_lacking;
+    uint32_t       asked = 0, number = 0;
 
     if (!s->looks_at_lacking)
         return;
     s->looks_at_lacking = 0;
-
-    for (uint32_t number = s->first_lacking, next; number && asked < MOST_AT_A_TICK; number = next) {
-        next = spread_at(s, number)->next;
+    if (!last || !can_anybody_take(s))
+        return;
+    while (asked < MOST_AT_A_TICK && s->first_lacking && number != last) {
+        number = s->first_lacking;
         asked += give_by_all(s, number);
+        if (spread_at(s, number)->is_lacking) {
+            asked += s->n_workers; /* that were asked in vain */
+            be_last(s, number);
+        }
     }
 }
 
@@ -525,6 +579,17 @@ void sbl_spreads_end(sbl_scheduler *s)
     sbl_free(s->spreads_by_hash);
 }
 
+static uint64_t copied_by(const sbl_scheduler *s, uint32_t worker)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t number = 1; number < s->spreads.fresh; number++)
+        if (spread_at(s, number)->task && is_to_be_had(sbl_task_at(s, spread_at(s, number)->task)) &&
+            (sbl_copy_is_at(s, spread_at(s, number)->task, worker) || move_to(s, number, worker)))
+            sum += sbl_task_at(s, spread_at(s, number)->task)->size;
+    return sum;
+}
+
 static const char *check_moves(const sbl_scheduler *s)
 {
     for (uint32_t i = 0; i < s->n_workers; i++) {
@@ -537,6 +602,8 @@ static const char *check_moves(const sbl_scheduler *s)
             takes += move_at(s, m)->spread && move_at(s, m)->to == s->workers[i];
         if (gives != w->n_gives || takes != w->n_takes || gives > MOST_GIVEN || takes > MOST_TAKEN)
             return "a worker gives or takes other values than is counted";
+        if (w->copied != copied_by(s, s->workers[i]))
+            return "a worker has copies of another size than is counted";
     }
     return NULL;
 }

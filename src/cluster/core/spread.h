@@ -34,8 +34,8 @@ void sbl_spread_end(struct sbl_scheduler *s, uint32_t task);
 /* Of a task of which something may have been declared. */
 /** It is done, and its value is in its place: what is declared of one that returned another counts for that other. */
 void sbl_spread_done(struct sbl_scheduler *s, uint32_t task);
-/** So many workers more have its value, or less. */
-void sbl_spread_count(struct sbl_scheduler *s, uint32_t task, int by);
+/** That worker has its value, too (1), or no longer (-1). */
+void sbl_spread_count(struct sbl_scheduler *s, uint32_t task, uint32_t worker, int by);
 /** A worker has said that it has a copy; that it could not get it. */
 void sbl_spread_came(struct sbl_scheduler *s, uint32_t task, uint32_t worker);
 void sbl_spread_failed(struct sbl_scheduler *s, uint32_t task, uint32_t worker);

@@ -236,6 +236,8 @@ typedef struct sbl_peer {
     uint32_t    n_ruled;         /* tasks that it has which not all may run */
 
     uint32_t gives, takes, n_gives, n_takes; /* lists: values on their way (a client gives, too) */
+    uint64_t copied;                         /* bytes of values that are declared, that it has or takes: spread.c */
+    uint32_t next_leaving;
 
     /* as a client (workers are clients too: of tasks that their tasks submit) */
     uint32_t      was_refused; /* some of its tasks, for want of memory: what depends on them is, too */
@@ -264,8 +266,8 @@ struct sbl_scheduler {
     sbl_table             tasks, edges, copies, failures, specs, peers, rules, seats, spreads, moves;
     uint32_t              rules_by_hash[SBL_RULE_HASHES];
     uint32_t              generation;
-    uint32_t             *workers;   /* slots */
-    uint32_t              n_leaving; /* workers that retire */
+    uint32_t             *workers;                  /* slots */
+    uint32_t              n_leaving, first_leaving; /* workers that retire; list */
     uint32_t              n_workers, workers_room, n_clients;
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
