@@ -38,7 +38,7 @@ sabal_status sbl_evloop_watch(sbl_evloop *loop, sbl_evwatch *watch, int fd, uint
 
 void sbl_evloop_watch_for(sbl_evloop *loop, sbl_evwatch *watch, uint32_t events)
 {
-    const uint32_t     elsewhere = loop->seat.is_at && watch == loop->seat.offered ? EPOLLIN : 0;
+    const uint32_t     elsewhere = sbl_evseat_keeps(loop, watch, events) ? EPOLLIN : 0;
     struct epoll_event e         = {.events = events & ~elsewhere, .data.ptr = watch};
 
     if (watch->events != events)

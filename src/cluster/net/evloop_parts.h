@@ -31,6 +31,7 @@ struct sbl_evloop {
         int          is_at;   /* somebody sits there, so that the loop is not told when it is readable */
         int          bell;    /* an eventfd; -1: none                     */
         _Atomic int  is_taken;
+        int64_t      credit_ns, credited_at; /* for how long who sits may look in vain; of who sits */
     } seat;
 };
 
@@ -39,6 +40,8 @@ int sbl_evloop_run_posted(sbl_evloop *loop);
 int sbl_evloop_run_later(sbl_evloop *loop);
 /** From any thread: it does not sleep on. */
 void sbl_evloop_wake(sbl_evloop *loop);
+/** 1: who sits hears what can be read of that one. He may not if that is no longer wanted: then the seat is no more for now. */
+int sbl_evseat_keeps(sbl_evloop *loop, const sbl_evwatch *watch, uint32_t events);
 /** 1: a timer is set that is due before it wakes by itself. */
 int sbl_evloop_oversleeps(const sbl_evloop *loop);
 

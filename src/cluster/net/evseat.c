@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "cluster/net/evloop_parts.h"
 
+enum { CREDIT_PART = 20, SOON_NS = 100000 };
+
 static __thread sbl_evloop *sits_at; /* of the calling thread; NULL: it does not sit */
 
 /* With the turn. */
@@ -40,6 +42,17 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
     }
     loop->seat.offered = watch;
     return 1;
+}
+
+int sbl_evseat_keeps(sbl_evloop *loop, const sbl_evwatch *watch, uint32_t events)
+{
+    if (!loop->seat.is_at || watch != loop->seat.offered)
+        return 0;
+    if (events & EPOLLIN)
+        return 1;
+    loop->seat.is_at = 0;
+    sbl_evseat_ring(loop);
+    return 0;
 }
 
 int sbl_evseat_take(sbl_evloop *loop)
@@ -114,17 +127,38 @@ static void look(sbl_evloop *loop, uint32_t events)
     pthread_mutex_unlock(&loop->turn);
 }
 
-/* Looks again and again for a while, and lets others have this core if they want it; then sleeps. 0: the time is over. */
-static int wait_for_any(struct pollfd at[2], int64_t spin_ns, int64_t deadline_ns)
+/* Looks again and again for a while, and lets others have this core if they want it. 1: there is something. To look for long, or in
+   vain, takes of a credit which grows by a part of the time that goes by: so that it takes no more of a core in the long run. */
+static int spin(sbl_evloop *loop, struct pollfd at[2], int64_t spin_ns, int64_t deadline_ns)
 {
-    static const struct timespec NONE = {0};
-    int64_t                      now  = sbl_clock_ns();
+    static const struct timespec NONE  = {0};
+    const int64_t                began = sbl_clock_ns();
+    int64_t                      now   = began;
+    int                          got   = 0;
 
-    for (const int64_t until = now + spin_ns; now < until && now < deadline_ns; now = sbl_clock_ns()) {
-        if (ppoll(at, 2, &NONE, NULL) > 0)
-            return 1;
-        sched_yield();
+    loop->seat.credit_ns += (began - loop->seat.credited_at) / CREDIT_PART;
+    loop->seat.credited_at = began;
+    if (loop->seat.credit_ns > spin_ns)
+        loop->seat.credit_ns = spin_ns;
+    for (const int64_t until = began + loop->seat.credit_ns; !got && now < until && now < deadline_ns;
+         now                 = sbl_clock_ns()) {
+        got = ppoll(at, 2, &NONE, NULL) > 0;
+        if (!got)
+            sched_yield();
     }
+    if (!got || now - began > SOON_NS)
+        loop->seat.credit_ns -= now - began;
+    return got;
+}
+
+/* 0: the time is over. */
+static int wait_for_any(sbl_evloop *loop, struct pollfd at[2], int64_t spin_ns, int64_t deadline_ns)
+{
+    int64_t now;
+
+    if (spin_ns && spin(loop, at, spin_ns, deadline_ns))
+        return 1;
+    now = sbl_clock_ns();
     if (deadline_ns == INT64_MAX)
         return ppoll(at, 2, NULL, NULL) > 0;
     deadline_ns = deadline_ns > now ? deadline_ns - now : 0;
@@ -138,7 +172,7 @@ int sbl_evseat_sleep(sbl_evloop *loop, int64_t spin_ns, int64_t deadline_ns)
     uint64_t      n;
     int           is_at;
 
-    if (wait_for_any(at, spin_ns, deadline_ns)) {
+    if (wait_for_any(loop, at, spin_ns, deadline_ns)) {
         if (at[1].revents)
             (void)!read(loop->seat.bell, &n, sizeof n);
         if (at[0].revents & ~POLLNVAL)

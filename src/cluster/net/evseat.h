@@ -17,8 +17,8 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch);
 /** 1: the seat is the caller's, who shall sleep there soon. 0: somebody has it, or the loop is not asleep, or there is none. */
 int sbl_evseat_take(sbl_evloop *loop);
 /** By who sits: sleeps until something has come, which is then dealt with, until the bell rings, or until deadline_ns (INT64_MAX:
-    never); before it sleeps it looks again and again for spin_ns. Calls back whomever the loop would: with no lock that these may
-    take. 0: the seat is no more. */
+    never); before it sleeps it looks again and again for up to spin_ns, less if that was in vain too often (a twentieth of the time). Calls back whomever the loop would: with no lock that these may
+    take. 0: the seat is no more, or nothing is to be read there now. */
 int  sbl_evseat_sleep(sbl_evloop *loop, int64_t spin_ns, int64_t deadline_ns);
 void sbl_evseat_leave(sbl_evloop *loop);
 /** Who sits, and sleeps or is about to, wakes. Nothing is done if that is the caller, who is awake. */
