@@ -233,6 +233,13 @@ SABAL_API sabal_status sabal_as_completed_next_with(sabal_future **future, sabal
 
 /**
  * Waits, then copies the result, which must have exactly size bytes.
+ *
+ * It has no time limit. sabal_future_wait() has one, for the task; after that, only a result that lies with a worker of a cluster
+ * is waited for here, and that ends: a worker that is silent for 3 s, or can't be reached for 5 s, is given up; then another one
+ * that has the result is asked, or it is made again, which takes as long as its task does. When ten have not given it, this fails
+ * with what the last one said; when the scheduler is gone, with SABAL_EPEER (how soon: \ref cluster). The same holds for all that
+ * gives results.
+ *
  * Errors: SABAL_ESHAPE (another size), SABAL_EDTYPE (an object), the future's own.
  */
 SABAL_API sabal_status sabal_future_get(void *out, size_t size, const sabal_future *future, sabal_error *err);

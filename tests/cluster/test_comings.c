@@ -5,20 +5,13 @@ enum { MAKERS = 4, EACH = 2, VALUES = MAKERS * EACH, LARGE = 24 << 20, LIMIT_MIB
 
 static sabal_client *client;
 
-static void begin(void)
-{
-    clear_error();
-    setenv("TEST_OVER_TCP", "1", 1); /* what is mapped takes no memory of its own */
-}
-
 static void end(void)
 {
-    unsetenv("TEST_OVER_TCP");
     unsetenv("SABAL_MEMORY_LIMIT");
     close_cluster();
 }
 
-TestSuite(comings, .init = begin, .fini = end, .timeout = 120);
+TestSuite(comings, .init = clear_error, .fini = end, .timeout = 120);
 
 /* LARGE bytes by which it is known; they take a while, so that each maker makes some. */
 static sabal_status make(sabal_task *t)
@@ -75,14 +68,14 @@ Test(comings, no_more_than_fits_comes_at_once)
 
     cluster_open(&cluster, 0);
     for (int i = 0; i < MAKERS; i++)
-        add_worker("maker", 1, NULL);
+        start_named("maker", 1, NULL, "tcp", 0); /* what is mapped takes no memory of its own */
     client = open_client();
     for (int32_t i = 0; i < VALUES; i++)
         which[i] = i;
     sabal_map(f, client, make, which, sizeof *which, VALUES);
     cr_assert_eq(sabal_wait_all(list_of(f, VALUES), &err), SABAL_OK, "%s", err.message);
     setenv("SABAL_MEMORY_LIMIT", "72MiB", 1);
-    add_worker("keeper", 1, NULL);
+    start_named("keeper", 1, NULL, "tcp", 0);
     unsetenv("SABAL_MEMORY_LIMIT");
     leaving.but = cluster.process[MAKERS + 1];
     before      = peak_mib(leaving.but);

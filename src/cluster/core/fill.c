@@ -324,13 +324,49 @@ static void fill(sbl_scheduler *s, uint32_t worker)
         ask_other(s, worker);
 }
 
+/* It may have that task as well as the one whose turn it is. */
+static int are_alike(const sbl_scheduler *s, const sbl_stask *a, const sbl_stask *b)
+{
+    return sbl_rule_of(s, a) == sbl_rule_of(s, b) && a->client == b->client &&
+           sbl_priority_of(s, a) == sbl_priority_of(s, b);
+}
+
+static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_t worker)
+{
+    const sbl_stask *t = sbl_task_at(s, task);
+    sbl_peer        *w = sbl_peer_at(s, worker);
+    uint32_t         next;
+    int              from;
+
+    if (t->state != SBL_T_READY || t->attempt != attempt || !sbl_may_have_work(w))
+        return;
+    next = next_for(s, w, &from);
+    if (!next || from != FROM_RULE || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))
+        return;
+    note_turn(s, w, task, from);
+    send(s, task, worker);
+    sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */
+    sbl_feed_one(s);
+}
+
+/* What was noted down for who has its inputs (near.c), before anybody gets anything. */
+static void send_all_near(sbl_scheduler *s)
+{
+    uint64_t item, worker;
+
+    while (sbl_ring_take(&s->near, &item) && sbl_ring_take(&s->near, &worker))
+        send_near(s, (uint32_t)(item >> 32), (uint32_t)item, (uint32_t)worker);
+}
+
 void sbl_fill_workers(sbl_scheduler *s)
 {
     while (s->first_fill) {
-        const uint32_t worker = s->first_fill;
-        sbl_peer      *w      = sbl_peer_at(s, worker);
-        uint32_t       first;
+        uint32_t  worker, first;
+        sbl_peer *w;
 
+        send_all_near(s);
+        worker        = s->first_fill;
+        w             = sbl_peer_at(s, worker);
         s->first_fill = w->next_fill;
         w->to_fill    = 0;
         if (sbl_may_have_work(w))

@@ -10,8 +10,7 @@ enum { SAMPLES = 2, MOST_ALIKE = 8 };
 
 /* --- which worker ------------------------------------------------------------------------------------------------- */
 
-/* What of its inputs that worker lacks; 0: what all of them are. */
-static uint64_t bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
+uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker)
 {
     uint64_t bytes = 0;
     int      n     = 0;
@@ -30,12 +29,12 @@ double sbl_guess_ns(const sbl_scheduler *s, const sbl_stask *t)
 {
     const double known = sbl_cost_of(s, t);
 
-    return known > 0 ? known : SBL_BRIEF_NS + (double)bytes_away(s, t, 0) * SBL_NS_A_BYTE * SBL_READING;
+    return known > 0 ? known : SBL_BRIEF_NS + (double)sbl_bytes_away(s, t, 0) * SBL_NS_A_BYTE * SBL_READING;
 }
 
 double sbl_price_ns(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, double cost)
 {
-    const double move = (double)bytes_away(s, t, worker) * SBL_NS_A_BYTE;
+    const double move = (double)sbl_bytes_away(s, t, worker) * SBL_NS_A_BYTE;
 
     return cost < move / 2 ? SBL_DEAR * move : move;
 }

@@ -96,7 +96,9 @@ static inline int sbl_has_to_spare(const sbl_peer *w)
            ((sbl_n_to_give(w) && !w->is_asked && !w->has_given) || (w->ready.n && sbl_is_busy(w)));
 }
 
-/** place.c: what a task takes: as its kind did before, or a guess that is low, so that it stays where its inputs are. */
+/** place.c: what of its inputs that worker lacks; 0: what all of them are. */
+uint64_t sbl_bytes_away(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker);
+/** What a task takes: as its kind did before, or a guess that is low, so that it stays where its inputs are. */
 double sbl_guess_ns(const sbl_scheduler *s, const sbl_stask *t);
 /** What it counts to move to that worker what the task, which takes so long, lacks there. Who gives has work by it too, so to move
     much for little counts more. */

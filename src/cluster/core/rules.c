@@ -358,7 +358,7 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task)
         cancel_for_gone(s, task);
     else if (r->is_first)
         sbl_may_fill(s, sbl_seat_at(s, r->seats)->worker);
-    else
+    else if (!sbl_near_place(s, task))
         feed_one(s, r);
 }
 

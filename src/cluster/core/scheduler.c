@@ -59,6 +59,7 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     sbl_table_clear(&s->peers);
     sbl_rules_end(s);
     sbl_spreads_end(s);
+    sbl_ring_clear(&s->near);
     sbl_free(s->workers);
     sbl_free(s->events);
     sbl_free(s->copies_by_hash);

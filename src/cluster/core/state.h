@@ -285,6 +285,7 @@ struct sbl_scheduler {
     uint32_t              first_event, n_events, events_room; /* a power of two */
     uint64_t              n_sent, n_ended; /* attempts that were sent; that ended with a value or a failure */
     uint32_t              last_input, last_worker, n_alike; /* of the last task that was placed: place.c */
+    sbl_ring              near; /* tasks that just became ready, and slots of who has their inputs: near.c */
     uint32_t              n_in_state[SBL_T_STATES];
     uint8_t               used[SBL_T_STATES][SBL_E_EVENTS];
     int                   no_memory; /* an allocation failed that can't be told to a task: the scheduler can't go on */
@@ -483,6 +484,9 @@ void sbl_refusals_forget(sbl_scheduler *s, uint32_t task);
 /** All of a rule that is one task's own may be asked once more. */
 void sbl_refusals_end(sbl_scheduler *s, uint32_t rule);
 int  sbl_has_refused(const sbl_srule *r, const sbl_peer *w);
+
+/** near.c: notes down a task of a rule for who would take it now and has most of its inputs. 0: there is none. */
+int sbl_near_place(sbl_scheduler *s, uint32_t task);
 
 /* queue.c */
 /** At the end of its priority's, or before all of them. 0: no memory. */

@@ -1,0 +1,68 @@
+/*
+ * Where of the workers that may run it a task with a rule goes: to the one that has most of its inputs, if that would take it now.
+ * It waits in the queue of its rule meanwhile, as all of them, and is only noted down for it: who turns out to have no room, or
+ * something else before it, has nothing to do with it.
+ */
+#include "cluster/core/place.h"
+
+enum { SOME = 16 };
+
+/* Whether it would take a task of that rule; of one with many seats not all are looked at. */
+static int is_open(const sbl_scheduler *s, uint32_t rule, uint32_t worker)
+{
+    uint32_t seat = sbl_peer_at(s, worker)->seats;
+
+    for (int n = 0; seat && sbl_seat_at(s, seat)->rule != rule && n < SOME; n++)
+        seat = sbl_seat_at(s, seat)->wnext;
+    return seat && sbl_seat_at(s, seat)->rule == rule && sbl_seat_at(s, seat)->is_open;
+}
+
+/* The best of some that were looked at. */
+typedef struct choice {
+    uint32_t best;
+    uint64_t away; /* what that one lacks */
+    int      n;
+} choice;
+
+static void consider(const sbl_scheduler *s, const sbl_stask *t, uint32_t worker, choice *c)
+{
+    uint64_t away;
+
+    c->n++;
+    if (!worker || !sbl_may_have_work(sbl_peer_at(s, worker)) || !is_open(s, sbl_rule_of(s, t), worker))
+        return;
+    away = sbl_bytes_away(s, t, worker);
+    if (c->best && away >= c->away)
+        return;
+    c->best = worker;
+    c->away = away;
+}
+
+/* Of those who have an input. */
+static uint32_t open_holder(const sbl_scheduler *s, const sbl_stask *t)
+{
+    choice c = {0};
+
+    for (uint32_t e = t->inputs; e && c.n < SOME; e = sbl_edge_at(s, e)->next_input) {
+        const sbl_stask *in = sbl_task_at(s, sbl_value_task(s, sbl_edge_at(s, e)->input));
+
+        if (in->at == SBL_AT_WORKERS)
+            consider(s, t, in->worker, &c);
+        for (uint32_t copy = in->copies; copy && c.n < SOME; copy = sbl_copy_next(s, copy))
+            consider(s, t, sbl_copy_worker(s, copy), &c);
+    }
+    return c.best;
+}
+
+int sbl_near_place(sbl_scheduler *s, uint32_t task)
+{
+    const sbl_stask *t      = sbl_task_at(s, task);
+    const uint32_t   holder = open_holder(s, t);
+
+    if (!holder || !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
+        return 0;
+    if (!sbl_ring_add(&s->near, holder))
+        s->no_memory = 1; /* half of it is there */
+    sbl_may_fill(s, holder);
+    return 1;
+}
