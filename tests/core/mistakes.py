@@ -42,7 +42,7 @@ void sbl_spread_lost(''', [39]),
     if (sp->wanted <= 1 && !sp->moves)''', '''    if (sp->n + sp->n_moves > sp->wanted)
         end_moves(s, number, 1);
     drop_surplus(s, number);
-    if (sp->wanted <= 1 && !sp->moves)''', [115]),
+    if (sp->wanted <= 1 && !sp->moves)''', [1613]),
     'who_comes_is_not_given_what_all_have': (
         'peers.c', '    sbl_may_fill(s, slot);\n    sbl_spread_workers_changed(s);\n', '    sbl_may_fill(s, slot);\n', [33]),
     'a_copy_that_is_gone_is_counted': (
@@ -59,7 +59,7 @@ void sbl_spread_lost(''', [39]),
     'lost_value_of_a_returned_task': (
         'life.c', '''    sbl_stask_set_state(f->s, f->t, SBL_T_CHAINED);
     sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
-}''', '}', [70]),
+}''', '}', [94]),
     'need_is_not_told': (
         'records.c', '''        if (!sbl_task_at(s, input)->users++ && sbl_task_at(s, input)->state == SBL_T_RELEASED)
             sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [39]),
@@ -145,11 +145,11 @@ void sbl_spread_lost(''', [39]),
     'resources_are_overlooked': (
         'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
     'nobody_is_called_for_the_next': (
-        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [35]),
+        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [324]),
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_is_near_has_it_without_room': (
-        'fill.c', '!are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))\n', '0)\n', [215]),
+        'fill.c', '!are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))\n', '0)\n', [1259]),
     'who_is_near_keeps_others_waiting': (
         'fill.c', '    sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */\n    sbl_feed_one(s);\n', '',
         []),
@@ -180,7 +180,7 @@ void sbl_spread_lost(''', [39]),
         'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [4]),
     'stop_leaves_what_waits': (
         'executor.c', '    } else if (sbl_item_take_back(x, item)) {\n        sbl_item_end(x, item);\n',
-        '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [4]),
+        '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [1]),
 }
 
 
