@@ -83,8 +83,10 @@ Test(comings, no_more_than_fits_comes_at_once)
     cr_assert_eq(sabal_cluster_retire(leaving.text, cluster.file, &err, .timeout_ns = 60000000000), SABAL_OK, "%s",
                  err.message);
     peak = peak_mib(leaving.but);
+#ifndef __SANITIZE_THREAD__ /* whose own memory grows with ours */
     cr_expect_leq(peak - before, LIMIT_MIB + (LARGE >> 20), "it had %lld MiB more at the most",
                   (long long)(peak - before));
+#endif
     for (int i = 0; i < VALUES; i++) {
         cr_assert_eq(sabal_future_get(got, LARGE, f[i], &err), SABAL_OK, "%s", err.message);
         cr_expect(got[0] == 'a' + i && got[LARGE - 1] == 'a' + i);
