@@ -114,6 +114,8 @@ void sbl_remote_stop(sabal_client *client);
 typedef struct sbl_data sbl_data;
 /** Tells the scheduler of data that a task is about to have as an input, once. With the lock held. 0: no memory. */
 int sbl_remote_tell_data(sbl_remote *r, sabal_future *f);
+/** The scheduler is told that so many workers, or SABAL_EVERY_WORKER, are to have the value of what it knows. With the lock held. */
+void sbl_remote_say_replicas(sbl_remote *r, const sabal_future *f, int32_t n);
 /** So many workers are to have its value. */
 sabal_status sbl_remote_replicate(sabal_future *f, int32_t n, sabal_error *err);
 void sbl_remote_at(void *arg, uint64_t serial, uint32_t task, uint32_t attempt, uint64_t size, const char *workers,

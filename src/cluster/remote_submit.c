@@ -218,8 +218,7 @@ static int64_t say_some(sbl_remote *r, sabal_future **futures, int64_t n, sabal_
     if (each)
         sbl_say_u32(w, each == SBL_EACH_LATER);
     if (sbl_future_rare(f) && sbl_future_rare(f)->replicas) /* who has that is alone */
-        sbl_submit_spread(&r->submitter, f->serial,
-                          sbl_future_rare(f)->replicas < 0 ? SBL_EVERYBODY : (uint32_t)sbl_future_rare(f)->replicas);
+        sbl_remote_say_replicas(r, f, sbl_future_rare(f)->replicas);
     return alike;
 }
 

@@ -58,6 +58,11 @@ int sbl_remote_tell_data(sbl_remote *r, sabal_future *f)
     return 1;
 }
 
+void sbl_remote_say_replicas(sbl_remote *r, const sabal_future *f, int32_t n)
+{
+    sbl_submit_spread(&r->submitter, f->serial, n == SABAL_EVERY_WORKER ? SBL_EVERYBODY : (uint32_t)n);
+}
+
 /* Data that no task has needed yet is told for that. */
 sabal_status sbl_remote_replicate(sabal_future *f, int32_t n, sabal_error *err)
 {
@@ -72,7 +77,7 @@ sabal_status sbl_remote_replicate(sabal_future *f, int32_t n, sabal_error *err)
     else if (!f->site->fn && !sbl_remote_tell_data(r, f))
         st = sbl_error_memory(err, sizeof(sbl_data), "scattered data");
     else
-        sbl_submit_spread(&r->submitter, f->serial, n < 0 ? SBL_EVERYBODY : (uint32_t)n);
+        sbl_remote_say_replicas(r, f, n);
     pthread_mutex_unlock(r->lock);
     sbl_speak(r->speaker);
     return st;

@@ -245,13 +245,14 @@ void sbl_seats_end(sbl_scheduler *s, uint32_t worker)
     sbl_peer *w = sbl_peer_at(s, worker);
 
     while (w->seats) {
-        const uint32_t seat = w->seats, rule = sbl_seat_at(s, seat)->rule;
+        const uint32_t   seat = w->seats, rule = sbl_seat_at(s, seat)->rule;
+        const sbl_srule *r = sbl_rule_at(s, rule);
 
         w->seats = sbl_seat_at(s, seat)->wnext;
         end_seat(s, seat);
-        if (is_over(sbl_rule_at(s, rule)) && sbl_rule_at(s, rule)->only)
+        if (!r->seats && r->only)
             end_tasks(s, rule);
-        else if (is_over(sbl_rule_at(s, rule)))
+        else if (!r->seats && r->n_full)
             sbl_refusals_end(s, rule); /* it might have had room, and comes again perhaps: all are asked once more */
     }
 }

@@ -36,14 +36,22 @@ sabal_status sbl_evloop_watch(sbl_evloop *loop, sbl_evwatch *watch, int fd, uint
     return SABAL_OK;
 }
 
+void sbl_evloop_ask_for(sbl_evloop *loop, sbl_evwatch *watch)
+{
+    const uint32_t     elsewhere = loop->seat.is_at && watch == loop->seat.offered ? EPOLLIN : 0;
+    struct epoll_event e         = {.events = watch->events & ~elsewhere, .data.ptr = watch};
+
+    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &e); /* of one that is there: nothing is needed for it */
+}
+
 void sbl_evloop_watch_for(sbl_evloop *loop, sbl_evwatch *watch, uint32_t events)
 {
-    const uint32_t     elsewhere = sbl_evseat_keeps(loop, watch, events) ? EPOLLIN : 0;
-    struct epoll_event e         = {.events = events & ~elsewhere, .data.ptr = watch};
-
-    if (watch->events != events)
-        epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &e); /* of one that is there: nothing is needed for it */
+    if (watch->events == events)
+        return;
     watch->events = events;
+    if (watch == loop->seat.offered && !(events & EPOLLIN))
+        sbl_evseat_end(loop);
+    sbl_evloop_ask_for(loop, watch);
 }
 
 void sbl_evloop_unwatch(sbl_evloop *loop, sbl_evwatch *watch)

@@ -40,8 +40,10 @@ int sbl_evloop_run_posted(sbl_evloop *loop);
 int sbl_evloop_run_later(sbl_evloop *loop);
 /** From any thread: it does not sleep on. */
 void sbl_evloop_wake(sbl_evloop *loop);
-/** 1: who sits hears what can be read of that one. He may not if that is no longer wanted: then the seat is no more for now. */
-int sbl_evseat_keeps(sbl_evloop *loop, const sbl_evwatch *watch, uint32_t events);
+/** The system is asked for what the loop is to be told of that one: all of its events, but for what who sits hears. */
+void sbl_evloop_ask_for(sbl_evloop *loop, sbl_evwatch *watch);
+/** Who sits does so in vain, and is told: nothing is to be read there. */
+void sbl_evseat_end(sbl_evloop *loop);
 /** 1: a timer is set that is due before it wakes by itself. */
 int sbl_evloop_oversleeps(const sbl_evloop *loop);
 

@@ -4,7 +4,6 @@
  */
 #include "cluster/net/evseat.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -20,12 +19,16 @@ static __thread sbl_evloop *sits_at; /* of the calling thread; NULL: it does not
 /* With the turn. */
 static void set_at(sbl_evloop *loop, int is_at)
 {
-    const uint32_t     elsewhere = is_at ? EPOLLIN : 0;
-    struct epoll_event e         = {.events = loop->seat.offered->events & ~elsewhere, .data.ptr = loop->seat.offered};
-
     loop->seat.is_at = is_at;
-    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->seat.offered->fd,
-              &e); /* of one that is there: nothing is needed for it */
+    sbl_evloop_ask_for(loop, loop->seat.offered);
+}
+
+void sbl_evseat_end(sbl_evloop *loop)
+{
+    if (!loop->seat.is_at)
+        return;
+    loop->seat.is_at = 0;
+    sbl_evseat_ring(loop);
 }
 
 int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
@@ -34,25 +37,11 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
         loop->seat.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->seat.bell < 0)
         return !watch;
-    if (loop->seat.is_at) {
-        if (loop->seat.offered->fd >= 0)
-            set_at(loop, 0);
-        loop->seat.is_at = 0;
-        sbl_evseat_ring(loop);
-    }
+    sbl_evseat_end(loop);
+    if (loop->seat.offered && loop->seat.offered->fd >= 0)
+        sbl_evloop_ask_for(loop, loop->seat.offered); /* the loop hears it again */
     loop->seat.offered = watch;
     return 1;
-}
-
-int sbl_evseat_keeps(sbl_evloop *loop, const sbl_evwatch *watch, uint32_t events)
-{
-    if (!loop->seat.is_at || watch != loop->seat.offered)
-        return 0;
-    if (events & EPOLLIN)
-        return 1;
-    loop->seat.is_at = 0;
-    sbl_evseat_ring(loop);
-    return 0;
 }
 
 int sbl_evseat_take(sbl_evloop *loop)
@@ -68,7 +57,7 @@ int sbl_evseat_take(sbl_evloop *loop)
             loop->seat.fd = loop->seat.offered->fd;
             set_at(loop, 1);
         }
-        pthread_mutex_unlock(&loop->turn);
+        sbl_evloop_give_back(loop);
     }
     if (may)
         sits_at = loop;
@@ -101,7 +90,7 @@ void sbl_evseat_ring(sbl_evloop *loop)
  */
 static void turn(sbl_evloop *loop, uint32_t events)
 {
-    int any, must_wake;
+    int any;
 
     atomic_store(&loop->asleep, 0);
     loop->now = sbl_clock_ns();
@@ -114,8 +103,7 @@ static void turn(sbl_evloop *loop, uint32_t events)
         /* sequentially consistent, both: as before the loop sleeps */
         atomic_store(&loop->asleep, 1);
     } while (atomic_load(&loop->posted));
-    must_wake = atomic_load(&loop->stopped) || loop->pollers || sbl_evloop_oversleeps(loop);
-    if (must_wake)
+    if (atomic_load(&loop->stopped) || loop->pollers || sbl_evloop_oversleeps(loop))
         sbl_evloop_wake(loop);
 }
 
