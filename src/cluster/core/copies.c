@@ -13,59 +13,32 @@ static sbl_scopy *copy_at(const sbl_scheduler *s, uint32_t copy)
 
 /* --- the table by task and worker --------------------------------------------------------------------------------- */
 
-static uint32_t *place_of(const sbl_scheduler *s, uint32_t task, uint32_t worker)
+static uint64_t key_of(uint32_t task, uint32_t worker)
 {
-    const uint64_t h = ((uint64_t)task << 32 | worker) * 0x9e3779b97f4a7c15u;
+    return (uint64_t)task << 32 | worker;
+}
 
-    return &s->copies_by_hash[h >> 32 & (s->copies_room - 1)];
+static uint64_t key(const void *record)
+{
+    const sbl_scopy *c = record;
+
+    return key_of(c->task, c->worker);
 }
 
 int sbl_copies_init(sbl_scheduler *s)
 {
-    s->copies_room    = 256;
-    s->copies_by_hash = sbl_calloc(s->copies_room, sizeof *s->copies_by_hash);
-    return s->copies_by_hash != NULL;
-}
-
-static void grow(sbl_scheduler *s)
-{
-    const uint32_t before = s->copies_room;
-    uint32_t      *old = s->copies_by_hash, *more = sbl_calloc(2 * (size_t)before, sizeof *more);
-
-    if (!more)
-        return; /* longer lists will do */
-    s->copies_by_hash = more;
-    s->copies_room    = 2 * before;
-    for (uint32_t i = 0; i < before; i++)
-        while (old[i]) {
-            const uint32_t number = old[i];
-            sbl_scopy     *c      = copy_at(s, number);
-            uint32_t      *place  = place_of(s, c->task, c->worker);
-
-            old[i]   = c->hnext;
-            c->hnext = *place;
-            *place   = number;
-        }
-    sbl_free(old);
+    s->copies_by_place = (sbl_heads){.next = offsetof(sbl_scopy, hnext), .key = key};
+    return sbl_heads_reach(&s->copies_by_place, &s->copies, 1);
 }
 
 /* 0: none. */
 static uint32_t find(const sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
-    uint32_t c = *place_of(s, task, worker);
+    uint32_t c = *sbl_heads_of(&s->copies_by_place, key_of(task, worker));
 
     while (c && (copy_at(s, c)->task != task || copy_at(s, c)->worker != worker))
         c = copy_at(s, c)->hnext;
     return c;
-}
-
-static void take_from_table(sbl_scheduler *s, uint32_t number)
-{
-    uint32_t *link = place_of(s, copy_at(s, number)->task, copy_at(s, number)->worker);
-
-    while (*link != number)
-        link = &copy_at(s, *link)->hnext;
-    *link = copy_at(s, number)->hnext;
 }
 
 /* --- copies ------------------------------------------------------------------------------------------------------- */
@@ -96,7 +69,6 @@ void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     sbl_stask *t = sbl_task_at(s, task);
     sbl_peer  *w = sbl_peer_at(s, worker);
-    uint32_t  *place;
     uint32_t   number;
 
     if (sbl_copy_is_at(s, task, worker))
@@ -106,18 +78,15 @@ void sbl_copy_add(sbl_scheduler *s, uint32_t task, uint32_t worker)
         s->no_memory = 1;
         return;
     }
-    if (sbl_table_count(&s->copies) > s->copies_room)
-        grow(s);
-    place = place_of(s, task, worker);
-    *copy_at(s, number) =
-        (sbl_scopy){.worker = worker, .task = task, .next = t->copies, .wnext = w->copies, .hnext = *place};
+    *copy_at(s, number) = (sbl_scopy){.worker = worker, .task = task, .next = t->copies, .wnext = w->copies};
+    sbl_heads_reach(&s->copies_by_place, &s->copies, sbl_table_count(&s->copies));
+    sbl_heads_add(&s->copies_by_place, &s->copies, number);
     if (w->copies)
         copy_at(s, w->copies)->wprevious = number;
     if (t->copies)
         copy_at(s, t->copies)->previous = number;
     t->copies = number;
     w->copies = number;
-    *place    = number;
     sbl_spread_count(s, task, worker, 1);
 }
 
@@ -125,7 +94,7 @@ static void end_copy(sbl_scheduler *s, uint32_t number)
 {
     sbl_scopy *c = copy_at(s, number);
 
-    take_from_table(s, number);
+    sbl_heads_remove(&s->copies_by_place, &s->copies, number);
     if (c->wprevious)
         copy_at(s, c->wprevious)->wnext = c->wnext;
     else

@@ -62,7 +62,7 @@ void sbl_scheduler_destroy(sbl_scheduler *s)
     sbl_ring_clear(&s->near);
     sbl_free(s->workers);
     sbl_free(s->events);
-    sbl_free(s->copies_by_hash);
+    sbl_free(s->copies_by_place.first);
     sbl_free(s);
 }
 

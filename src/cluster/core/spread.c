@@ -20,42 +20,19 @@ static sbl_smove *move_at(const sbl_scheduler *s, uint32_t number)
 
 /* --- by task ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t *place_of(const sbl_scheduler *s, uint32_t task)
+static uint64_t key(const void *record)
 {
-    return &s->spreads_by_hash[(uint64_t)task * 0x9e3779b97f4a7c15u >> 32 & (s->spreads_room - 1)];
+    return ((const sbl_sspread *)record)->task;
 }
 
 /* 0: nothing was declared of it. */
 static uint32_t find(const sbl_scheduler *s, uint32_t task)
 {
-    uint32_t number = sbl_task_at(s, task)->flags & SBL_IS_SPREAD ? *place_of(s, task) : 0;
+    uint32_t number = sbl_task_at(s, task)->flags & SBL_IS_SPREAD ? *sbl_heads_of(&s->spreads_by_task, task) : 0;
 
     while (number && spread_at(s, number)->task != task)
         number = spread_at(s, number)->hnext;
     return number;
-}
-
-/* 0: no memory for the first; later ones may have longer lists. */
-static int grow(sbl_scheduler *s)
-{
-    const uint32_t before = s->spreads_room;
-    uint32_t      *old = s->spreads_by_hash, *more = sbl_calloc(before ? 2 * (size_t)before : 64, sizeof *more);
-
-    if (!more)
-        return before != 0;
-    s->spreads_by_hash = more;
-    s->spreads_room    = before ? 2 * before : 64;
-    for (uint32_t i = 0; i < before; i++)
-        while (old[i]) {
-            const uint32_t number = old[i];
-            uint32_t      *place  = place_of(s, spread_at(s, number)->task);
-
-            old[i]                      = spread_at(s, number)->hnext;
-            spread_at(s, number)->hnext = *place;
-            *place                      = number;
-        }
-    sbl_free(old);
-    return 1;
 }
 
 /* --- moves -------------------------------------------------------------------------------------------------------- */
@@ -344,17 +321,16 @@ static void weigh(sbl_scheduler *s, const sbl_stask *t, int by)
 
 static uint32_t make(sbl_scheduler *s, uint32_t task)
 {
-    uint32_t *place;
-    uint32_t  number;
+    sbl_heads *by_task = &s->spreads_by_task;
+    uint32_t   number;
 
-    if (sbl_table_count(&s->spreads) >= s->spreads_room && !grow(s))
-        return 0;
-    number = sbl_table_take(&s->spreads);
+    by_task->next = offsetof(sbl_sspread, hnext);
+    by_task->key  = key;
+    number = sbl_heads_reach(by_task, &s->spreads, sbl_table_count(&s->spreads) + 1) ? sbl_table_take(&s->spreads) : 0;
     if (!number)
         return 0;
-    place                 = place_of(s, task);
-    *spread_at(s, number) = (sbl_sspread){.task = task, .n = count(s, sbl_task_at(s, task)), .hnext = *place};
-    *place                = number;
+    *spread_at(s, number) = (sbl_sspread){.task = task, .n = count(s, sbl_task_at(s, task))};
+    sbl_heads_add(by_task, &s->spreads, number);
     sbl_task_at(s, task)->flags |= SBL_IS_SPREAD;
     weigh(s, sbl_task_at(s, task), 1);
     return number;
@@ -422,7 +398,6 @@ int sbl_spread_declare(sbl_scheduler *s, uint32_t task, uint32_t wanted)
 void sbl_spread_end(sbl_scheduler *s, uint32_t task)
 {
     const uint32_t number = find(s, task);
-    uint32_t      *link   = number ? place_of(s, task) : NULL;
 
     if (!number)
         return;
@@ -430,9 +405,7 @@ void sbl_spread_end(sbl_scheduler *s, uint32_t task)
     weigh(s, sbl_task_at(s, task), -1);
     if (spread_at(s, number)->is_lacking)
         unlist(s, spread_at(s, number));
-    while (*link != number)
-        link = &spread_at(s, *link)->hnext;
-    *link                      = spread_at(s, number)->hnext;
+    sbl_heads_remove(&s->spreads_by_task, &s->spreads, number);
     spread_at(s, number)->task = 0;
     sbl_task_at(s, task)->flags &= (uint8_t)~SBL_IS_SPREAD;
     sbl_table_give(&s->spreads, number);
@@ -576,7 +549,7 @@ void sbl_spreads_end(sbl_scheduler *s)
 {
     sbl_table_clear(&s->spreads);
     sbl_table_clear(&s->moves);
-    sbl_free(s->spreads_by_hash);
+    sbl_free(s->spreads_by_task.first);
 }
 
 static uint64_t copied_by(const sbl_scheduler *s, uint32_t worker)

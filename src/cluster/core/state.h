@@ -272,10 +272,8 @@ struct sbl_scheduler {
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
     uint32_t              first_rich, last_rich;
-    uint32_t             *copies_by_hash;              /* of task and worker: first copy */
-    uint32_t              copies_room;                 /* a power of two */
-    uint32_t             *spreads_by_hash;             /* of the task */
-    uint32_t              spreads_room;                /* a power of two */
+    sbl_heads             copies_by_place; /* by task and worker */
+    sbl_heads             spreads_by_task;
     uint32_t              first_lacking, last_lacking; /* spreads */
     int                   looks_at_lacking;            /* at all of them, before letters go out */
     const char           *broken;                      /* what came that can't come; NULL */

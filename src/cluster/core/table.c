@@ -59,3 +59,48 @@ void sbl_table_give(sbl_table *table, uint32_t number)
     table->free = number;
     table->n_free++;
 }
+
+/* --- by a hash ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t *next_of(const sbl_heads *heads, const sbl_table *table, uint32_t number)
+{
+    return (uint32_t *)(void *)((char *)sbl_table_at(table, number) + heads->next);
+}
+
+int sbl_heads_reach(sbl_heads *heads, const sbl_table *table, uint32_t n)
+{
+    const sbl_heads before = *heads;
+    const uint32_t  room   = before.room ? 2 * before.room : 64;
+    uint32_t       *more   = n > before.room ? sbl_calloc(room, sizeof *more) : NULL;
+
+    if (!more)
+        return before.room != 0;
+    heads->first = more;
+    heads->room  = room;
+    for (uint32_t i = 0; i < before.room; i++)
+        while (before.first[i]) {
+            const uint32_t number = before.first[i];
+
+            before.first[i] = *next_of(heads, table, number);
+            sbl_heads_add(heads, table, number);
+        }
+    sbl_free(before.first);
+    return 1;
+}
+
+void sbl_heads_add(sbl_heads *heads, const sbl_table *table, uint32_t number)
+{
+    uint32_t *first = sbl_heads_of(heads, heads->key(sbl_table_at(table, number)));
+
+    *next_of(heads, table, number) = *first;
+    *first                         = number;
+}
+
+void sbl_heads_remove(sbl_heads *heads, const sbl_table *table, uint32_t number)
+{
+    uint32_t *link = sbl_heads_of(heads, heads->key(sbl_table_at(table, number)));
+
+    while (*link != number)
+        link = next_of(heads, table, *link);
+    *link = *next_of(heads, table, number);
+}

@@ -36,6 +36,25 @@ static inline uint32_t sbl_table_count(const sbl_table *table)
     return table->fresh - 1 - table->n_free;
 }
 
+/* Records of a table by a hash: each has, in a field of its own, the number of the next of its list. */
+typedef struct sbl_heads {
+    uint32_t *first;
+    uint32_t  room; /* a power of two; 0: none yet */
+    size_t    next; /* where that field is */
+    uint64_t (*key)(const void *record);
+} sbl_heads;
+
+/** For so many records there shall be room, or their lists get longer. 0: no memory for the first. */
+int sbl_heads_reach(sbl_heads *heads, const sbl_table *table, uint32_t n);
+/** Puts one in, takes it out. */
+void sbl_heads_add(sbl_heads *heads, const sbl_table *table, uint32_t number);
+void sbl_heads_remove(sbl_heads *heads, const sbl_table *table, uint32_t number);
+/** The first of those that may have that key. */
+static inline uint32_t *sbl_heads_of(const sbl_heads *heads, uint64_t key)
+{
+    return &heads->first[key * 0x9e3779b97f4a7c15u >> 32 & (heads->room - 1)];
+}
+
 /** 1 for a number that was given out at some time: its record is there to be read. */
 static inline int sbl_table_has(const sbl_table *table, uint32_t number)
 {
