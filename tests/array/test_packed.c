@@ -2,69 +2,17 @@
  * Chunks of HDF5 files: on every engine, compressed by the tasks that make them, and what lies in the file is byte for byte what
  * the local engine and the HDF5 library put there.
  */
-#include <dirent.h>
 #include <hdf5.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "support/arrays.h"
+#include "support/folder.h"
 
 enum { COLUMNS = 3, CHUNK = 100 };
 
-static char folder[64];
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/sabal-test-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static int entries(void)
-{
-    DIR *d = opendir(folder);
-    int  n = -2;
-
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
-static void clear_folder(void)
-{
-    DIR           *d = opendir(folder);
-    struct dirent *e;
-    char           path[400];
-
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-            unlink(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(folder);
-}
-
 TestSuite(packed, .init = make_folder, .fini = clear_folder, .timeout = 100);
-
-static const char *in_folder(const char *name)
-{
-    static char path[2][128];
-    static int  i;
-
-    i ^= 1;
-    snprintf(path[i], sizeof path[i], "%s/%s", folder, name);
-    return path[i];
-}
-
-static int is_here(void)
-{
-    const char *engine = getenv("SABAL_TEST_ENGINE");
-
-    return !engine || !strcmp(engine, "local:");
-}
 
 /* Some rows are noise, which gzip can't make smaller, some are all the same. */
 static sabal_status mix(void *out, const sabal_chunk *chunk, const void *arg, sabal_task *task)

@@ -2,70 +2,18 @@
  * Files that several processes read and write by name: on every engine, the same bytes; and what another process does not see,
  * or sees otherwise, is told by name. /proc/self/cwd leads each process to a folder of its own.
  */
-#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "support/arrays.h"
-
-static char folder[64];
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/sabal-test-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static void clear_folder(void)
-{
-    DIR           *d = opendir(folder);
-    struct dirent *e;
-    char           path[400];
-
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-            unlink(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(folder);
-}
+#include "support/folder.h"
 
 TestSuite(shared, .init = make_folder, .fini = clear_folder, .timeout = 100);
-
-static int is_here(void)
-{
-    const char *engine = getenv("SABAL_TEST_ENGINE");
-
-    return !engine || !strcmp(engine, "local:");
-}
 
 static int names_a_worker(const char *message)
 {
     return strstr(message, "worker '") || strstr(message, "worker process ");
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][128];
-    static int  i;
-
-    i = (i + 1) % 4;
-    snprintf(path[i], sizeof path[i], "%s/%s", folder, name);
-    return path[i];
-}
-
-static int entries(void)
-{
-    DIR *d = opendir(folder);
-    int  n = -2;
-
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
 }
 
 static void expect_stored(sabal_status status, const sabal_error *err)

@@ -2,10 +2,13 @@
 #include "core/desk.h"
 
 /* Four, of which the first is the last that has become free: who does not look takes that one. */
-static void four_that_are_free(uint32_t c, uint32_t w[4], int32_t threads, const char *resources)
+static uint32_t open_with_four_free(uint32_t w[4], int32_t threads, const char *resources)
 {
     static const char *const NAMES[] = {"w1", "w2", "w3", "w4"};
+    uint32_t                 c;
 
+    desk_open(NULL);
+    c = new_client();
     for (uint32_t i = 0; i < 4; i++)
         w[i] = worker_of(threads, NAMES[i], "h", resources);
     rule(c, 4, 0, "h", resources ? resources : "");
@@ -15,15 +18,14 @@ static void four_that_are_free(uint32_t c, uint32_t w[4], int32_t threads, const
     finish(w[2], 1, 1 << 20);
     task(c, 2, 5, 0);
     finish(w[0], 2, 1000);
+    return c;
 }
 
 Test(near, it_goes_to_who_has_most_of_its_inputs)
 {
     uint32_t c, w[4];
 
-    desk_open(NULL);
-    c = new_client();
-    four_that_are_free(c, w, 1, NULL);
+    c = open_with_four_free(w, 1, NULL);
     task(c, 10, 4, 2, 1, 0);
     cr_assert(last(w[2], SBL_LETTER_RUN, 10));
     task(c, 11, 4, 1, 2, 0);
@@ -37,9 +39,7 @@ Test(near, it_goes_to_who_has_a_copy)
 {
     uint32_t c, w[4];
 
-    desk_open(NULL);
-    c = new_client();
-    four_that_are_free(c, w, 1, NULL);
+    c = open_with_four_free(w, 1, NULL);
     task(c, 3, 6, 1, 0); /* at the second, which so has it too */
     have(w[1], order_of(w[1], 3)->inputs[0][0], order_of(w[1], 3)->inputs[0][1]);
     finish(w[1], 3, 8);
@@ -56,9 +56,7 @@ Test(near, of_some_at_once_each_goes_to_who_has_its_inputs)
 {
     uint32_t c, w[4];
 
-    desk_open(NULL);
-    c = new_client();
-    four_that_are_free(c, w, 2, NULL);
+    c = open_with_four_free(w, 2, NULL);
     task(c, 3, 8, 0);
     task(c, 10, 4, 3, 1, 0);
     task(c, 11, 4, 3, 2, 0);
@@ -75,9 +73,7 @@ Test(near, who_has_the_inputs_gets_no_more_than_it_has_resources_for)
     uint32_t c, w[4];
     int      n = 0;
 
-    desk_open(NULL);
-    c = new_client();
-    four_that_are_free(c, w, 8, "gpu=1");
+    c = open_with_four_free(w, 8, "gpu=1");
     task(c, 3, 8, 0);
     for (uint64_t i = 10; i < 16; i++)
         task(c, i, 4, 3, 1, 0);
@@ -96,9 +92,7 @@ Test(near, who_has_its_inputs_has_more_urgent_things_first)
 {
     uint32_t c, w[4];
 
-    desk_open(NULL);
-    c = new_client();
-    four_that_are_free(c, w, 1, NULL);
+    c = open_with_four_free(w, 1, NULL);
     rule(c, 20, 9, "w3", "");
     task(c, 3, 8, 0);
     task(c, 10, 4, 3, 1, 0);

@@ -123,14 +123,19 @@ Test(refusals, what_it_took_there_is_free_again)
     desk_close();
 }
 
-/* It waits for one that is busy; that one goes, and nobody is left. */
-/* It may come again, or another in its place. Who has refused is asked once more meanwhile. */
-Test(refusals, the_last_that_could_have_had_room_is_gone)
+/* The first has no room for task 1, which waits for the other, as that is busy. */
+static void open_two_of_which_one_refuses(void)
 {
     open_two(1);
     task(c, 2, 1, 0);
     task(c, 3, 1, 0);
     refuse(a, 1, "a is full");
+}
+
+/* The busy one goes. It may come again, or another in its place; who has refused is asked once more meanwhile. */
+Test(refusals, the_last_that_could_have_had_room_is_gone)
+{
+    open_two_of_which_one_refuses();
     cr_expect_null(last(c, SBL_LETTER_FAILED, 1));
     lose(b, &(sbl_loss){.planned = 1});
     cr_expect_null(last(c, SBL_LETTER_FAILED, 1));
@@ -144,10 +149,7 @@ Test(refusals, who_refused_and_is_gone_does_not_count)
 {
     uint32_t d;
 
-    open_two(1);
-    task(c, 2, 1, 0);
-    task(c, 3, 1, 0);
-    refuse(a, 1, "a is full");
+    open_two_of_which_one_refuses();
     lose(a, NULL);
     lose(b, NULL);
     cr_expect_null(last(c, SBL_LETTER_FAILED, 1), "it waits, as others do");
@@ -162,10 +164,7 @@ Test(refusals, one_that_comes_meanwhile_is_asked)
 {
     uint32_t d;
 
-    open_two(1);
-    task(c, 2, 1, 0);
-    task(c, 3, 1, 0);
-    refuse(a, 1, "a is full");
+    open_two_of_which_one_refuses();
     d = worker_of(1, "d", "h", "");
     lose(b, &(sbl_loss){.planned = 1});
     finish(d, 1, 8);
@@ -227,10 +226,7 @@ Test(refusals, a_refusal_that_comes_too_late_is_left_alone)
 
 Test(refusals, released_while_it_waits_for_another)
 {
-    open_two(1);
-    task(c, 2, 1, 0);
-    task(c, 3, 1, 0);
-    refuse(a, 1, "a is full");
+    open_two_of_which_one_refuses();
     range(c, SBL_LETTER_RELEASE, 1, 3);
     finish_all();
     cr_expect_eq(n_tasks(), 0);

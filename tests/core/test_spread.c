@@ -33,6 +33,16 @@ static int has(uint32_t worker, uint64_t serial)
     return sbl_copy_is_at(desk, task_of(serial), sbl_peer_slot(desk, worker));
 }
 
+/* One of those who have it. */
+static uint32_t a_holder_of(uint64_t serial)
+{
+    uint32_t i = 0;
+
+    while (!has(w[i], serial))
+        i++;
+    return w[i];
+}
+
 static uint32_t n_that_have(uint64_t serial)
 {
     uint32_t n = 0;
@@ -204,8 +214,7 @@ Test(spread, without_its_only_holder_it_is_made_again_and_spread_again)
     begin(5);
     make_value(1, 1000);
     spread(1, SBL_EVERYBODY);
-    for (int i = 0; i < 5; i++)
-        holder = has(w[i], 1) ? w[i] : holder;
+    holder = a_holder_of(1);
     lose(holder, NULL);
     cr_assert_eq(n_that_have(1), 0);
     n_read = n_heard;
@@ -223,8 +232,7 @@ Test(spread, others_who_have_it_go_on_when_one_is_gone)
 
     begin(20);
     make_value(1, 1000);
-    for (int i = 0; i < 20; i++)
-        holder = has(w[i], 1) ? w[i] : holder;
+    holder = a_holder_of(1);
     spread(1, SBL_EVERYBODY);
     round_of_fetches(&most);
     lose(holder, NULL);
@@ -272,8 +280,7 @@ Test(spread, what_one_loses_another_gets)
     make_value(1, 1000);
     spread(1, 2);
     all_come();
-    for (int i = 0; i < 4; i++)
-        lost = has(w[i], 1) ? w[i] : lost;
+    lost = a_holder_of(1);
     lose(lost, NULL);
     tick_after(1000);
     all_come();
@@ -289,8 +296,7 @@ Test(spread, a_copy_that_leaves_is_not_counted)
     make_value(1, 1000);
     spread(1, 2);
     all_come();
-    for (int i = 0; i < 4; i++)
-        leaves = has(w[i], 1) ? w[i] : leaves;
+    leaves = a_holder_of(1);
     sbl_say_u32(sbl_outbox_item(&mouth, SBL_LETTER_RETIRE), 1);
     speak(leaves);
     all_come();

@@ -101,4 +101,12 @@ static inline uint64_t hash_bytes(const void *data, size_t n)
         }                                                                                                              \
     } while (0)
 
+/* Whether tasks of the engine under test run in this process. */
+static inline int is_here(void)
+{
+    const char *engine = getenv("SABAL_TEST_ENGINE");
+
+    return !engine || !strcmp(engine, "local:");
+}
+
 #endif
