@@ -87,6 +87,12 @@ def tail(text, lines=40):
     return '\n'.join(text.rstrip().splitlines()[-lines:])
 
 
+def what_failed(text):
+    """A test's output with what was wrong first: the lines of its failed cases, then its end."""
+    wrong = [line for line in text.splitlines() if re.match(r'\[(----|FAIL|ERR)\s*\]|FAILED |\[ *CRASH', line)]
+    return '\n'.join(wrong[:60] + (['...'] if wrong else []) + [tail(text)])
+
+
 def run(command, log, **more):
     """Runs a command with its output in a file; returns its status and the text."""
     more.setdefault('env', environment())
@@ -141,7 +147,7 @@ def count(test, result):
     else:
         passed = 0 if bad else 1
     if bad or failed:
-        result.fail(f'{name} ({test["result"]}, status {test.get("returncode")})', tail(text), max(failed, 1))
+        result.fail(f'{name} ({test["result"]}, status {test.get("returncode")})', what_failed(text), max(failed, 1))
     elif passed + len(skipped) == 0:
         result.fail(name, 'it ran no test')
     result.passed += passed
