@@ -93,6 +93,7 @@ void sbl_spread_lost(''', [39]),
     'planned_leave_is_charged': (
         'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
     # --- leaving
+    'worker_leaves_with_values': ('retire.c', '    if (n || w->n_sent)\n', '    if (w->n_sent)\n', [3550]),
     'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [2]),
     # --- copies
     'lack_does_not_forget_the_copy': (

@@ -73,7 +73,9 @@ enum {
     F_FULL        = 1 << 30, /* workers that have no room for some tasks */
     F_KINDS       = 31,
     F_MAKE_IDLE   = F_SPIKES | F_SLOW_LINKS | F_CUTS | F_PAUSES | F_POWER | F_EVICTS | F_LARGE | F_RESETS | F_CRASHES |
-                  F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK | F_FULL
+                  F_POISON | F_CRASHING | F_ALL_AT_ONCE | F_HALF_SAID | F_DISK | F_FULL,
+    F_MAKE_AGAIN = F_CUTS | F_RESETS | F_PEER_RESETS | F_CRASHES | F_POWER | F_PAUSES | F_LEAVES | F_ALL_AT_ONCE |
+                   F_DISK | F_FAILING | F_FLAKY | F_POISON | F_CRASHING | F_HALF_SAID | F_FULL
 };
 
 typedef struct plan {
@@ -108,6 +110,8 @@ typedef struct node {
     uint32_t last_use; /* node; 0: none */
     uint32_t statuses; /* bits: those with which it may fail; 0: it does not */
     uint32_t n_given;  /* how often it was given back since it ran last */
+    uint32_t n_begun;
+    uint8_t  is_each; /* each worker runs it */
     int64_t  duration;
     uint64_t size, hash;
 } node;
@@ -194,8 +198,9 @@ struct proc {
     uint64_t      letters;
     int           is_full; /* F_FULL: it has no room for half of what it gets */
     int64_t       joined_at;
-    int           is_lost; /* the scheduler was told that it is gone */
-    uint32_t     *met;     /* by slot: workers that it was introduced to */
+    int64_t       heard_at; /* when something of it came to the scheduler last */
+    int           is_lost;  /* the scheduler was told that it is gone */
+    uint32_t     *met;      /* by slot: workers that it was introduced to */
     /* as a client */
     uint32_t program, next_batch, unfinished, n_each;
     int      is_finished;
@@ -253,6 +258,7 @@ struct sim {
     uint64_t       n_values, ids;
     uint32_t       n_losses, n_faults, n_kills, n_unplanned, n_unknown; /* unknown: by whose fault */
     uint64_t       n_runs, n_letters, n_ended, n_frames;
+    uint32_t       n_cut_short; /* workers that retired, and had to end before all was elsewhere */
     int            is_ending, is_over, trace;
     int64_t        ending_at, give_up_at;
     uint64_t       log; /* hash of all that happened */

@@ -234,10 +234,11 @@ void sim_run_in_each(sim *w, proc *p)
     const uint32_t at = w->n_nodes++;
     sbl_words     *words;
 
-    w->nodes          = sim_grow(w->nodes, &w->nodes_room, at, sizeof *w->nodes);
-    w->nodes[at]      = (node){.arg_size = 4, .duration = sim_about(w, FROM_CLIENTS, w->plan.duration), .size = 8};
-    w->nodes[at].hash = sim_mix(at, 1);
-    p->own.futures    = sim_grow(p->own.futures, &p->own.room, p->own.n + 1, sizeof *p->own.futures);
+    w->nodes = sim_grow(w->nodes, &w->nodes_room, at, sizeof *w->nodes);
+    w->nodes[at] =
+        (node){.arg_size = 4, .duration = sim_about(w, FROM_CLIENTS, w->plan.duration), .size = 8, .is_each = 1};
+    w->nodes[at].hash          = sim_mix(at, 1);
+    p->own.futures             = sim_grow(p->own.futures, &p->own.room, p->own.n + 1, sizeof *p->own.futures);
     p->own.futures[p->own.n++] = (future){.node = at, .is_each = 1};
     words                      = sbl_outbox_item(p->own.submitter.out, SBL_LETTER_EACH);
     sbl_say_group(words, &(sbl_group){.serial = p->own.n, .n = 1, .spec = p->own.specs[0], .arg_size = 4});

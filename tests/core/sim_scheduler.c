@@ -27,8 +27,9 @@ static void on_drop(void *arg, uint32_t peer, const char *why)
     sim_trace(w, "0: drops %d: %s", it, why);
     if (!strstr(why, "silent"))
         sim_say_wrong(w, "process %d is dropped: %s", it, why);
-    else if (!sim_has(w, F_CUTS | F_POWER | F_PAUSES))
-        sim_say_wrong(w, "process %d is taken for dead", it);
+    else if ((double)(w->now - w->procs[it].heard_at) < 0.9 * (double)w->scheduler->options.dead_ns) /* clocks drift */
+        sim_say_wrong(w, "process %d is taken for dead, and was heard %.6f s ago", it,
+                      (double)(w->now - w->procs[it].heard_at) / 1e9);
     sim_tell_lost(w, it, 0, 0);
     e = sim_at(w, sim_arrival(w, 0, it, 0), it, sim_closed);
     (void)e;
@@ -55,6 +56,7 @@ void sim_join(sim *w, int number)
     proc *p = &w->procs[number];
 
     p->is_linked = 1;
+    p->heard_at  = w->now;
     p->peer      = p->kind == A_WORKER ? sbl_scheduler_worker_came(w->scheduler, (int32_t)p->threads, clock_of(w))
                                        : sbl_scheduler_client_came(w->scheduler, clock_of(w));
     if (p->kind == A_WORKER)
@@ -65,6 +67,7 @@ void sim_join(sim *w, int number)
 
 void sim_hear_scheduler(sim *w, event *e)
 {
+    w->procs[e->from].heard_at = w->now;
     sbl_scheduler_hear(w->scheduler, w->procs[e->from].peer, e->words.bytes, e->words.size, clock_of(w));
     settle(w);
 }
@@ -98,18 +101,24 @@ void sim_tell_lost(sim *w, int number, int64_t delay, int planned)
 
 /* --- what must hold ----------------------------------------------------------------------------------------------- */
 
-/* Whether tasks wait that an idle worker could have: in queues of clients, or with others who work at something else. */
-static int is_to_be_had(const sbl_scheduler *s)
+/* Who has tasks that an idle worker could have: clients, or others who work at something else. NULL: nobody. */
+static const char *holder_of_spare(const sim *w)
 {
-    int spare = s->n_roots != 0;
+    static char          name[40];
+    const sbl_scheduler *s = w->scheduler;
 
-    for (uint32_t i = 0; i < s->n_workers && !spare; i++) {
+    if (s->n_roots)
+        return "the scheduler";
+    for (uint32_t i = 0; i < s->n_workers; i++) {
         const sbl_peer *p = sbl_peer_at(s, s->workers[i]);
 
         /* one that was asked in vain is not asked again till it has something new */
-        spare = !p->has_given && !p->is_leaving && sbl_n_to_give(p);
+        if (!p->has_given && !p->is_leaving && sbl_n_to_give(p)) {
+            snprintf(name, sizeof name, "worker %d", sim_proc_of(w, p->number));
+            return name;
+        }
     }
-    return spare;
+    return NULL;
 }
 
 /* Whether tasks wait that this worker may run and others may not; one that has something may lack what they take. */
@@ -126,11 +135,11 @@ void sim_check_idle(sim *w)
 {
     const int64_t        most = (int64_t)(60 * w->plan.delay) + 5 * MS;
     const sbl_scheduler *s    = w->scheduler;
-    int                  spare;
+    const char          *spare;
 
     if (sim_has(w, F_MAKE_IDLE) || w->plan.is_big)
         return;
-    spare = is_to_be_had(s);
+    spare = holder_of_spare(w);
 
     for (uint32_t i = 0; i < s->n_workers; i++) {
         const sbl_peer *p  = sbl_peer_at(s, s->workers[i]);
@@ -142,8 +151,8 @@ void sim_check_idle(sim *w)
         else if (!it->idle_since)
             it->idle_since = w->now + 1;
         else if (w->now - it->idle_since > most)
-            sim_say_wrong(w, "worker %d is idle for %.6f s while there is work that it could take", sim_number(w, it),
-                          (double)(w->now - it->idle_since) / 1e9);
+            sim_say_wrong(w, "worker %d is idle for %.6f s while %s has work that it could take", sim_number(w, it),
+                          (double)(w->now - it->idle_since) / 1e9, spare ? spare : "its rule");
     }
 }
 

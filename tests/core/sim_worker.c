@@ -313,8 +313,10 @@ void sim_start_runs(sim *w, proc *p)
         p->busy++;
         w->n_runs++;
         w->nodes[r->node].n_given = 0;
-        e                         = sim_at(w, w->now + late + d->duration, sim_number(w, p), after_time);
-        e->a                      = r->id;
+        if (w->nodes[r->node].n_begun++ && !w->nodes[r->node].is_each && !sim_has(w, F_MAKE_AGAIN) && !w->n_cut_short)
+            sim_say_wrong(w, "node %u runs again, and nothing was lost", r->node);
+        e    = sim_at(w, w->now + late + d->duration, sim_number(w, p), after_time);
+        e->a = r->id;
     }
 }
 
@@ -439,6 +441,13 @@ static void part(sim *w, event *e)
         sim_kill(w, e->proc, END_PLANNED);
 }
 
+/* It was not told in time that it may. */
+static void part_anyhow(sim *w, event *e)
+{
+    w->n_cut_short += w->procs[e->proc].is_alive;
+    part(w, e);
+}
+
 static void on_may_part(void *arg)
 {
     proc *p = arg;
@@ -458,7 +467,7 @@ void sim_worker_retire(sim *w, int number)
     sim_trace(w, "%d: retires", number);
     sbl_executor_retire(p->executor);
     sim_flush(w, p);
-    sim_at(w, w->now + 5 * SECOND, number, part);
+    sim_at(w, w->now + 5 * SECOND, number, part_anyhow);
 }
 
 /* --- the process -------------------------------------------------------------------------------------------------- */

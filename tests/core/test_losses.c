@@ -252,6 +252,32 @@ Test(losses, idle_worker_gets_what_waits_elsewhere)
     desk_close();
 }
 
+/* One that was asked in vain runs what it runs for so long that it is asked once more, also by who has nothing to do only then. */
+Test(losses, who_was_asked_in_vain_is_asked_again_as_soon_as_somebody_has_nothing_to_do)
+{
+    uint32_t c, w, other;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    task(c, 2, 1, 0);
+    desk_now += 10000000;
+    other = new_worker(1);
+    cr_assert_eq(how_often(w, SBL_LETTER_GIVE, 0), 1);
+    say_name(SBL_LETTER_GAVE, 0, 0);
+    speak(w);
+    task(c, 3, 1, 0);
+    task(c, 4, 1, 0);
+    cr_assert_eq(how_often(other, SBL_LETTER_RUN, 0), 2);
+    sbl_scheduler_tick(desk, desk_now += 100000000);
+    cr_assert_eq(how_often(w, SBL_LETTER_GIVE, 0), 1, "nobody has nothing to do");
+    finish(other, 3, 8);
+    finish(other, 4, 8);
+    cr_assert_eq(how_often(w, SBL_LETTER_GIVE, 0), 2);
+    desk_close();
+}
+
 /* Its tasks wait for tasks: it may have as many more. */
 Test(losses, worker_whose_tasks_wait_gets_more)
 {

@@ -126,8 +126,8 @@ void sbl_look_again(sbl_scheduler *s, uint32_t worker)
 
     if (w->has_given && w->n_sent && s->now_ns - w->moved_ns > 2 * (w->asked_ns - w->moved_ns))
         w->has_given = 0;
-    if (!s->first_hungry || !sbl_has_to_spare(w))
+    if (!sbl_has_to_spare(w))
         return;
-    sbl_rich_add(s, worker);
+    sbl_rich_add(s, worker); /* for whoever has nothing to do later, too */
     sbl_feed_one(s);
 }
