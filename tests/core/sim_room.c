@@ -27,6 +27,8 @@ int sim_has_no_room(sim *w, const proc *p, uint32_t at)
 
     if (!p->is_full || w->now > w->plan.faults_end || sim_mix(at, (uint64_t)number) & 1)
         return 0;
+    if (p->is_lost) /* nobody hears it */
+        return 1;
     w->refusals                  = sim_grow(w->refusals, &w->refusals_room, w->n_refusals, sizeof *w->refusals);
     w->refusals[w->n_refusals++] = (refusal){at, number, w->now};
     w->n_faults++;
