@@ -64,7 +64,7 @@ void sbl_spread_lost(''', [39]),
         'records.c', '''        if (!sbl_task_at(s, input)->users++ && sbl_task_at(s, input)->state == SBL_T_RELEASED)
             sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [39]),
     'failed_target_is_not_seen': (
-        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', [962]),
+        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', [786]),
     'failed_input_is_not_seen': (
         'life.c', '        if (sbl_task_at(s, edge->input)->state == SBL_T_FAILED)', '        if (0)', [11]),
     'look_is_forgotten': (

@@ -41,6 +41,26 @@ Test(place, long_work_goes_where_it_begins_soon)
     cr_assert_geq(how_many_move(1000000, 100000000), 1);
 }
 
+/* 1,000 tasks of 10 us: each alone would cost a round trip. */
+Test(place, who_has_nothing_to_do_takes_many_short_ones_at_once)
+{
+    uint32_t c, w, other, n;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    task(c, 1, 1, 0);
+    finish_in(w, 1, 1000, 1000000);
+    task(c, 2, 3, 1, 0);
+    finish_in(w, 2, 8, 10000);
+    for (uint64_t i = 0; i < 1000; i++)
+        task(c, 10 + i, 3, 1, 0);
+    other = new_worker(1);
+    n     = how_often(other, SBL_LETTER_RUN, 0);
+    cr_assert(n >= 100 && n <= 500, "%u: some ms of them, at most half", n);
+    desk_close();
+}
+
 /* It can't be known beforehand that what runs takes long, if none of its kind has ended. */
 Test(place, who_waits_behind_what_runs_for_long_goes_elsewhere)
 {

@@ -242,9 +242,33 @@ static int pays(const sbl_scheduler *s, uint32_t task, const sbl_peer *other, ui
     return sbl_wait_ns(s, other, cost) >= 2 * sbl_price_ns(s, t, worker, cost);
 }
 
-/* From the queue of one that would not begin it soon, if it pays. */
-static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
+/* What one that had nothing to do takes from another's queue. */
+typedef struct lot {
+    uint32_t other, left;
+} lot;
+
+/* After the first, of short ones as many as it has room for, up to half of that queue: else each would cost a round trip. */
+static uint32_t take_more(const sbl_scheduler *s, const sbl_peer *w, uint32_t worker, const lot *l)
 {
+    const sbl_peer *v    = sbl_peer_at(s, l->other);
+    const uint32_t  task = sbl_squeue_first(&v->ready, &(int32_t){0});
+
+    if (!task || !sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, sbl_cost_of(s, sbl_task_at(s, task))))
+        return 0;
+    return pays(s, task, v, worker) ? task : 0;
+}
+
+/* From the queue of one that would not begin it soon, if it pays. */
+static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker, lot *l)
+{
+    const sbl_peer *w = sbl_peer_at(s, worker);
+
+    if (sbl_is_busy(w)) {
+        const uint32_t more = l->left ? take_more(s, w, worker, l) : 0;
+
+        l->left = more ? l->left - 1 : 0;
+        return more;
+    }
     for (int i = 0; i < TRIED; i++) {
         const uint32_t  other = next_rich(s, worker);
         const sbl_peer *v     = other ? sbl_peer_at(s, other) : NULL;
@@ -252,8 +276,10 @@ static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker)
 
         if (!other)
             return 0;
-        if (task && pays(s, task, v, worker))
+        if (task && pays(s, task, v, worker)) {
+            *l = (lot){other, v->ready.n / 2};
             return task;
+        }
     }
     return 0;
 }
@@ -286,13 +312,14 @@ static int send_some(sbl_scheduler *s, uint32_t worker)
     sbl_peer *w     = sbl_peer_at(s, worker);
     uint64_t  share = s->n_roots / (2 * (uint64_t)s->n_workers) + 1; /* so that all workers get some of the last ones */
     int       ruled = 0;
+    lot       l     = {0, 0};
 
     for (;;) {
         int      from;
         uint32_t task = next_for(s, w, &from);
 
-        if (!task && !sbl_is_busy(w))
-            task = take_from_other(s, worker);
+        if (!task)
+            task = take_from_other(s, worker, &l);
         if (!task)
             break;
         ruled |= from == FROM_RULE;

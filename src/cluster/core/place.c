@@ -6,7 +6,7 @@
  */
 #include "cluster/core/place.h"
 
-enum { SAMPLES = 2, MOST_ALIKE = 8 };
+enum { SAMPLES = 2, MOST_ALIKE = 64 };
 
 /* --- which worker ------------------------------------------------------------------------------------------------- */
 
