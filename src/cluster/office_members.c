@@ -272,11 +272,13 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
     }
 }
 
-/* It may only seem to be there: who waits for a value of its would wait for ever. */
+/* It may only seem to be there: who waits for a value of its would wait for ever. What was said before may send somebody to it, and
+   goes first. */
 static void tell_gone(sbl_office *o, uint32_t worker)
 {
     sbl_words words = {0};
 
+    sbl_record_send(o->record, o->core);
     sbl_say_u32(&words, worker);
     for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)
         if (o->members[i] && !o->members[i]->is_dropped)
