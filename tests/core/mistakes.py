@@ -26,12 +26,12 @@ MISTAKES = {
         'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [758]),
     # --- copies that are declared
     'failed_fetch_is_waited_for': (
-        'spread.c', '''    end_move(s, move);
-    note(s, number);
+        'spread.c', '''    sbl_move_end(s, move);
+    sbl_spread_note(s, number);
     look(s, number);
 }
 
-void sbl_spread_lost(''', '''    note(s, number);
+void sbl_spread_lost(''', '''    sbl_spread_note(s, number);
 }
 
 void sbl_spread_lost(''', [39]),
@@ -48,7 +48,7 @@ void sbl_spread_lost(''', [39]),
     'a_copy_that_is_gone_is_counted': (
         'copies.c', '    sbl_spread_count(s, c->task, c->worker, -1);\n', '', [4]),
     'a_copy_that_leaves_is_counted': (
-        'spread.c', '        n -= (uint32_t)sbl_copy_is_at(s, sp->task, worker);\n', '        ;\n', []),
+        'moves.c', '        n -= (uint32_t)sbl_copy_is_at(s, sp->task, worker);\n', '        ;\n', []),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',

@@ -1,4 +1,4 @@
-/* spread.c: values of which a client has said how many workers are to have them. Private to scheduler*.c. */
+/* spread.c, moves.c: values of which a client has said how many workers are to have them. Private to scheduler*.c. */
 #ifndef SBL_CORE_SPREAD_H
 #define SBL_CORE_SPREAD_H
 
