@@ -15,9 +15,10 @@ static void take_words(sbl_speaker *s)
 
     sbl_words_clear(&s->going);
     s->gone = 0;
-    if (s->is_last)
+    if (s->stage >= SBL_SPEAKS_LAST)
         return;
-    s->is_last = s->leaves;
+    if (s->stage == SBL_IS_TO_LEAVE)
+        s->stage = SBL_SPEAKS_LAST;
     pthread_mutex_lock(s->lock);
     box = s->outbox(s->arg);
     if (box) {
@@ -56,9 +57,9 @@ static void say(sbl_evwork *work)
         sbl_error_prefix(&err, "the scheduler can't be told");
         sbl_membership_break(s->membership, &err);
     }
-    if (!s->is_last || s->parts || s->gone < s->going.size)
+    if (s->stage != SBL_SPEAKS_LAST || s->gone < s->going.size)
         return;
-    s->parts = 1;
+    s->stage = SBL_HAS_SPOKEN;
     sbl_evloop_post(s->loop, &s->part); /* this may be another thread than the loop's */
 }
 
@@ -83,10 +84,10 @@ static void no_more_patience(sbl_evtimer *timer)
 
 void sbl_speak_and_leave(sbl_speaker *s, int64_t limit_ns)
 {
-    if (s->leaves)
+    if (s->stage != SBL_STAYS)
         return;
-    s->leaves = 1;
-    s->until  = sbl_clock_ns() + limit_ns;
+    s->stage = SBL_IS_TO_LEAVE;
+    s->until = sbl_clock_ns() + limit_ns;
     sbl_evtimer_set(s->loop, &s->patience, s->until);
     sbl_speak_later(s); /* who calls may have the lock */
 }
@@ -133,7 +134,7 @@ void sbl_speaker_init(sbl_speaker *s)
 
 void sbl_speaker_clear(sbl_speaker *s)
 {
-    if (s->leaves)
+    if (s->stage != SBL_STAYS)
         sbl_evtimer_clear(s->loop, &s->patience);
     sbl_words_clear(&s->going);
 }

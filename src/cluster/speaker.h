@@ -11,6 +11,9 @@
 #include "cluster/core/letters.h"
 #include "cluster/membership.h"
 
+/* Whether it leaves: what goes out last is what there was to say when that began to go; what comes later nobody hears. */
+typedef enum sbl_speaker_stage { SBL_STAYS, SBL_IS_TO_LEAVE, SBL_SPEAKS_LAST, SBL_HAS_SPOKEN } sbl_speaker_stage;
+
 typedef struct sbl_speaker {
     sbl_evloop      *loop;
     sbl_membership  *membership;
@@ -24,9 +27,8 @@ typedef struct sbl_speaker {
     _Atomic int64_t spoke_ns; /* the last time */
     sbl_words       going;    /* letters on their way out, of which `gone` bytes are sent */
     size_t          gone;
-    int             leaves, is_last; /* is_last: what goes out now is; what there is to say later nobody hears */
-    int             parts;           /* all is said: once */
-    int64_t         until;           /* then it leaves in any case */
+    int             stage; /* sbl_speaker_stage */
+    int64_t         until; /* then it leaves in any case */
     sbl_evtimer     patience;
     sbl_evwork      part;
 } sbl_speaker;

@@ -8,10 +8,11 @@
 #include "cluster/net/ucx_plugin.h"
 
 enum {
-    SBL_UCX_VARIANTS  = 3,        /* rdma, ucx-shm, ucx-tcp: each has settings, and so a worker, of its own */
-    SBL_UCX_BLOCKS    = 2,        /* of a value under way */
-    SBL_UCX_BLOCK     = 64 << 20, /* bytes of one */
-    SBL_UCX_BLOCK_SUM = 8 << 20   /* of one that is summed, so that this and the wire work at the same time */
+    SBL_UCX_VARIANTS = 3,        /* rdma, ucx-shm, ucx-tcp: each has settings, and so a worker, of its own */
+    SBL_UCX_BLOCKS   = 2,        /* of a value under way */
+    SBL_UCX_BLOCK    = 64 << 20, /* bytes of one */
+    /* of one that is summed: it is sent from the cache where the sum leaves it, while the one before is on the wire */
+    SBL_UCX_BLOCK_SUM = 512 << 10
 };
 
 struct sbl_ucx_variant {
