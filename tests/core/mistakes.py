@@ -18,10 +18,10 @@ MISTAKES = {
     # --- attempts and reports
     'attempt_is_not_raised': (
         'life.c', '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n    f->t->attempt++;\n',
-        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [29]),
+        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [33]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
-        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [29]),
+        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [170]),
     'value_of_another_attempt_counts': (
         'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [758]),
     # --- copies that are declared
@@ -52,7 +52,7 @@ void sbl_spread_lost(''', [39]),
     # --- what others are told
     'input_void_is_not_told': (
         'life.c', '    sbl_unsend(f->s, f->task);\n    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_VOID, 0);',
-        '    sbl_unsend(f->s, f->task);', [7]),
+        '    sbl_unsend(f->s, f->task);', [1]),
     'input_undone_is_not_told': (
         'life.c', '''    sbl_tell_dependents(f->s, f->task, SBL_E_INPUT_UNDONE, 0);
     begin_to_wait(f);''', '    begin_to_wait(f);', [7]),
@@ -64,7 +64,7 @@ void sbl_spread_lost(''', [39]),
         'records.c', '''        if (!sbl_task_at(s, input)->users++ && sbl_task_at(s, input)->state == SBL_T_RELEASED)
             sbl_post(s, SBL_E_NEED, input, 0, 0);''', '        sbl_task_at(s, input)->users++;', [39]),
     'failed_target_is_not_seen': (
-        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', [786]),
+        'life.c', '    if (target->state == SBL_T_FAILED)\n', '    if (0)\n', [2497]),
     'failed_input_is_not_seen': (
         'life.c', '        if (sbl_task_at(s, edge->input)->state == SBL_T_FAILED)', '        if (0)', [11]),
     'look_is_forgotten': (
@@ -91,7 +91,7 @@ void sbl_spread_lost(''', [39]),
     'kills_are_not_counted': (
         'peers.c', 't->kills  = (uint8_t)(t->kills + (guilty && t->kills < UINT8_MAX));', '(void)guilty;', [190]),
     'planned_leave_is_charged': (
-        'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [210]),
+        'peers.c', '(loss && loss->planned) || other || (!ran', 'other || (!ran', [736]),
     # --- leaving
     'worker_leaves_with_values': ('retire.c', '    if (n || w->n_sent)\n', '    if (w->n_sent)\n', [3550]),
     'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [2]),
@@ -99,7 +99,7 @@ void sbl_spread_lost(''', [39]),
     'lack_does_not_forget_the_copy': (
         'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [7]),
     'lack_of_its_own_is_not_heard': (
-        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [7]),
+        'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [115]),
     'dropped_copy_is_counted': (
         'copies.c', '        say_drop(s, sbl_copy_first(s, t), task);\n        end_copy(s, t->copies);\n',
         '        say_drop(s, sbl_copy_first(s, t), task);\n        t->copies = copy_at(s, t->copies)->next;\n', [4]),
@@ -120,10 +120,10 @@ void sbl_spread_lost(''', [39]),
     'full_worker_waits_for_what_it_may_not_have': (
         'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2289]),
     'given_back_goes_round': (
-        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [22]),
+        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [47]),
     'spare_threads_are_not_filled': (
         'hear_worker.c', ''': 1 << 20;
-    sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [446]),
+    sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [2431]),
     'queue_of_a_silent_worker_waits': (
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
         '    sbl_worker_rests(s, slot);\n}', [851]),
@@ -134,7 +134,7 @@ void sbl_spread_lost(''', [39]),
     'known_worker_is_another': (
         'peers.c', "other->met[slot / 64] &= ~((uint64_t)1 << (slot % 64));", ';', [15]),
     'spec_is_another': (
-        'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [808]),
+        'records.c', 'w->specs_told[spec / 64] &= ~((uint64_t)1 << (spec % 64));', ';', [21]),
     'ring_keeps_an_empty_client': (
         'place.c', '    if (!q->n)\n        unring_roots(s, t->client);\n', '', [8]),
     # --- what not all workers may run
@@ -165,11 +165,11 @@ void sbl_spread_lost(''', [39]),
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
         '        sbl_item_end(x, item);', [3]),
     'what_goes_round_counts_as_new': (
-        'fill.c', '        if (!t->missing)\n            sbl_peer_at(s, worker)->has_given = 0;', '        sbl_peer_at(s, worker)->has_given = 0;', [253]),
+        'fill.c', '        if (!t->missing)\n            sbl_peer_at(s, worker)->has_given = 0;', '        sbl_peer_at(s, worker)->has_given = 0;', [166]),
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
-        'peers.c', '|| other || (!ran', '|| (!ran', [1642]),
+        'peers.c', '|| other || (!ran', '|| (!ran', [3616]),
     'dropped_while_it_is_used': (
         'items.c', '    if (item->users)\n        return;\n    if (item->state == SBL_I_HERE', '    if (item->state == SBL_I_HERE', [2]),
     'copy_is_not_told': (

@@ -311,3 +311,51 @@ Test(scheduler, future_of_nobody_is_refused)
     cr_assert_eq(last(c, SBL_LETTER_FAILED, 1)->status, SABAL_EINVAL);
     desk_close();
 }
+
+/* What others made ready goes before what has not begun; of that, what was submitted first: it may have become ready last. */
+Test(scheduler, what_lags_behind_goes_first)
+{
+    enum { N = 4 };
+    sbl_squeue q = {0};
+    uint32_t   c, t[N];
+    int32_t    priority;
+
+    desk_open(NULL);
+    c = sbl_peer_slot(desk, new_client());
+    for (uint32_t i = 0; i < N; i++)
+        t[i] = sbl_stask_make(desk, c, 1 + i, 0);
+    sbl_squeue_add(desk, &q, t[3], 0, 0); /* has not begun */
+    sbl_squeue_add(desk, &q, t[2], 0, 1);
+    sbl_squeue_add(desk, &q, t[0], 0, 1);
+    sbl_squeue_remove(desk, &q, t[2], 0);
+    sbl_squeue_add(desk, &q, t[2], 0, 1);
+    sbl_squeue_add(desk, &q, t[1], 0, 1);
+    for (uint32_t i = 0; i < N; i++) {
+        cr_assert_eq(sbl_squeue_first(&q, &priority), t[i], "%u", i);
+        sbl_squeue_remove(desk, &q, t[i], 0);
+        sbl_stask_end(desk, t[i]);
+    }
+    sbl_squeue_clear(&q);
+    desk_close();
+}
+
+Test(scheduler, a_client_has_plenty_as_long_as_far_more_has_yet_to_end_than_runs)
+{
+    enum { N = 6 };
+    uint32_t c, other, w;
+
+    desk_open(NULL);
+    c     = new_client();
+    other = new_client();
+    for (uint64_t i = 1; i <= N; i++)
+        task(c, i, 1, 0);
+    w = new_worker(2);
+    task(other, 11, 1, 0);
+    cr_assert(sbl_scheduler_has_plenty(desk, c), "of six, two run");
+    cr_assert(!sbl_scheduler_has_plenty(desk, other));
+    cr_assert(!sbl_scheduler_has_plenty(desk, w));
+    for (uint64_t i = 1; i <= 2; i++)
+        finish(w, i, 8);
+    cr_assert(!sbl_scheduler_has_plenty(desk, c), "of four, two run");
+    desk_close();
+}

@@ -76,6 +76,7 @@ uint32_t sbl_scheduler_worker_came(sbl_scheduler *s, int32_t threads, int64_t no
     }
     w->is_worker = 1;
     w->threads   = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
+    s->n_threads += (uint64_t)w->threads;
     sbl_may_fill(s, slot);
     sbl_spread_workers_changed(s);
     return w->number;
@@ -229,6 +230,7 @@ static void worker_lost(sbl_scheduler *s, uint32_t slot, const sbl_loss *loss)
 {
     sbl_peer *w = sbl_peer_at(s, slot);
 
+    s->n_threads -= (uint64_t)w->threads;
     s->workers[w->place]                        = s->workers[--s->n_workers];
     sbl_peer_at(s, s->workers[w->place])->place = w->place;
     sbl_worker_rests(s, slot);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { LOOKED_AT = 16 };
+
 /* Where that level is, or would be. */
 static uint32_t find(const sbl_squeue *q, int32_t priority)
 {
@@ -36,6 +38,17 @@ static int insert(sbl_squeue *q, uint32_t at, int32_t priority)
     return 1;
 }
 
+/* Behind which of those that go before the others: in the order in which they were submitted, as far as a few tell, so that what lags
+   behind catches up, and much is ready soon. */
+static uint32_t before_those_of_later(const sbl_scheduler *s, const sbl_level *level, const sbl_stask *t)
+{
+    uint32_t task = level->last_first;
+
+    for (int i = 0; task && i < LOOKED_AT && sbl_task_at(s, task)->serial > t->serial; i++)
+        task = sbl_task_at(s, task)->previous;
+    return task;
+}
+
 int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first)
 {
     const uint32_t at = find(q, priority);
@@ -45,8 +58,10 @@ int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t prior
     if ((at == q->n_levels || q->levels[at].priority != priority) && !insert(q, at, priority))
         return 0;
     level       = &q->levels[at];
-    t->next     = first ? level->first : 0;
-    t->previous = first ? 0 : level->last;
+    t->previous = first ? before_those_of_later(s, level, t) : level->last;
+    t->next     = !first ? 0 : t->previous ? sbl_task_at(s, t->previous)->next : level->first;
+    if (first && t->previous == level->last_first)
+        level->last_first = task;
     if (t->next)
         sbl_task_at(s, t->next)->previous = task;
     else
@@ -65,6 +80,8 @@ void sbl_squeue_remove(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t p
     sbl_level     *level = &q->levels[at];
     sbl_stask     *t     = sbl_task_at(s, task);
 
+    if (level->last_first == task)
+        level->last_first = t->previous; /* it is one of these too */
     if (t->previous)
         sbl_task_at(s, t->previous)->next = t->next;
     else

@@ -57,6 +57,7 @@ uint32_t sbl_stask_make(sbl_scheduler *s, uint32_t client, uint64_t serial, uint
         sbl_spec_at(s, spec)->refs++;
     s->n_in_state[SBL_T_WAITING]++;
     sbl_peer_at(s, client)->n_tasks++;
+    sbl_peer_at(s, client)->n_unended++;
     return number;
 }
 
@@ -72,6 +73,7 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
     if (t->spec)
         sbl_sspec_release(s, t->spec);
     s->n_in_state[t->state]--;
+    sbl_peer_at(s, t->client)->n_unended -= !sbl_task_has_ended(t);
     t->state = SBL_T_GONE;
     if (!--sbl_peer_at(s, t->client)->n_tasks && sbl_peer_at(s, t->client)->is_gone)
         sbl_peer_forget(s, t->client);
@@ -80,9 +82,13 @@ void sbl_stask_end(sbl_scheduler *s, uint32_t task)
 
 void sbl_stask_set_state(sbl_scheduler *s, sbl_stask *t, int state)
 {
+    const int had_ended = sbl_task_has_ended(t);
+
     s->n_in_state[t->state]--;
     t->state = (uint8_t)state;
     s->n_in_state[state]++;
+    if (had_ended != sbl_task_has_ended(t))
+        sbl_peer_at(s, t->client)->n_unended += had_ended ? 1 : UINT32_MAX;
 }
 
 int sbl_bytes_keep(void *place, const char *bytes, size_t size)

@@ -1,6 +1,8 @@
 /* The scheduler as a whole: made, ended, counted, looked over. */
 #include "cluster/core/place.h"
 
+enum { PLENTY = 2 };
+
 /* A task counts them in a byte. */
 static int32_t within_a_count(int32_t limit)
 {
@@ -113,6 +115,15 @@ void sbl_scheduler_count(const sbl_scheduler *s, sbl_scheduler_counts *counts)
         counts->by_state[i] = s->n_in_state[i];
 }
 
+int sbl_scheduler_has_plenty(const sbl_scheduler *s, uint32_t client)
+{
+    const uint32_t slot = sbl_peer_slot(s, client);
+
+    return slot && !sbl_peer_at(s, slot)->is_worker && sbl_peer_at(s, slot)->n_unended > PLENTY * s->n_threads;
+}
+
+/* --- what must hold ----------------------------------------------------------------------------------------------- */
+
 static const char *check_edges(const sbl_scheduler *s, uint32_t task, uint32_t *users)
 {
     const sbl_stask *t       = sbl_task_at(s, task);
@@ -158,6 +169,22 @@ static const char *check_task(const sbl_scheduler *s, uint32_t task)
     return NULL;
 }
 
+/* After check_task() of all: n_unended of them, by slot. */
+static const char *check_peers(const sbl_scheduler *s, const uint32_t *n_unended)
+{
+    uint64_t threads = 0;
+
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        threads += (uint64_t)sbl_peer_at(s, s->workers[i])->threads;
+    if (threads != s->n_threads)
+        return "there are more or fewer threads than is counted";
+    for (uint32_t slot = 1; slot < s->peers.fresh; slot++)
+        if ((sbl_peer_at(s, slot)->number || sbl_peer_at(s, slot)->is_gone) &&
+            sbl_peer_at(s, slot)->n_unended != n_unended[slot])
+            return "more or fewer tasks of a client have yet to end than is counted";
+    return NULL;
+}
+
 static const char *check_workers(const sbl_scheduler *s)
 {
     for (uint32_t i = 0; i < s->n_workers; i++) {
@@ -181,8 +208,9 @@ static const char *check_workers(const sbl_scheduler *s)
 
 const char *sbl_scheduler_check(const sbl_scheduler *s)
 {
-    uint32_t   *users = sbl_calloc(s->tasks.fresh + 1, sizeof *users);
-    const char *wrong = !users ? "no memory to look" : s->broken ? s->broken : check_workers(s);
+    uint32_t   *users     = sbl_calloc(s->tasks.fresh + 1, sizeof *users);
+    uint32_t   *n_unended = sbl_calloc(s->peers.fresh + 1, sizeof *n_unended);
+    const char *wrong     = !users || !n_unended ? "no memory to look" : s->broken ? s->broken : check_workers(s);
 
     if (!wrong)
         wrong = sbl_rules_check(s);
@@ -194,11 +222,15 @@ const char *sbl_scheduler_check(const sbl_scheduler *s)
             wrong = check_edges(s, task, users);
             if (!wrong)
                 wrong = check_task(s, task);
+            n_unended[sbl_task_at(s, task)->client] += !sbl_task_has_ended(sbl_task_at(s, task));
         }
     for (uint32_t task = 1; task < s->tasks.fresh && !wrong; task++)
         if (sbl_task_at(s, task)->state != SBL_T_GONE && sbl_task_at(s, task)->users != users[task])
             wrong = "a task has another number of users than is counted";
+    if (!wrong)
+        wrong = check_peers(s, n_unended);
     sbl_free(users);
+    sbl_free(n_unended);
     return wrong;
 }
 

@@ -75,6 +75,10 @@ int sbl_scheduler_has_failed(const sbl_scheduler *s);
 /** Gives workers what there is to do, and hands out what there is to be said. After each of the above, or some of them. */
 void sbl_scheduler_send(sbl_scheduler *s);
 
+/** 1: a client has more tasks that have yet to end than all workers could run at once, and twice: it is no matter whether it hears at
+    once that one more has ended. */
+int sbl_scheduler_has_plenty(const sbl_scheduler *s, uint32_t client);
+
 /** Numbers, for people and tests. */
 typedef struct sbl_scheduler_counts {
     uint32_t tasks, edges, copies, failures, specs, rules, seats, spreads; /* records in use */

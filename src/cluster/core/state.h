@@ -126,10 +126,10 @@ typedef struct sbl_sspec {
     uint32_t kind;    /* of a task that some had no room for: the spec that it had, a reference; 0: not so */
 } sbl_sspec;
 
-/* Tasks that are ready, by priority, then first in, first out. */
+/* Tasks that are ready, by priority; of one, those that go before the others; then first in, first out. */
 typedef struct sbl_level {
     int32_t  priority;
-    uint32_t first, last;
+    uint32_t first, last, last_first; /* last_first: of those that go before */
 } sbl_level;
 typedef struct sbl_squeue {
     sbl_level *levels; /* ascending: the last goes first; none is empty */
@@ -248,6 +248,7 @@ typedef struct sbl_peer {
     uint32_t      next_roots, previous_roots; /* ring of clients that have ready tasks */
     uint32_t      in_roots;
     uint32_t      n_tasks;       /* records that name it as their client */
+    uint32_t      n_unended;     /* of these, so many have yet to end */
     uint32_t      data;          /* list: what it keeps */
     sbl_swelcome *welcomes;      /* in order */
     uint32_t      n_ruled_ready; /* its tasks that wait in queues of rules */
@@ -269,6 +270,7 @@ struct sbl_scheduler {
     uint32_t             *workers;                  /* slots */
     uint32_t              n_leaving, first_leaving; /* workers that retire; list */
     uint32_t              n_workers, workers_room, n_clients;
+    uint64_t              n_threads;                 /* of all workers */
     uint32_t              first_letters, first_fill; /* lists of peers */
     uint32_t              first_hungry, last_hungry, n_hungry;
     uint32_t              first_rich, last_rich;
