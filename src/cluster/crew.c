@@ -349,7 +349,8 @@ static sabal_status open_all(sabal_error *err)
 
     sbl_crew.speaker = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
     sbl_speaker_init(&sbl_crew.speaker);
-    sbl_crew.beat.fire    = beat;
+    sbl_crew.beat.fire = beat;
+    sbl_crew_pace_init();
     sbl_crew.end.fire     = lifetime_is_over;
     sbl_crew.parting.fire = takes_too_long;
     who.supervised        = (uint32_t)sbl_crew_is_watched();

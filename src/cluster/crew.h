@@ -105,6 +105,13 @@ void sbl_crew_speak(void);
 /** The same, by the loop's thread in any case: for who has locks. */
 void sbl_crew_speak_later(void);
 
+/* crew_pace.c */
+void sbl_crew_pace_init(void);
+/** A task was handed to the local client. With the lock held, or not. */
+void sbl_crew_began(void);
+/** One of these has ended, and what the executor has to say of it is to be said: soon, or with others. By any thread, without locks. */
+void sbl_crew_ended(void);
+
 /* crew_run.c: calls of the executor, with the lock held. */
 void sbl_crew_hear_spec(void *arg, const sbl_spec *spec);
 void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run);

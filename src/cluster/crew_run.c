@@ -129,7 +129,7 @@ static void answer(sbl_work *work)
     free_running(r);
     pthread_mutex_unlock(&sbl_crew.lock);
     sbl_handle_release(chain); /* which is said, too, after it was said that it was returned */
-    sbl_crew_speak();
+    sbl_crew_ended();
 }
 
 /* Who has run it looks at what is posted next; others may be held by tasks for long. */
@@ -185,6 +185,7 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
 
     if (!r || !(r->watch = sbl_calloc(1, sizeof *r->watch + sizeof r)))
         _exit(SBL_CREW_NO_MEMORY); /* the supervisor tells; there is no way to tell of this task alone */
+    sbl_crew_began();
     *sbl_item_tag(item) = r;
     r->work.run         = answer;
     r->work.priority    = INT32_MAX;
@@ -220,9 +221,10 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
     for (uint32_t i = 0; i < sbl_crew.n_kinds; i++) {
         sbl_kind *kind = sbl_crew.kinds[i];
 
-        if (!kind || kind->fn || !sbl_build_id_equal(&kind->code.object, object))
+        if (!kind || !sbl_build_id_equal(&kind->code.object, object))
             continue;
-        kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
+        if (!kind->fn) /* else a task that began since it was loaded has found it */
+            kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
         while (kind->waiting) {
             sbl_running *r = kind->waiting;
 

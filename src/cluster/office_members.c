@@ -10,7 +10,7 @@
 
 /* --- what the core does ------------------------------------------------------------------------------------------- */
 
-static void end_member(sbl_member *m, const char *why)
+void sbl_office_end_member(sbl_member *m, const char *why)
 {
     if (m->is_dropped)
         return;
@@ -19,15 +19,12 @@ static void end_member(sbl_member *m, const char *why)
     sbl_link_close(m->link, 0);
 }
 
-/* Of a link that is over `ended` tells, and why. */
 static void send_letters(void *arg, uint32_t peer, sbl_words *words)
 {
-    sbl_member  *m   = sbl_office_member(arg, peer);
-    sabal_error  err = SABAL_ERROR_INIT;
-    sabal_status st  = m && !m->is_dropped ? sbl_talk_letters(m->link, words, &err) : SABAL_OK;
+    sbl_member *m = sbl_office_member(arg, peer);
 
-    if (st && st != SABAL_EPEER)
-        end_member(m, err.message);
+    if (m && !m->is_dropped)
+        sbl_office_tell(m, words);
 }
 
 static void drop(void *arg, uint32_t peer, const char *why)
@@ -35,7 +32,7 @@ static void drop(void *arg, uint32_t peer, const char *why)
     sbl_member *m = sbl_office_member(arg, peer);
 
     if (m)
-        end_member(m, why);
+        sbl_office_end_member(m, why);
 }
 
 static void introduce(void *arg, uint32_t peer, uint32_t worker)
@@ -100,27 +97,27 @@ static void welcome(sbl_office *o, sbl_member *m, sbl_reader *r)
 
     sbl_hear_joining(&m->who, r);
     if (r->failed) {
-        end_member(m, "it joined with words that make no sense");
+        sbl_office_end_member(m, "it joined with words that make no sense");
         return;
     }
     about     = (sbl_worker_words){m->who.name, m->who.machine.host, m->who.resources};
     m->number = m->who.threads ? sbl_record_worker_came(o->record, o->core, m->who.threads, &about, sbl_clock_ns())
                                : sbl_record_client_came(o->record, o->core, sbl_clock_ns());
     if (!m->number) {
-        end_member(m, "the scheduler has no memory for one more");
+        sbl_office_end_member(m, "the scheduler has no memory for one more");
         return;
     }
     o->members[m->number % SBL_MOST_MEMBERS] = m;
     o->n_clients += !m->who.threads;
     if (!m->who.threads && !sbl_office_code_client(o->code, m->link)) {
-        end_member(m, "the scheduler has no memory for one more");
+        sbl_office_end_member(m, "the scheduler has no memory for one more");
         return;
     }
     sbl_say_u32(&words, m->number);
     sbl_say_u64(&words, (uint64_t)SBL_SECOND_NS / 4);
     sbl_say_u32(&words, (uint32_t)o->options.encrypt);
     if (sbl_talk(m->link, SBL_TALK_JOINED, &words, NULL))
-        end_member(m, "the scheduler has no memory for one more");
+        sbl_office_end_member(m, "the scheduler has no memory for one more");
     sbl_words_clear(&words);
     sbl_log(SABAL_LOG_INFO, "%s %u '%s' joined: %s, %d threads", m->who.threads ? "worker" : "client", m->number,
             m->who.name, sbl_link_name(m->link), (int)m->who.threads);
@@ -183,7 +180,7 @@ static void answer_question(sbl_office *o, sbl_member *m, sbl_reader *r)
     } else if (what == SBL_ASK_RETIRE) {
         ask_to_leave(o, m->link, sbl_hear_text(r));
     } else if (!sbl_office_answer(m->link, what, &o->watch)) {
-        end_member(m, "it asked what nobody answers");
+        sbl_office_end_member(m, "it asked what nobody answers");
     }
 }
 
@@ -216,13 +213,13 @@ static void take_blame(sbl_office *o, sbl_member *teller, sbl_reader *r)
         m->blame = blame;
         sbl_record_suspect(o->record, o->core, m->number, sbl_clock_ns());
         if (!blame->has_ended)
-            end_member(m, blame->what);
+            sbl_office_end_member(m, blame->what);
         blame = NULL;
     } else if (blame && !r->failed) {
         sbl_office_losses_explain(o->losses, blame);
     }
     sbl_free(blame);
-    end_member(teller, "it has told how a worker ended");
+    sbl_office_end_member(teller, "it has told how a worker ended");
 }
 
 static void received(void *arg, sbl_link *link, const sbl_received *frame)
@@ -238,13 +235,13 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         return;
     }
     if (!m->number && frame->type != SBL_TALK_JOIN && frame->type != SBL_TALK_ASK && frame->type != SBL_TALK_STOP) {
-        end_member(m, "it did not say who it is");
+        sbl_office_end_member(m, "it did not say who it is");
         return;
     }
     switch (frame->type) {
     case SBL_TALK_JOIN:
         if (m->number)
-            end_member(m, "it joined twice");
+            sbl_office_end_member(m, "it joined twice");
         else
             welcome(o, m, &r);
         break;
@@ -268,7 +265,7 @@ static void received(void *arg, sbl_link *link, const sbl_received *frame)
         sbl_evloop_stop(o->loop);
         break;
     default:
-        end_member(m, "a frame of a kind that it may not send");
+        sbl_office_end_member(m, "a frame of a kind that it may not send");
     }
 }
 
@@ -281,8 +278,10 @@ static void tell_gone(sbl_office *o, uint32_t worker)
     sbl_record_send(o->record, o->core);
     sbl_say_u32(&words, worker);
     for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)
-        if (o->members[i] && !o->members[i]->is_dropped)
+        if (o->members[i] && !o->members[i]->is_dropped) {
+            sbl_office_tell_news(o->members[i]);
             sbl_talk(o->members[i]->link, SBL_TALK_GONE, &words, NULL);
+        }
     sbl_words_clear(&words);
 }
 
@@ -336,6 +335,8 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
     *m->place = m->next;
     if (m->next)
         m->next->place = m->place;
+    m->is_dropped = 1;
+    sbl_office_tell_news(m); /* lets go of them */
     sbl_free(m->blame);
     sbl_free(m);
 }

@@ -22,6 +22,9 @@ typedef struct sbl_member {
     uint32_t           number;                     /* 0: it has not said who it is */
     int                leaves;                     /* it said that it would */
     int                is_dropped, counts_workers; /* counts_workers: it is told how many there are */
+    sbl_words          news;                       /* letters to a client that wait for others */
+    sbl_evtimer        news_due;
+    int64_t            told_ns; /* when it was told something last */
     sbl_joining        who;
     char               why[512]; /* it was dropped */
     sbl_blame         *blame;    /* its supervisor has told before the connection ended; NULL: not */
@@ -61,7 +64,14 @@ static inline sbl_member *sbl_office_member(const sbl_office *o, uint32_t number
 void sbl_office_speak_later(sbl_office *o);
 void sbl_office_speak(sbl_evwork *work);
 
+/* office_news.c */
+/** What the core has to say to a member: at once, or soon together with more. */
+void sbl_office_tell(sbl_member *m, const sbl_words *words);
+/** What has gathered, now; nothing is allowed. To one that is dropped, never. */
+void sbl_office_tell_news(sbl_member *m);
+
 /* office_members.c */
+void sbl_office_end_member(sbl_member *m, const char *why);
 /** What the core does with members; arg is the office. */
 sbl_scheduler_calls sbl_office_calls(sbl_office *o);
 /** Of the listener: one has come in. */

@@ -70,6 +70,8 @@ typedef struct sbl_seat {
 } sbl_seat;
 /** One for a pool, kept as long as that. */
 void sbl_pool_offer_seat(sbl_pool *pool, const sbl_seat *seat);
+/** Calls fn as a thread would that is none of the pool's: for one of these that, between two tasks, does what others do else. */
+void sbl_pool_as_stranger(void (*fn)(void *arg), void *arg);
 /** The calling thread sleeps again as soon as it has handed in something, as one that reads what others send: whoever it
     wakes may have its core. Otherwise it would be woken on another, where something else may run. */
 void sbl_rest_after_wakes(void);

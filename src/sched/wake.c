@@ -228,6 +228,15 @@ static int sit(sbl_slot *self)
     return 1;
 }
 
+void sbl_pool_as_stranger(void (*fn)(void *arg), void *arg)
+{
+    sbl_slot *self = sbl_me.worker;
+
+    sbl_me.worker = NULL;
+    fn(arg);
+    sbl_me.worker = self;
+}
+
 void sbl_park(sbl_slot *self)
 {
     sbl_pool *pool = self->pool;

@@ -38,7 +38,8 @@ sabal_status sbl_evloop_watch(sbl_evloop *loop, sbl_evwatch *watch, int fd, uint
 
 void sbl_evloop_ask_for(sbl_evloop *loop, sbl_evwatch *watch)
 {
-    const uint32_t     elsewhere = loop->seat.is_at && watch == loop->seat.offered ? EPOLLIN : 0;
+    const int          is_heard  = loop->seat.is_at || loop->seat.is_left;
+    const uint32_t     elsewhere = is_heard && watch == loop->seat.offered ? EPOLLIN : 0;
     struct epoll_event e         = {.events = watch->events & ~elsewhere, .data.ptr = watch};
 
     epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->fd, &e); /* of one that is there: nothing is needed for it */

@@ -29,6 +29,7 @@ struct sbl_evloop {
         sbl_evwatch *offered; /* NULL: none                               */
         int          fd;      /* the one that who sits sleeps at          */
         int          is_at;   /* somebody sits there, so that the loop is not told when it is readable */
+        int          is_left; /* nor is it, as others look in passing                                  */
         int          bell;    /* an eventfd; -1: none                     */
         _Atomic int  is_taken;
         int64_t      credit_ns, credited_at; /* for how long who sits may look in vain; of who sits */

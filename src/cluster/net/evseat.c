@@ -38,6 +38,7 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
     if (loop->seat.bell < 0)
         return !watch;
     sbl_evseat_end(loop);
+    loop->seat.is_left = 0;
     if (loop->seat.offered && loop->seat.offered->fd >= 0)
         sbl_evloop_ask_for(loop, loop->seat.offered); /* the loop hears it again */
     loop->seat.offered = watch;
@@ -105,6 +106,20 @@ static void turn(sbl_evloop *loop, uint32_t events)
     } while (atomic_load(&loop->posted));
     if (atomic_load(&loop->stopped) || loop->pollers || sbl_evloop_oversleeps(loop))
         sbl_evloop_wake(loop);
+}
+
+void sbl_evseat_leave_to_others(sbl_evloop *loop, int is_left)
+{
+    if (loop->seat.is_left == is_left || !loop->seat.offered)
+        return;
+    loop->seat.is_left = is_left;
+    sbl_evloop_ask_for(loop, loop->seat.offered);
+}
+
+void sbl_evseat_pass(sbl_evloop *loop)
+{
+    if (loop->seat.is_left && !loop->seat.is_at && loop->seat.offered->events & EPOLLIN && !loop->pollers)
+        turn(loop, EPOLLIN);
 }
 
 static void look(sbl_evloop *loop, uint32_t events)

@@ -24,4 +24,14 @@ void sbl_evseat_leave(sbl_evloop *loop);
 /** Who sits, and sleeps or is about to, wakes. Nothing is done if that is the caller, who is awake. */
 void sbl_evseat_ring(sbl_evloop *loop);
 
+/*
+ * In passing. Who has much else to do, and often comes by, looks each time whether there is something to be read; the loop, whose
+ * thread would be woken for each letter, and would take a core from who works, need not. Both by who has the loop: its own thread, or
+ * who has borrowed it.
+ */
+/** 1: from now on the loop does not look at what is offered, but for errors: others do. 0: it does. */
+void sbl_evseat_leave_to_others(sbl_evloop *loop, int is_left);
+/** What has come there is dealt with, if it was left to others and nobody sits there. Calls back whomever the loop would. */
+void sbl_evseat_pass(sbl_evloop *loop);
+
 #endif

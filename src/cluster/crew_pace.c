@@ -1,0 +1,86 @@
+/*
+ * A worker of many short tasks. To wake its loop's thread for each letter costs ten microseconds, of a core that a task has; and to say
+ * each end by itself costs as much here, and as much again at the scheduler. So while tasks end one soon after the other, and there are
+ * more for all threads, who has run one says what has gathered only now and then, and looks himself what has come. A tick sees to it
+ * that nothing stays unsaid or unheard for more than some milliseconds, if the next task takes longer than those before.
+ */
+#include "base/clock.h"
+#include "cluster/crew.h"
+#include "cluster/net/evseat.h"
+#include "graph/local.h"
+#include "sched/pool.h"
+
+enum { SHORT_NS = 200000, APART_NS = 100000, TICK_NS = 1000000 };
+
+static struct {
+    sbl_evtimer     tick;
+    _Atomic int     is_brisk; /* the tick is set */
+    _Atomic int64_t ended_ns; /* when a task ended last */
+    _Atomic int32_t n;        /* tasks that the local client has */
+} pace;
+
+static int is_soon(int64_t now, int64_t after, int64_t ns)
+{
+    return now - after < ns;
+}
+
+/* In the loop's thread. What was not said as it was brisk is said after it is not any more: no end is missed between. */
+static void tick(sbl_evtimer *timer)
+{
+    const int64_t now = sbl_clock_ns();
+
+    if (is_soon(now, atomic_load(&pace.ended_ns), TICK_NS / 2)) {
+        sbl_evtimer_set(sbl_crew.loop, timer, now + TICK_NS);
+    } else {
+        sbl_evseat_leave_to_others(sbl_crew.loop, 0);
+        atomic_store(&pace.is_brisk, 0);
+    }
+    if (!is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS) || !atomic_load(&pace.is_brisk))
+        sbl_crew_speak();
+}
+
+void sbl_crew_pace_init(void)
+{
+    pace.tick.fire = tick;
+}
+
+void sbl_crew_began(void)
+{
+    atomic_fetch_add_explicit(&pace.n, 1, memory_order_relaxed);
+}
+
+/* Someone who has nothing to do hears what comes, or the loop does: not who works. */
+static void rest(void)
+{
+    if (!atomic_load_explicit(&pace.is_brisk, memory_order_relaxed) || !sbl_evloop_borrow(sbl_crew.loop))
+        return;
+    sbl_evseat_leave_to_others(sbl_crew.loop, 0);
+    sbl_evloop_give_back(sbl_crew.loop);
+}
+
+/* With the loop borrowed. */
+static void listen(void *nothing)
+{
+    if (!atomic_load(&pace.is_brisk)) {
+        atomic_store(&pace.is_brisk, 1);
+        sbl_evtimer_set(sbl_crew.loop, &pace.tick, sbl_clock_ns() + TICK_NS);
+    }
+    sbl_evseat_leave_to_others(sbl_crew.loop, 1);
+    sbl_evseat_pass(sbl_crew.loop);
+}
+
+void sbl_crew_ended(void)
+{
+    const int64_t now = sbl_clock_ns(), before = atomic_exchange(&pace.ended_ns, now);
+    const int32_t n = atomic_fetch_sub(&pace.n, 1) - 1 - atomic_load_explicit(&sbl_crew.n_parked, memory_order_relaxed);
+    const int     is_brisk = n >= sbl_crew.options.threads && is_soon(now, before, SHORT_NS);
+
+    if (!is_brisk || !atomic_load(&pace.is_brisk) || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
+        sbl_crew_speak();
+    if (!is_brisk) {
+        rest();
+    } else if (sbl_evloop_borrow(sbl_crew.loop)) {
+        sbl_pool_as_stranger(listen, NULL);
+        sbl_evloop_give_back(sbl_crew.loop);
+    }
+}
