@@ -107,8 +107,8 @@ void sbl_crew_speak_later(void);
 
 /* crew_pace.c */
 void sbl_crew_pace_init(void);
-/** A task was handed to the local client. With the lock held, or not. */
-void sbl_crew_began(void);
+/** A task came that is to run; or (-1) is not, as it was taken back while it waited for its code. With the lock held, or not. */
+void sbl_crew_count(int by);
 /** One of these has ended, and what the executor has to say of it is to be said: soon, or with others. By any thread, without locks. */
 void sbl_crew_ended(void);
 

@@ -16,8 +16,14 @@ static struct {
     sbl_evtimer     tick;
     _Atomic int     is_brisk; /* the tick is set */
     _Atomic int64_t ended_ns; /* when a task ended last */
-    _Atomic int32_t n;        /* tasks that the local client has */
+    _Atomic int32_t n;        /* tasks that are here, and have yet to end */
 } pace;
+
+/* All threads have something to do. Tasks that wait for others need none. */
+static int is_more(int32_t n)
+{
+    return n - atomic_load_explicit(&sbl_crew.n_parked, memory_order_relaxed) >= sbl_crew.options.threads;
+}
 
 static int is_soon(int64_t now, int64_t after, int64_t ns)
 {
@@ -27,14 +33,15 @@ static int is_soon(int64_t now, int64_t after, int64_t ns)
 /* In the loop's thread. What was not said as it was brisk is said after it is not any more: no end is missed between. */
 static void tick(sbl_evtimer *timer)
 {
-    const int64_t now = sbl_clock_ns();
+    const int64_t now      = sbl_clock_ns();
+    const int     is_brisk = is_soon(now, atomic_load(&pace.ended_ns), TICK_NS / 2);
 
-    if (is_soon(now, atomic_load(&pace.ended_ns), TICK_NS / 2)) {
-        sbl_evtimer_set(sbl_crew.loop, timer, now + TICK_NS);
-    } else {
+    if (!is_brisk || !is_more(atomic_load(&pace.n))) /* else who ends one comes by soon */
         sbl_evseat_leave_to_others(sbl_crew.loop, 0);
+    if (is_brisk)
+        sbl_evtimer_set(sbl_crew.loop, timer, now + TICK_NS);
+    else
         atomic_store(&pace.is_brisk, 0);
-    }
     if (!is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS) || !atomic_load(&pace.is_brisk))
         sbl_crew_speak();
 }
@@ -44,9 +51,9 @@ void sbl_crew_pace_init(void)
     pace.tick.fire = tick;
 }
 
-void sbl_crew_began(void)
+void sbl_crew_count(int by)
 {
-    atomic_fetch_add_explicit(&pace.n, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pace.n, by, memory_order_relaxed);
 }
 
 /* Someone who has nothing to do hears what comes, or the loop does: not who works. */
@@ -72,8 +79,7 @@ static void listen(void *nothing)
 void sbl_crew_ended(void)
 {
     const int64_t now = sbl_clock_ns(), before = atomic_exchange(&pace.ended_ns, now);
-    const int32_t n = atomic_fetch_sub(&pace.n, 1) - 1 - atomic_load_explicit(&sbl_crew.n_parked, memory_order_relaxed);
-    const int     is_brisk = n >= sbl_crew.options.threads && is_soon(now, before, SHORT_NS);
+    const int     is_brisk = is_more(atomic_fetch_sub(&pace.n, 1) - 1) && is_soon(now, before, SHORT_NS);
 
     if (!is_brisk || !atomic_load(&pace.is_brisk) || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
         sbl_crew_speak();

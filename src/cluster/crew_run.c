@@ -185,7 +185,7 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
 
     if (!r || !(r->watch = sbl_calloc(1, sizeof *r->watch + sizeof r)))
         _exit(SBL_CREW_NO_MEMORY); /* the supervisor tells; there is no way to tell of this task alone */
-    sbl_crew_began();
+    sbl_crew_count(1);
     *sbl_item_tag(item) = r;
     r->work.run         = answer;
     r->work.priority    = INT32_MAX;
@@ -230,6 +230,7 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
 
             kind->waiting = r->next;
             if (!r->item) {
+                sbl_crew_count(-1);
                 free_running(r);
             } else if (kind->fn) {
                 submit(r);
