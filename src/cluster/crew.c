@@ -314,6 +314,7 @@ static sabal_status open_client(sbl_joining *who, sabal_error *err)
         return err->status;
     sbl_pool_rest(sbl_client_pool(sbl_crew.client));
     sabal_client_memory_get(sbl_crew.client, &memory);
+    sbl_crew_pace_init();
     who->threads = sabal_client_threads(sbl_crew.client);
     who->memory  = memory.limit;
     return SABAL_OK;
@@ -349,8 +350,7 @@ static sabal_status open_all(sabal_error *err)
 
     sbl_crew.speaker = (sbl_speaker){sbl_crew.loop, &sbl_crew.membership, &sbl_crew.lock, outbox};
     sbl_speaker_init(&sbl_crew.speaker);
-    sbl_crew.beat.fire = beat;
-    sbl_crew_pace_init();
+    sbl_crew.beat.fire    = beat;
     sbl_crew.end.fire     = lifetime_is_over;
     sbl_crew.parting.fire = takes_too_long;
     who.supervised        = (uint32_t)sbl_crew_is_watched();

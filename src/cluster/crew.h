@@ -106,6 +106,7 @@ void sbl_crew_speak(void);
 void sbl_crew_speak_later(void);
 
 /* crew_pace.c */
+/** After the local client was made. */
 void sbl_crew_pace_init(void);
 /** A task came that is to run; or (-1) is not, as it was taken back while it waited for its code. With the lock held, or not. */
 void sbl_crew_count(int by);

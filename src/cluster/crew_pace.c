@@ -7,22 +7,24 @@
 #include "base/clock.h"
 #include "cluster/crew.h"
 #include "cluster/net/evseat.h"
-#include "graph/local.h"
 #include "sched/pool.h"
 
 enum { SHORT_NS = 200000, APART_NS = 100000, TICK_NS = 1000000 };
 
 static struct {
     sbl_evtimer     tick;
+    sbl_evwork      listen; /* that the loop does itself: for who could not borrow it */
+    _Atomic int     is_asked;
     _Atomic int     is_brisk; /* the tick is set */
     _Atomic int64_t ended_ns; /* when a task ended last */
-    _Atomic int32_t n;        /* tasks that are here, and have yet to end */
+    _Atomic int32_t n;        /* tasks that came, and have yet to end */
+    int32_t         threads;
 } pace;
 
 /* All threads have something to do. Tasks that wait for others need none. */
-static int is_more(int32_t n)
+static int is_enough(int32_t n)
 {
-    return n - atomic_load_explicit(&sbl_crew.n_parked, memory_order_relaxed) >= sbl_crew.options.threads;
+    return n - atomic_load_explicit(&sbl_crew.n_parked, memory_order_relaxed) >= pace.threads;
 }
 
 static int is_soon(int64_t now, int64_t after, int64_t ns)
@@ -30,25 +32,35 @@ static int is_soon(int64_t now, int64_t after, int64_t ns)
     return now - after < ns;
 }
 
-/* In the loop's thread. What was not said as it was brisk is said after it is not any more: no end is missed between. */
+/*
+ * In the loop's thread. What was not said as it was brisk is said after it is not any more: no end is missed between. The loop listens
+ * itself until somebody comes by again: it may be awake for other things, so that nobody can borrow it.
+ */
 static void tick(sbl_evtimer *timer)
 {
     const int64_t now      = sbl_clock_ns();
     const int     is_brisk = is_soon(now, atomic_load(&pace.ended_ns), TICK_NS / 2);
 
-    if (!is_brisk || !is_more(atomic_load(&pace.n))) /* else who ends one comes by soon */
-        sbl_evseat_leave_to_others(sbl_crew.loop, 0);
+    sbl_evseat_leave_to_others(sbl_crew.loop, 0);
     if (is_brisk)
         sbl_evtimer_set(sbl_crew.loop, timer, now + TICK_NS);
     else
         atomic_store(&pace.is_brisk, 0);
-    if (!is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS) || !atomic_load(&pace.is_brisk))
+    if (!is_brisk || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
         sbl_crew_speak();
+}
+
+static void listen_itself(sbl_evwork *work)
+{
+    atomic_store(&pace.is_asked, 0);
+    sbl_evseat_leave_to_others(sbl_crew.loop, 0);
 }
 
 void sbl_crew_pace_init(void)
 {
-    pace.tick.fire = tick;
+    pace.tick.fire  = tick;
+    pace.listen.run = listen_itself;
+    pace.threads    = sabal_client_threads(sbl_crew.client);
 }
 
 void sbl_crew_count(int by)
@@ -59,10 +71,14 @@ void sbl_crew_count(int by)
 /* Someone who has nothing to do hears what comes, or the loop does: not who works. */
 static void rest(void)
 {
-    if (!atomic_load_explicit(&pace.is_brisk, memory_order_relaxed) || !sbl_evloop_borrow(sbl_crew.loop))
+    if (!atomic_load_explicit(&pace.is_brisk, memory_order_relaxed))
         return;
-    sbl_evseat_leave_to_others(sbl_crew.loop, 0);
-    sbl_evloop_give_back(sbl_crew.loop);
+    if (sbl_evloop_borrow(sbl_crew.loop)) {
+        sbl_evseat_leave_to_others(sbl_crew.loop, 0);
+        sbl_evloop_give_back(sbl_crew.loop);
+    } else if (!atomic_exchange(&pace.is_asked, 1)) {
+        sbl_evloop_post(sbl_crew.loop, &pace.listen);
+    }
 }
 
 /* With the loop borrowed. */
@@ -79,13 +95,13 @@ static void listen(void *nothing)
 void sbl_crew_ended(void)
 {
     const int64_t now = sbl_clock_ns(), before = atomic_exchange(&pace.ended_ns, now);
-    const int     is_brisk = is_more(atomic_fetch_sub(&pace.n, 1) - 1) && is_soon(now, before, SHORT_NS);
+    const int     is_brisk = is_enough(atomic_fetch_sub(&pace.n, 1) - 1) && is_soon(now, before, SHORT_NS);
 
+    if (!is_brisk)
+        rest();
     if (!is_brisk || !atomic_load(&pace.is_brisk) || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
         sbl_crew_speak();
-    if (!is_brisk) {
-        rest();
-    } else if (sbl_evloop_borrow(sbl_crew.loop)) {
+    if (is_brisk && sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_pool_as_stranger(listen, NULL);
         sbl_evloop_give_back(sbl_crew.loop);
     }

@@ -230,7 +230,6 @@ void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
 
             kind->waiting = r->next;
             if (!r->item) {
-                sbl_crew_count(-1);
                 free_running(r);
             } else if (kind->fn) {
                 submit(r);
@@ -250,6 +249,8 @@ int sbl_crew_take_back(void *arg, sbl_item *item)
         return 0; /* its end is on the way */
     if (r->future && !sbl_end_unstarted(r->future))
         return 0;
+    if (!r->future) /* it waits for its code: nobody will tell of its end */
+        sbl_crew_count(-1);
     r->item = NULL;
     return 1;
 }

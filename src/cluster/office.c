@@ -146,8 +146,10 @@ static void say_farewell(sbl_office *o)
 {
     const int64_t until = sbl_clock_ns() + SBL_SECOND_NS / 2;
 
-    for (sbl_member *m = o->first; m; m = m->next)
+    for (sbl_member *m = o->first; m; m = m->next) {
+        sbl_office_tell_news(m);
         sbl_office_say_over(m->link);
+    }
     while (o->first && sbl_clock_ns() < until)
         sbl_evloop_turn(o->loop, sbl_clock_ns() + SBL_SECOND_NS / 100);
     for (sbl_member *m = o->first; m; m = m->next)

@@ -275,6 +275,7 @@ static void tell_gone(sbl_office *o, uint32_t worker)
 {
     sbl_words words = {0};
 
+    sbl_record_suspect(o->record, o->core, worker, sbl_clock_ns()); /* and nothing is for it any more */
     sbl_record_send(o->record, o->core);
     sbl_say_u32(&words, worker);
     for (int32_t i = 0; i < SBL_MOST_MEMBERS; i++)

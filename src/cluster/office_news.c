@@ -1,6 +1,7 @@
 /*
  * What clients are told. Each time that a client is woken costs it and the scheduler some ten microseconds of a core, as much as many
- * a task. So one that has far more to wait for than runs at a time hears of several ends together.
+ * a task. So one that has far more to wait for than runs at a time hears of several ends together; also if what it waits for
+ * can't run, and it has something else done meanwhile: each end comes a millisecond later then.
  */
 #include "cluster/office_parts.h"
 
@@ -8,7 +9,7 @@
 
 enum { APART_NS = 1000000, MOST_NEWS = 64 << 10 };
 
-/* All else is waited for by a worker, or is a failure. */
+/* All else is waited for, or is a failure. */
 static int are_ends(const sbl_words *words)
 {
     sbl_reader frame = {.at = words->bytes, .end = words->bytes + words->size}, letter;

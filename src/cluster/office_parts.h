@@ -1,4 +1,4 @@
-/* The scheduler's process from inside. Private to office.c and office_members.c. */
+/* The scheduler's process from inside. Private to office*.c. */
 #ifndef SBL_CLUSTER_OFFICE_PARTS_H
 #define SBL_CLUSTER_OFFICE_PARTS_H
 

@@ -315,7 +315,7 @@ Test(scheduler, future_of_nobody_is_refused)
 /* What others made ready goes before what has not begun; of that, what was submitted first: it may have become ready last. */
 Test(scheduler, what_lags_behind_goes_first)
 {
-    enum { N = 4 };
+    enum { N = 5 };
     sbl_squeue q = {0};
     uint32_t   c, t[N];
     int32_t    priority;
@@ -324,12 +324,16 @@ Test(scheduler, what_lags_behind_goes_first)
     c = sbl_peer_slot(desk, new_client());
     for (uint32_t i = 0; i < N; i++)
         t[i] = sbl_stask_make(desk, c, 1 + i, 0);
-    sbl_squeue_add(desk, &q, t[3], 0, 0); /* has not begun */
-    sbl_squeue_add(desk, &q, t[2], 0, 1);
-    sbl_squeue_add(desk, &q, t[0], 0, 1);
+    sbl_squeue_add(desk, &q, t[3], 0, SBL_BEHIND); /* has not begun */
+    sbl_squeue_add(desk, &q, t[2], 0, SBL_BEFORE);
+    sbl_squeue_add(desk, &q, t[0], 0, SBL_BEFORE);
     sbl_squeue_remove(desk, &q, t[2], 0);
-    sbl_squeue_add(desk, &q, t[2], 0, 1);
-    sbl_squeue_add(desk, &q, t[1], 0, 1);
+    sbl_squeue_add(desk, &q, t[2], 0, SBL_BEFORE);
+    sbl_squeue_add(desk, &q, t[1], 0, SBL_BEFORE);
+    sbl_squeue_add(desk, &q, t[4], 0, SBL_FOREMOST);
+    cr_assert_eq(sbl_squeue_first(&q, &priority), t[4]);
+    sbl_squeue_remove(desk, &q, t[4], 0);
+    sbl_squeue_add(desk, &q, t[4], 0, SBL_BEHIND);
     for (uint32_t i = 0; i < N; i++) {
         cr_assert_eq(sbl_squeue_first(&q, &priority), t[i], "%u", i);
         sbl_squeue_remove(desk, &q, t[i], 0);

@@ -49,7 +49,7 @@ static uint32_t before_those_of_later(const sbl_scheduler *s, const sbl_level *l
     return task;
 }
 
-int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first)
+int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int where)
 {
     const uint32_t at = find(q, priority);
     sbl_stask     *t  = sbl_task_at(s, task);
@@ -58,9 +58,9 @@ int sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t prior
     if ((at == q->n_levels || q->levels[at].priority != priority) && !insert(q, at, priority))
         return 0;
     level       = &q->levels[at];
-    t->previous = first ? before_those_of_later(s, level, t) : level->last;
-    t->next     = !first ? 0 : t->previous ? sbl_task_at(s, t->previous)->next : level->first;
-    if (first && t->previous == level->last_first)
+    t->previous = where == SBL_BEHIND ? level->last : where == SBL_BEFORE ? before_those_of_later(s, level, t) : 0;
+    t->next     = where == SBL_BEHIND ? 0 : t->previous ? sbl_task_at(s, t->previous)->next : level->first;
+    if (where != SBL_BEHIND && t->previous == level->last_first)
         level->last_first = task;
     if (t->next)
         sbl_task_at(s, t->next)->previous = task;

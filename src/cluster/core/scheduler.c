@@ -119,7 +119,8 @@ int sbl_scheduler_has_plenty(const sbl_scheduler *s, uint32_t client)
 {
     const uint32_t slot = sbl_peer_slot(s, client);
 
-    return slot && !sbl_peer_at(s, slot)->is_worker && sbl_peer_at(s, slot)->n_unended > PLENTY * s->n_threads;
+    return slot && s->n_threads && !sbl_peer_at(s, slot)->is_worker &&
+           sbl_peer_at(s, slot)->n_unended > PLENTY * s->n_threads;
 }
 
 /* --- what must hold ----------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /*
  * Values that so many workers are to have, or all of them. Who has one gives it on (moves.c): so a value is with W workers after
- * about log W times what one takes. What is lacking is looked for when somebody has
- * room to give again, when workers come and go, and at each tick; nothing is asked of tasks of which nothing was declared.
+ * about log W times what one takes. What is lacking is looked for when somebody has room to give again, when workers come and go, and at
+ * each tick; nothing is asked of tasks of which nothing was declared.
  */
 #include "cluster/core/moves.h"
 

@@ -489,8 +489,10 @@ int  sbl_has_refused(const sbl_srule *r, const sbl_peer *w);
 int sbl_near_place(sbl_scheduler *s, uint32_t task);
 
 /* queue.c */
-/** At the end of its priority's, or before all of them. 0: no memory. */
-int      sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int first);
+/** Of its priority's: at the end; before those at the end, in the order in which they were submitted, if all are one client's; or
+    before all of them, as what they ended lies in a worker's memory. 0: no memory. */
+enum { SBL_BEHIND, SBL_BEFORE, SBL_FOREMOST };
+int      sbl_squeue_add(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority, int where);
 void     sbl_squeue_remove(sbl_scheduler *s, sbl_squeue *q, uint32_t task, int32_t priority);
 uint32_t sbl_squeue_first(const sbl_squeue *q, int32_t *priority); /* 0: none */
 void     sbl_squeue_clear(sbl_squeue *q);

@@ -78,8 +78,8 @@ void sbl_evloop_not_later(sbl_evwork *work);
 
 /**
  * From any thread: 1: the loop sleeps, and until sbl_evloop_give_back() this thread may do what the loop's own may. 0: it is awake, or
- * does not run: work is posted to it. For what is short and calls nobody back, such as sending what was just made: it saves a
- * thread's waking.
+ * does not run: work is posted to it. For what is short and calls nobody back, such as sending what was just made, or for
+ * sbl_evseat_pass(): it saves a thread's waking.
  */
 int  sbl_evloop_borrow(sbl_evloop *loop);
 void sbl_evloop_give_back(sbl_evloop *loop);

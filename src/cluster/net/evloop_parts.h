@@ -41,7 +41,8 @@ int sbl_evloop_run_posted(sbl_evloop *loop);
 int sbl_evloop_run_later(sbl_evloop *loop);
 /** From any thread: it does not sleep on. */
 void sbl_evloop_wake(sbl_evloop *loop);
-/** The system is asked for what the loop is to be told of that one: all of its events, but for what who sits hears. */
+/** The system is asked for what the loop is to be told of that one: all of its events, but for what who sits hears, or
+    others in passing. */
 void sbl_evloop_ask_for(sbl_evloop *loop, sbl_evwatch *watch);
 /** Who sits does so in vain, and is told: nothing is to be read there. */
 void sbl_evseat_end(sbl_evloop *loop);

@@ -110,7 +110,7 @@ static void turn(sbl_evloop *loop, uint32_t events)
 
 void sbl_evseat_leave_to_others(sbl_evloop *loop, int is_left)
 {
-    if (loop->seat.is_left == is_left || !loop->seat.offered)
+    if (loop->seat.is_left == is_left || !loop->seat.offered || (is_left && loop->pollers))
         return;
     loop->seat.is_left = is_left;
     sbl_evloop_ask_for(loop, loop->seat.offered);

@@ -26,8 +26,8 @@ void sbl_evseat_ring(sbl_evloop *loop);
 
 /*
  * In passing. Who has much else to do, and often comes by, looks each time whether there is something to be read; the loop, whose
- * thread would be woken for each letter, and would take a core from who works, need not. Both by who has the loop: its own thread, or
- * who has borrowed it.
+ * thread would be woken for each letter, and would take a core from who works, need not. The first also by the loop's own
+ * thread, both by who has borrowed it, without locks that those who are called back may take.
  */
 /** 1: from now on the loop does not look at what is offered, but for errors: others do. 0: it does. */
 void sbl_evseat_leave_to_others(sbl_evloop *loop, int is_left);
