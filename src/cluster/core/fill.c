@@ -242,42 +242,42 @@ static int pays(const sbl_scheduler *s, uint32_t task, const sbl_peer *other, ui
     return sbl_wait_ns(s, other, cost) >= 2 * sbl_price_ns(s, t, worker, cost);
 }
 
+/* The first in another's queue, if it would not begin soon there, and it pays. 0: there is none. */
+static uint32_t first_that_pays(const sbl_scheduler *s, uint32_t other, uint32_t worker)
+{
+    const sbl_peer *v    = sbl_peer_at(s, other);
+    const uint32_t  task = sbl_squeue_first(&v->ready, &(int32_t){0});
+
+    return task && pays(s, task, v, worker) ? task : 0;
+}
+
 /* What one that had nothing to do takes from another's queue. */
 typedef struct lot {
     uint32_t other, left;
 } lot;
 
 /* After the first, of short ones as many as it has room for, up to half of that queue: else each would cost a round trip. */
-static uint32_t take_more(const sbl_scheduler *s, const sbl_peer *w, uint32_t worker, const lot *l)
+static uint32_t take_more(const sbl_scheduler *s, uint32_t worker, lot *l)
 {
-    const sbl_peer *v    = sbl_peer_at(s, l->other);
-    const uint32_t  task = sbl_squeue_first(&v->ready, &(int32_t){0});
+    const uint32_t task = l->left ? first_that_pays(s, l->other, worker) : 0;
 
-    if (!task || !sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, sbl_cost_of(s, sbl_task_at(s, task))))
+    if (!task || !sbl_has_time(sbl_peer_at(s, worker), sbl_cost_of(s, sbl_task_at(s, task))))
         return 0;
-    return pays(s, task, v, worker) ? task : 0;
+    l->left--;
+    return task;
 }
 
-/* From the queue of one that would not begin it soon, if it pays. */
 static uint32_t take_from_other(sbl_scheduler *s, uint32_t worker, lot *l)
 {
-    const sbl_peer *w = sbl_peer_at(s, worker);
-
-    if (sbl_is_busy(w)) {
-        const uint32_t more = l->left ? take_more(s, w, worker, l) : 0;
-
-        l->left = more ? l->left - 1 : 0;
-        return more;
-    }
+    if (sbl_is_busy(sbl_peer_at(s, worker)))
+        return take_more(s, worker, l);
     for (int i = 0; i < TRIED; i++) {
-        const uint32_t  other = next_rich(s, worker);
-        const sbl_peer *v     = other ? sbl_peer_at(s, other) : NULL;
-        const uint32_t  task  = other ? sbl_squeue_first(&v->ready, &(int32_t){0}) : 0;
+        const uint32_t other = next_rich(s, worker), task = other ? first_that_pays(s, other, worker) : 0;
 
         if (!other)
             return 0;
-        if (task && pays(s, task, v, worker)) {
-            *l = (lot){other, v->ready.n / 2};
+        if (task) {
+            *l = (lot){other, sbl_peer_at(s, other)->ready.n / 2};
             return task;
         }
     }

@@ -57,16 +57,21 @@ static inline int sbl_fits(const sbl_peer *w, uint32_t n, double cost)
     return cost > 0 && n < SBL_MOST_SENT && (n + 1) * mean <= SBL_HORIZON_NS * w->threads;
 }
 
+/* Of one that is busy: what it has is short, and that too. */
+static inline int sbl_has_time(const sbl_peer *w, double cost)
+{
+    return sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost);
+}
+
 static inline int sbl_has_room(const sbl_peer *w, double cost)
 {
-    return sbl_may_have_work(w) && (sbl_n_runnable(w) < (uint32_t)(w->threads + w->spare + 1) ||
-                                    sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+    return sbl_may_have_work(w) && (sbl_n_runnable(w) < (uint32_t)(w->threads + w->spare + 1) || sbl_has_time(w, cost));
 }
 
 /* The same of what not all may run: it never waits at a worker for long, as nobody would take it from there. */
 static inline int sbl_has_room_for_ruled(const sbl_peer *w, double cost)
 {
-    return sbl_may_have_work(w) && (!sbl_is_busy(w) || sbl_fits(w, sbl_n_runnable(w) - (uint32_t)w->spare, cost));
+    return sbl_may_have_work(w) && (!sbl_is_busy(w) || sbl_has_time(w, cost));
 }
 
 /* What a task at it takes. */
