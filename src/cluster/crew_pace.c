@@ -9,7 +9,7 @@
 #include "cluster/net/evseat.h"
 #include "sched/pool.h"
 
-enum { SHORT_NS = 200000, APART_NS = 100000, TICK_NS = 1000000 };
+enum { SHORT_NS = 200000, APART_NS = 100000, LOOK_NS = 20000, TICK_NS = 1000000 };
 
 static struct {
     sbl_evtimer     tick;
@@ -17,6 +17,7 @@ static struct {
     _Atomic int     is_asked;
     _Atomic int     is_brisk; /* the tick is set */
     _Atomic int64_t ended_ns; /* when a task ended last */
+    _Atomic int64_t heard_ns; /* when somebody looked in passing last */
     _Atomic int32_t n;        /* tasks that came, and have yet to end */
     int32_t         threads;
 } pace;
@@ -90,6 +91,7 @@ static void listen(void *nothing)
     }
     sbl_evseat_leave_to_others(sbl_crew.loop, 1);
     sbl_evseat_pass(sbl_crew.loop);
+    atomic_store(&pace.heard_ns, sbl_clock_ns());
 }
 
 void sbl_crew_ended(void)
@@ -101,7 +103,7 @@ void sbl_crew_ended(void)
         rest();
     if (!is_brisk || !atomic_load(&pace.is_brisk) || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
         sbl_crew_speak();
-    if (is_brisk && sbl_evloop_borrow(sbl_crew.loop)) {
+    if (is_brisk && !is_soon(now, atomic_load(&pace.heard_ns), LOOK_NS) && sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_pool_as_stranger(listen, NULL);
         sbl_evloop_give_back(sbl_crew.loop);
     }
