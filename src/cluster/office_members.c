@@ -336,8 +336,7 @@ static void ended(void *arg, sbl_link *link, const sabal_error *why)
     *m->place = m->next;
     if (m->next)
         m->next->place = m->place;
-    m->is_dropped = 1;
-    sbl_office_tell_news(m); /* lets go of them */
+    sbl_office_forget_news(m);
     sbl_free(m->blame);
     sbl_free(m);
 }

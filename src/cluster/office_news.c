@@ -63,3 +63,9 @@ void sbl_office_tell_news(sbl_member *m)
         say(m, &m->news);
     sbl_words_clear(&m->news);
 }
+
+void sbl_office_forget_news(sbl_member *m)
+{
+    sbl_evtimer_clear(m->office->loop, &m->news_due);
+    sbl_words_clear(&m->news);
+}

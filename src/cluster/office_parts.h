@@ -69,6 +69,8 @@ void sbl_office_speak(sbl_evwork *work);
 void sbl_office_tell(sbl_member *m, const sbl_words *words);
 /** What has gathered, now; nothing is allowed. To one that is dropped, never. */
 void sbl_office_tell_news(sbl_member *m);
+/** Of one that has ended. */
+void sbl_office_forget_news(sbl_member *m);
 
 /* office_members.c */
 void sbl_office_end_member(sbl_member *m, const char *why);

@@ -22,15 +22,15 @@ typedef struct sbl_speaker {
     sbl_outbox *(*outbox)(void *arg);
     void *arg;
     /* its own */
-    sbl_evwork      work;
-    _Atomic int     is_asked; /* to speak, and will */
-    _Atomic int64_t spoke_ns; /* the last time */
-    sbl_words       going;    /* letters on their way out, of which `gone` bytes are sent */
-    size_t          gone;
-    int             stage; /* sbl_speaker_stage */
-    int64_t         until; /* then it leaves in any case */
-    sbl_evtimer     patience;
-    sbl_evwork      part;
+    sbl_evwork        work;
+    _Atomic int       is_asked; /* to speak, and will */
+    _Atomic int64_t   spoke_ns; /* the last time */
+    sbl_words         going;    /* letters on their way out, of which `gone` bytes are sent */
+    size_t            gone;
+    sbl_speaker_stage stage;
+    int64_t           until; /* then it leaves in any case */
+    sbl_evtimer       patience;
+    sbl_evwork        part;
 } sbl_speaker;
 
 /** Zeroed before, its first five filled in by now or when somebody speaks. */
