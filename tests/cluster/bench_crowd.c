@@ -90,8 +90,14 @@ int main(int argc, char **argv)
     const int64_t began = sbl_clock_ns(), until = began + PATIENCE_S * 1000000000LL;
 
     sbl_machine_here(&who.machine);
-    if (argc < 2 || !all || sbl_evloop_create(&loop, 0, &err))
+    if (argc < 2 || n < 1) {
+        fprintf(stderr, "usage: %s SCHEDULER_FILE [CONNECTIONS]\n", argv[0]);
         return 2;
+    }
+    if (!all || sbl_evloop_create(&loop, 0, &err)) {
+        fprintf(stderr, "%s\n", all ? err.message : "out of memory");
+        return 1;
+    }
     for (int i = 0; i < n; i++) {
         snprintf(who.name, sizeof who.name, "w%d", i);
         if (sbl_membership_open(&all[i].membership, loop, argv[1], SBL_ROLE_WORKER, until, &CALLS, &all[i], &err) ||

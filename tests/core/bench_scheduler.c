@@ -189,9 +189,13 @@ int main(int argc, char **argv)
     const char    *wrong;
 
     is_broadcast = !strcmp(pattern, "broadcast");
-    boxes        = calloc(65536, sizeof *boxes);
-    full         = calloc(1 << 20, sizeof *full);
-    client       = sbl_scheduler_client_came(s, 0);
+    if (!is_broadcast && strcmp(pattern, "map") && strcmp(pattern, "tree") && strcmp(pattern, "chain")) {
+        fprintf(stderr, "%s: no pattern; there are map, tree, chain and broadcast\n", pattern);
+        return 2;
+    }
+    boxes  = calloc(65536, sizeof *boxes);
+    full   = calloc(1 << 20, sizeof *full);
+    client = sbl_scheduler_client_came(s, 0);
     for (uint32_t i = 0; i < n_workers; i++)
         sbl_scheduler_worker_came(s, threads, 0);
     sbl_say_spec(sbl_outbox_item(&out, SBL_LETTER_SPEC),
