@@ -311,10 +311,13 @@ Test(bounds, memory_fails_at_any_point)
         cr_assert(!dropped_peer, "%s", dropped_why);
         if (!sbl_scheduler_has_failed(desk))
             desk_settle();
-        if (!sbl_scheduler_has_failed(desk) && nth % 2) /* who could go on, can end */
+        if (!sbl_scheduler_has_failed(desk) &&
+            nth % 2) { /* who could go on, can end: also what nobody wants any more, and runs */
+            finish_all();
             desk_close();
-        else
+        } else {
             sbl_scheduler_destroy(desk);
+        }
         sbl_words_clear(&mouth.words);
     }
 }

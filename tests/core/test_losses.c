@@ -252,6 +252,53 @@ Test(losses, idle_worker_gets_what_waits_elsewhere)
     desk_close();
 }
 
+/* However it came back: its turn was before that of all that was submitted later. */
+Test(losses, what_was_sent_before_does_not_get_behind_what_was_submitted_later)
+{
+    uint32_t    c, w, other;
+    const told *t;
+
+    desk_open(NULL);
+    c = new_client();
+    w = new_worker(1);
+    for (uint64_t i = 1; i <= 20; i++)
+        task(c, i, 1, 0);
+    t     = order_of(w, 2);
+    other = new_worker(1);
+    lose(w, NULL);
+    finish(other, 3, 8);
+    cr_assert(last(other, SBL_LETTER_RUN, 1), "it was lost with its worker");
+    finish(other, 4, 8);
+    cr_assert(last(other, SBL_LETTER_RUN, 2));
+    w = new_worker(1);
+    t = order_of(other, 2);
+    say_name(SBL_LETTER_GAVE, t->task, t->attempt);
+    say_name(SBL_LETTER_GAVE, 0, 0);
+    speak(other);
+    cr_assert_eq(how_often(w, SBL_LETTER_RUN, 2) + how_often(other, SBL_LETTER_RUN, 2), 2, "it was given back");
+    desk_close();
+}
+
+/* Two that come together, and two who have nothing to do. */
+Test(losses, nobody_gets_a_second_one_while_another_gets_none)
+{
+    uint32_t   c, w[2];
+    sbl_words *words;
+
+    desk_open(NULL);
+    c     = new_client();
+    w[0]  = new_worker(1);
+    w[1]  = new_worker(1);
+    words = sbl_outbox_item(&mouth, SBL_LETTER_TASKS);
+    sbl_say_group(words, &(sbl_group){.serial = 1, .n = 2, .spec = 1, .arg_size = 4});
+    sbl_say_u32(words, 1);
+    sbl_say_u32(words, 2);
+    speak(c);
+    cr_assert_eq(how_often(w[0], SBL_LETTER_RUN, 0), 1);
+    cr_assert_eq(how_often(w[1], SBL_LETTER_RUN, 0), 1);
+    desk_close();
+}
+
 /* One that was asked in vain runs what it runs for so long that it is asked once more, also by who has nothing to do only then. */
 Test(losses, who_was_asked_in_vain_is_asked_again_as_soon_as_somebody_has_nothing_to_do)
 {

@@ -51,7 +51,8 @@ static void send(sbl_scheduler *s, uint32_t task, uint32_t worker)
     note_giver(s, t, worker);
     sbl_post(s, SBL_E_SEND, task, 0, 0);
     sbl_settle(s);
-    t->worker = worker;
+    t->worker   = worker;
+    t->was_sent = 1;
     if (!w->n_sent++)
         w->moved_ns = s->now_ns;
     w->n_ahead += t->missing != 0;
@@ -306,11 +307,18 @@ static void ask_other(sbl_scheduler *s, uint32_t worker)
     }
 }
 
+/* How many of what has no place yet a worker may have before its threads need them: so that all get some of the last ones, and none
+   of them one more while another, whose turn is next, has nothing. */
+static uint64_t share_of_roots(const sbl_scheduler *s)
+{
+    return s->n_roots / (2 * (uint64_t)s->n_workers) + !s->first_fill;
+}
+
 /* What it has room for. Returns whether something that not all may run took the room of what any may, or is to have the next. */
 static int send_some(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w     = sbl_peer_at(s, worker);
-    uint64_t  share = s->n_roots / (2 * (uint64_t)s->n_workers) + 1; /* so that all workers get some of the last ones */
+    uint64_t  share = share_of_roots(s);
     int       ruled = 0;
     lot       l     = {0, 0};
 

@@ -255,6 +255,7 @@ static void sent_fail(const fact *f)
     if (f->t->spec && f->t->tries < SBL_MOST_TRIES && f->t->tries < sbl_spec_at(f->s, f->t->spec)->spec.retries &&
         sbl_sfailure_status(f->s, f->failure) != SABAL_ECANCELED) {
         f->t->tries++;
+        f->t->was_sent = 0; /* others go first: what was wrong may be over then */
         begin_to_wait(f);
     } else {
         sbl_welcome_failed(f->s, f->t, f->failure);

@@ -188,9 +188,9 @@ void sbl_place(sbl_scheduler *s, uint32_t task)
         return;
     }
     t->worker = t->inputs ? choose_for_some(s, task) : 0;
-    /* What others made ready goes before what has not begun: it ends what is in memory. */
+    /* What others made ready goes before what has not begun: it ends what is in memory. So does what had its turn and came back. */
     if (!sbl_squeue_add(s, queue_of(s, t), task, sbl_priority_of(s, t),
-                        !t->worker && t->inputs ? SBL_BEFORE : SBL_BEHIND))
+                        t->was_sent || (!t->worker && t->inputs) ? SBL_BEFORE : SBL_BEHIND))
         s->no_memory = 1;
     if (t->worker) {
         sbl_hungry_remove(s, t->worker); /* so that the next one goes to another */

@@ -352,7 +352,8 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task)
     sbl_srule *r = sbl_rule_at(s, sbl_rule_of(s, t));
 
     t->worker = 0;
-    if (!sbl_squeue_add(s, &r->ready, task, sbl_priority_of(s, t), t->inputs ? SBL_FOREMOST : SBL_BEHIND))
+    if (!sbl_squeue_add(s, &r->ready, task, sbl_priority_of(s, t),
+                        t->was_sent || t->inputs ? SBL_FOREMOST : SBL_BEHIND))
         s->no_memory = 1;
     sbl_peer_at(s, t->client)->n_ruled_ready++;
     if (is_over(r))
