@@ -41,11 +41,10 @@ sabal_status sbl_crew_run(const sbl_crew_options *options, sabal_error *err);
 
 /* What tasks of one number have in common. */
 typedef struct sbl_kind {
-    int64_t             refs; /* the table's, and of tasks */
-    sbl_code            code;
-    sabal_task_fn      *fn;      /* NULL: it was not looked for, or its object is not here */
-    sbl_spec            spec;    /* its texts lie behind */
-    struct sbl_running *waiting; /* for its code */
+    int64_t        refs; /* the table's, and of tasks */
+    sbl_code       code;
+    sabal_task_fn *fn;   /* NULL: it was not looked for, or its object is not here */
+    sbl_spec       spec; /* its texts lie behind */
 } sbl_kind;
 
 /* Serials: the first, and how many. */
@@ -56,7 +55,7 @@ typedef struct sbl_range {
 /* A task that was handed to the local client, or waits for its code. */
 typedef struct sbl_running {
     sbl_work            work; /* first: that tells of its end */
-    struct sbl_running *next; /* in the list of its kind */
+    struct sbl_running *next; /* of those that wait for their code */
     sbl_item           *item; /* NULL: it was taken back */
     const sbl_task_run *run;
     sbl_kind           *kind;

@@ -154,6 +154,11 @@ static void post_answer(sbl_watch *watch)
 
 /* --- the beginning ------------------------------------------------------------------------------------------------ */
 
+/* For their code: in the order in which they are to run, also those that were taken back. */
+static struct {
+    sbl_running *first, **end;
+} waiting = {.end = &waiting.first};
+
 static void submit(sbl_running *r)
 {
     const sbl_spec *spec = &r->kind->spec;
@@ -212,33 +217,44 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
         answer_soon(r);
         return;
     }
-    r->next       = kind->waiting;
-    kind->waiting = r;
+    *waiting.end = r;
+    waiting.end  = &r->next;
+}
+
+/* Its code came, or can't be had. */
+static void go_on(sbl_running *r, const sabal_error *err)
+{
+    sbl_kind *kind = r->kind;
+
+    if (!r->item) {
+        free_running(r);
+        return;
+    }
+    if (!kind->fn) /* else another of its kind has found it */
+        kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
+    if (kind->fn) {
+        submit(r);
+        return;
+    }
+    r->err = *err;
+    answer_soon(r);
 }
 
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)
 {
-    for (uint32_t i = 0; i < sbl_crew.n_kinds; i++) {
-        sbl_kind *kind = sbl_crew.kinds[i];
+    sbl_running **at = &waiting.first;
 
-        if (!kind || !sbl_build_id_equal(&kind->code.object, object))
-            continue;
-        if (!kind->fn) /* else a task that began since it was loaded has found it */
-            kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
-        while (kind->waiting) {
-            sbl_running *r = kind->waiting;
+    while (*at) {
+        sbl_running *r = *at;
 
-            kind->waiting = r->next;
-            if (!r->item) {
-                free_running(r);
-            } else if (kind->fn) {
-                submit(r);
-            } else {
-                r->err = *err;
-                answer_soon(r);
-            }
+        if (sbl_build_id_equal(&r->kind->code.object, object)) {
+            *at = r->next;
+            go_on(r, err);
+        } else {
+            at = &r->next;
         }
     }
+    waiting.end = at;
 }
 
 int sbl_crew_take_back(void *arg, sbl_item *item)
