@@ -109,7 +109,7 @@ typedef struct node {
     uint32_t program;
     uint32_t last_use; /* node; 0: none */
     uint32_t statuses; /* bits: those with which it may fail; 0: it does not */
-    uint32_t n_given;  /* how often it was given back since it ran last */
+    uint32_t n_given;  /* how often it was given back since it was to begin last */
     uint32_t n_begun;
     uint8_t  is_each; /* each worker runs it */
     int64_t  duration;

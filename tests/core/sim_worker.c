@@ -270,7 +270,8 @@ static int cant_read(sim *w, proc *p, run *r)
     if (input < 0)
         return 0;
     sim_trace(w, "%d: an input of node %u can't be read", sim_number(w, p), r->node);
-    r->state = RUNNING;
+    w->nodes[r->node].n_given = 0; /* it was to begin there */
+    r->state                  = RUNNING;
     p->busy++;
     end_run(p, r);
     sbl_executor_unreadable(p->executor, item, (uint32_t)input);

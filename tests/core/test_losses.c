@@ -299,6 +299,27 @@ Test(losses, nobody_gets_a_second_one_while_another_gets_none)
     desk_close();
 }
 
+/* Two who have nothing to do, one task that waits, and one that who runs its input has too much: each gets one. */
+Test(losses, who_has_nothing_to_do_is_called_until_there_is_nothing_to_be_had)
+{
+    uint32_t c, idle[2], w;
+
+    desk_open(NULL);
+    c       = new_client();
+    idle[0] = new_worker(1);
+    idle[1] = new_worker(1);
+    w       = new_worker(3);
+    task(c, 1, 1, 0);
+    task(c, 2, 1, 0);
+    for (uint64_t i = 3; i <= 6; i++)
+        task(c, i, 1, 1, 0);
+    cr_assert_eq(how_often(w, SBL_LETTER_RUN, 0), 5, "three are sent ahead");
+    finish(w, 1, 8);
+    cr_assert_eq(how_often(idle[0], SBL_LETTER_RUN, 6) + how_often(idle[1], SBL_LETTER_RUN, 6), 1);
+    cr_assert_eq(how_often(w, SBL_LETTER_GIVE, 0), 1);
+    desk_close();
+}
+
 /* One that was asked in vain runs what it runs for so long that it is asked once more, also by who has nothing to do only then. */
 Test(losses, who_was_asked_in_vain_is_asked_again_as_soon_as_somebody_has_nothing_to_do)
 {

@@ -341,9 +341,12 @@ static int send_some(sbl_scheduler *s, uint32_t worker)
 
 static void fill(sbl_scheduler *s, uint32_t worker)
 {
-    sbl_peer *w     = sbl_peer_at(s, worker);
-    const int ruled = send_some(s, worker);
+    sbl_peer      *w     = sbl_peer_at(s, worker);
+    const uint32_t had   = w->n_sent;
+    const int      ruled = send_some(s, worker);
 
+    if (w->n_sent > had && (s->n_roots || s->first_rich)) /* it was called for more than it took, perhaps */
+        sbl_feed_one(s);
     send_ahead(s, worker);
     sbl_hungry_remove(s, worker);
     if (sbl_has_to_spare(w)) { /* and so does not count as hungry: two such would feed each other for ever */
