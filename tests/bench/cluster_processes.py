@@ -53,6 +53,10 @@ class Processes:
             self.running.append(subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                  preexec_fn=die_with_parent))
 
+    def signal(self, number):
+        for process in self.running:
+            process.send_signal(number)
+
     def cpu(self):
         return sum(cpu_seconds(process.pid) for process in self.running)
 

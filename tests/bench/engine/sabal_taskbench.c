@@ -132,34 +132,48 @@ static sabal_status future_task(sabal_task *task)
     return sabal_task_return(task, &x, sizeof x);
 }
 
+static sabal_future *submit_point(sabal_future *const *step_before, long pattern, long t, long i, long rounds)
+{
+    const void *inputs[MOST_DEPENDENCIES];
+    long        before[MOST_DEPENDENCIES];
+    const place p    = {t, i, rounds};
+    const int   n_in = dependencies(before, pattern, t, i);
+    sabal_list  list = {inputs, n_in};
+
+    for (int k = 0; k < n_in; k++)
+        inputs[k] = step_before[before[k]];
+    return sabal_submit(client, future_task, &p, sizeof p, .inputs = list);
+}
+
+static void release_step(sabal_future **step, long width)
+{
+    for (long i = 0; i < width; i++)
+        sabal_release(step[i]);
+}
+
+/* What nobody comes after is asked for, and no more. */
 static double run_futures(long pattern, long steps, long rounds)
 {
-    const long     n       = steps * WIDTH;
-    sabal_future **futures = calloc((size_t)n, sizeof *futures);
-    const double   start   = now_s();
+    const int      all_last = pattern == TRIVIAL;
+    sabal_future **futures  = calloc((size_t)(steps * WIDTH), sizeof *futures);
+    const double   start    = now_s();
     double         took;
 
-    for (long t = 0; t < steps; t++)
-        for (long i = 0; i < width_at(pattern, t); i++) {
-            const void *inputs[MOST_DEPENDENCIES];
-            long        before[MOST_DEPENDENCIES];
-            const place p    = {t, i, rounds};
-            const int   n_in = dependencies(before, pattern, t, i);
-            sabal_list  list = {inputs, n_in};
+    for (long t = 0; t < steps; t++) {
+        sabal_future **step = futures + t * WIDTH, **before = t ? step - WIDTH : NULL;
 
-            for (int k = 0; k < n_in; k++)
-                inputs[k] = futures[(t - 1) * WIDTH + before[k]];
-            futures[t * WIDTH + i] = sabal_submit(client, future_task, &p, sizeof p, .inputs = list);
-        }
-    for (long k = 0; k < n; k++)
-        if (futures[k] && sabal_future_wait(futures[k], &err))
-            die("wait");
-    took = now_s() - start;
-    for (long k = 0; k < n; k++) {
-        if (futures[k] && sabal_future_get(&values[k].is, 8, futures[k], &err))
-            die("get");
-        sabal_release(futures[k]);
+        for (long i = 0; i < width_at(pattern, t); i++)
+            step[i] = submit_point(before, pattern, t, i, rounds);
+        if (t && !all_last)
+            release_step(before, width_at(pattern, t - 1));
     }
+    for (long t = all_last ? 0 : steps - 1; t < steps; t++) {
+        for (long i = 0; i < width_at(pattern, t); i++)
+            if (sabal_future_get(&values[t * WIDTH + i].is, 8, futures[t * WIDTH + i], &err))
+                die("get");
+        release_step(futures + t * WIDTH, width_at(pattern, t));
+    }
+    took   = now_s() - start;
     result = result_of(values, pattern, steps);
     free(futures);
     return took;
