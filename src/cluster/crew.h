@@ -109,8 +109,13 @@ void sbl_crew_speak_later(void);
 void sbl_crew_pace_init(void);
 /** A task came that is to run; or (-1) is not, as it was taken back while it waited for its code. With the lock held, or not. */
 void sbl_crew_count(int by);
-/** One of these has ended, and what the executor has to say of it is to be said: soon, or with others. By any thread, without locks. */
-void sbl_crew_ended(void);
+/** One of these has ended, and what the executor has to say of it is to be said: with others, and the sooner the more it is awaited. By
+    any thread, without locks. */
+void sbl_crew_ended(sbl_awaited by);
+
+/** Who has nothing to do, and would hear what comes, can't take the seat; or leaves it, and perhaps others have nothing to do. */
+void sbl_crew_cannot_sit(void);
+void sbl_crew_stands_up(void);
 
 /* crew_run.c: calls of the executor, with the lock held. */
 void sbl_crew_hear_spec(void *arg, const sbl_spec *spec);

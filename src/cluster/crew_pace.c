@@ -9,7 +9,7 @@
 #include "cluster/net/evseat.h"
 #include "sched/pool.h"
 
-enum { SHORT_NS = 200000, APART_NS = 100000, LOOK_NS = 20000, TICK_NS = 1000000 };
+enum { SHORT_NS = 200000, SAY_NS = 30000, APART_NS = 100000, LOOK_NS = 20000, TICK_NS = 1000000 };
 
 static struct {
     sbl_evtimer     tick;
@@ -69,8 +69,8 @@ void sbl_crew_count(int by)
     atomic_fetch_add_explicit(&pace.n, by, memory_order_relaxed);
 }
 
-/* Someone who has nothing to do hears what comes, or the loop does: not who works. */
-static void rest(void)
+/* The loop hears what comes, and not only who works. */
+static void let_loop_hear(void)
 {
     if (!atomic_load_explicit(&pace.is_brisk, memory_order_relaxed))
         return;
@@ -80,6 +80,17 @@ static void rest(void)
     } else if (!atomic_exchange(&pace.is_asked, 1)) {
         sbl_evloop_post(sbl_crew.loop, &pace.listen);
     }
+}
+
+void sbl_crew_cannot_sit(void)
+{
+    let_loop_hear();
+}
+
+void sbl_crew_stands_up(void)
+{
+    if (!is_enough(atomic_load_explicit(&pace.n, memory_order_relaxed)))
+        let_loop_hear();
 }
 
 /* With the loop borrowed. */
@@ -94,14 +105,22 @@ static void listen(void *nothing)
     atomic_store(&pace.heard_ns, sbl_clock_ns());
 }
 
-void sbl_crew_ended(void)
+/* How long after the last time it is said, if tasks take about as long as the last one. Of what takes longer than to say so, others
+   need not wait. */
+static int64_t apart_ns(sbl_awaited by, int64_t took_ns)
+{
+    if (by == SBL_AWAITED_HERE)
+        return TICK_NS;
+    return by == SBL_AWAITED_BY_FEW && took_ns > SAY_NS ? 0 : APART_NS;
+}
+
+void sbl_crew_ended(sbl_awaited by)
 {
     const int64_t now = sbl_clock_ns(), before = atomic_exchange(&pace.ended_ns, now);
     const int     is_brisk = is_enough(atomic_fetch_sub(&pace.n, 1) - 1) && is_soon(now, before, SHORT_NS);
 
-    if (!is_brisk)
-        rest();
-    if (!is_brisk || !atomic_load(&pace.is_brisk) || !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), APART_NS))
+    if (!is_brisk || !atomic_load(&pace.is_brisk) ||
+        !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), apart_ns(by, now - before)))
         sbl_crew_speak();
     if (is_brisk && !is_soon(now, atomic_load(&pace.heard_ns), LOOK_NS) && sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_pool_as_stranger(listen, NULL);

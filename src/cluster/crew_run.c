@@ -113,8 +113,11 @@ static void answer(sbl_work *work)
     sbl_running       *r = (sbl_running *)(void *)work;
     const sabal_error *why;
     sabal_future      *chain = r->chain;
+    sbl_awaited        by    = SBL_AWAITED_BY_FEW;
 
     pthread_mutex_lock(&sbl_crew.lock);
+    if (r->item)
+        by = sbl_item_awaited(r->item);
     if (r->future)
         sbl_future_set_tag(r->future, NULL);
     why = r->future ? sabal_future_error(r->future) : &r->err;
@@ -129,7 +132,7 @@ static void answer(sbl_work *work)
     free_running(r);
     pthread_mutex_unlock(&sbl_crew.lock);
     sbl_handle_release(chain); /* which is said, too, after it was said that it was returned */
-    sbl_crew_ended();
+    sbl_crew_ended(by);
 }
 
 /* Who has run it looks at what is posted next; others may be held by tasks for long. */
@@ -159,6 +162,15 @@ static struct {
     sbl_running *first, **end;
 } waiting = {.end = &waiting.first};
 
+/* Among those of its priority what others wait for goes first, while there is more to do here. */
+static int32_t priority_of(const sbl_running *r)
+{
+    const int32_t most = INT32_MAX / 2, given = r->kind->spec.priority;
+    const int32_t kept = given > most ? most : given < -most ? -most : given;
+
+    return 2 * kept + (sbl_item_awaited(r->item) == SBL_AWAITED_BY_FEW);
+}
+
 static void submit(sbl_running *r)
 {
     const sbl_spec *spec = &r->kind->spec;
@@ -167,7 +179,7 @@ static void submit(sbl_running *r)
                             .arg_size     = r->run->arg_size,
                             .inputs       = (sabal_future *const *)r->run->inputs,
                             .n_inputs     = (int32_t)r->run->n_inputs,
-                            .priority     = spec->priority,
+                            .priority     = priority_of(r),
                             .timeout_ns   = spec->timeout_ns,
                             .output_bytes = spec->size,
                             .name         = spec->name,

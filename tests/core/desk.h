@@ -20,7 +20,7 @@ enum { MOST_TOLD = 4096 };
 typedef struct told {
     uint32_t peer, kind;
     uint64_t serial;
-    uint32_t task, attempt, worker, n, n_inputs, arg;
+    uint32_t task, attempt, worker, n, n_inputs, arg, awaited;
     uint32_t inputs[4][3]; /* task, attempt, where */
     uint32_t status;
     char     message[128];
@@ -66,6 +66,7 @@ DESK void read_item(told *t, sbl_reader *r)
         t->task     = order.task;
         t->attempt  = order.attempt;
         t->n_inputs = order.n_inputs;
+        t->awaited  = order.awaited;
         read_inputs(t, r);
         memcpy(&t->arg, sbl_hear(r, order.arg_size), sizeof t->arg);
         break;

@@ -18,6 +18,7 @@ static struct {
 
 static sbl_executor *x;
 static sbl_outbox    orders;
+static uint32_t      awaited; /* of the next orders */
 
 static void on_spec(void *arg, const sbl_spec *spec)
 {
@@ -123,7 +124,9 @@ static void order(uint32_t task, ...)
         where[n++] = va_arg(list, uint32_t);
     va_end(list);
     w = sbl_outbox_item(&orders, SBL_LETTER_RUN);
-    sbl_say_order(w, &(sbl_order){.rank = task, .task = task, .attempt = 1, .spec = 1, .n_inputs = n, .arg_size = 3});
+    sbl_say_order(
+        w, &(sbl_order){
+               .rank = task, .task = task, .attempt = 1, .spec = 1, .n_inputs = n, .arg_size = 3, .awaited = awaited});
     for (uint32_t i = 0; i < n; i++) {
         sbl_say_u32(w, inputs[i]);
         sbl_say_u32(w, 1);
@@ -410,6 +413,26 @@ Test(executor, failure_and_chain_are_told)
 }
 
 /* The newest first; what others were sent ahead for last, what was sent ahead never. */
+Test(executor, knows_by_whom_a_task_is_awaited)
+{
+    begin();
+    awaited = 2;
+    order(1, 0);
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW);
+    awaited = 0;
+    order(2, 1, SBL_MADE_THERE, 0);
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW, "one of them is here");
+    order(3, 1, SBL_MADE_THERE, 0);
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_HERE);
+    say(SBL_LETTER_STOP, 3);
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW, "and is not any more");
+    awaited = SBL_BY_MANY;
+    order(4, 0);
+    cr_assert_eq(sbl_item_awaited(asked.runs[1]), SBL_AWAITED_BY_MANY);
+    awaited = 0;
+    end();
+}
+
 Test(executor, gives_back)
 {
     begin();

@@ -132,3 +132,47 @@ Test(near, who_gets_brief_ones_leaves_the_rest_to_another)
     cr_assert(last(other, SBL_LETTER_RUN, 10));
     desk_close();
 }
+
+/* What any may run, and whose inputs go with it: what comes after may be sent ahead to who made them. */
+Test(near, it_goes_to_who_made_most_of_what_is_told)
+{
+    uint32_t c, w[4];
+
+    c = open_with_four_free(w, 1, NULL);
+    task(c, 3, 7, 0);
+    task(c, 4, 5, 0);
+    finish(w[2], 3, 8);
+    finish(w[0], 4, 8);
+    task(c, 5, 7, 0);
+    finish(w[2], 5, 8);
+    task(c, 6, 8, 0);
+    finish(w[3], 6, 8); /* the one whose turn it is */
+    task(c, 10, 1, 4, 3, 5, 0);
+    cr_assert(last(w[2], SBL_LETTER_RUN, 10));
+    task(c, 11, 1, 3, 5, 0);
+    cr_assert(!last(w[2], SBL_LETTER_RUN, 11), "nobody waits for who made it");
+    cr_assert(last(w[3], SBL_LETTER_RUN, 11));
+    desk_close();
+}
+
+/* Whoever runs it knows whether only what was sent ahead to him waits for it. */
+Test(near, an_order_says_by_how_many_it_is_awaited)
+{
+    uint32_t c, w;
+
+    desk_open(NULL);
+    c = new_client();
+    for (uint64_t i = 1; i <= 3; i++)
+        task(c, i, 1, 0);
+    for (uint64_t i = 10; i < 12; i++)
+        task(c, i, 1, 2, 0);
+    for (uint64_t i = 20; i < 40; i++)
+        task(c, i, 1, 3, 0);
+    range(c, SBL_LETTER_RELEASE, 2, 2);
+    w = new_worker(3);
+    cr_assert_eq(order_of(w, 1)->awaited, SBL_BY_MANY, "its client waits for it");
+    cr_assert_eq(order_of(w, 2)->awaited, 2);
+    cr_assert_eq(order_of(w, 3)->awaited, SBL_BY_MANY);
+    finish_all(); /* also what nobody wants */
+    desk_close();
+}

@@ -82,6 +82,7 @@ static void hear_run(sbl_executor *x, sbl_reader *r)
         x->no_memory = 1;
         return;
     }
+    item->awaited = order.awaited;
     item->run = (sbl_task_run){.task = order.task, .attempt = order.attempt, .spec = order.spec, .rank = order.rank};
     if (order.n_inputs && !make_room_for_inputs(item, order.n_inputs))
         x->no_memory = 1;

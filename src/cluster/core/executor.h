@@ -76,6 +76,13 @@ void sbl_executor_spare(sbl_executor *x, uint32_t n);
 void sbl_executor_retire(sbl_executor *x);
 void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit);
 
+/** By whom a task that has not ended is awaited, as far as is known. */
+typedef enum sbl_awaited {
+    SBL_AWAITED_HERE,    /* by tasks that were sent here ahead of it, and by nobody else */
+    SBL_AWAITED_BY_MANY, /* by its client, or by many tasks */
+    SBL_AWAITED_BY_FEW   /* by tasks elsewhere: each may be what another worker has nothing to do without */
+} sbl_awaited;
+sbl_awaited sbl_item_awaited(const sbl_item *item);
 /** A pointer that is the driver's; NULL at first. */
 void **sbl_item_tag(sbl_item *item);
 

@@ -379,10 +379,12 @@ static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_
     if (t->state != SBL_T_READY || t->attempt != attempt || !sbl_may_have_work(w))
         return;
     next = next_for(s, w, &from);
-    if (!next || from != FROM_RULE || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))
+    if (!next || from == FROM_OWN || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))
         return;
     note_turn(s, w, task, from);
     send(s, task, worker);
+    if (from == FROM_CLIENT)
+        return;
     sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */
     sbl_feed_one(s);
 }

@@ -24,6 +24,7 @@ struct sbl_item {
     sbl_item    *newer, *older; /* of those that may be given back */
     sbl_input   *users;         /* tasks here that have it as an input */
     uint32_t     task, attempt;
+    uint32_t     awaited; /* a task: of sbl_order */
     uint8_t      state;
     uint8_t      is_told;    /* the scheduler keeps the value: here it is only for those who use it */
     uint8_t      is_dropped; /* the scheduler needs it no more */

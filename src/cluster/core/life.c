@@ -218,10 +218,12 @@ static void sent_finish(const fact *f)
 {
     sbl_unsend(f->s, f->task);
     sbl_refusals_forget(f->s, f->task);
-    if (f->t->at == SBL_AT_WORKERS)
+    if (f->t->at == SBL_AT_WORKERS) {
         sbl_tasks_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
-    else
-        f->t->kept = f->s->kept;
+    } else {
+        f->t->maker = f->t->at == SBL_AT_SCHEDULER ? f->t->worker : 0;
+        f->t->kept  = f->s->kept;
+    }
     sbl_let_inputs_go(f->s, f->task);
     if (f->t->at == SBL_AT_SCHEDULER)
         forget_how(f);

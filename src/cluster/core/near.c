@@ -5,7 +5,7 @@
  */
 #include "cluster/core/place.h"
 
-enum { SOME = 16 };
+enum { SOME = 16, FEW = 4 };
 
 /* Whether it would take a task of that rule; of one with many seats not all are looked at. */
 static int is_open(const sbl_scheduler *s, uint32_t rule, uint32_t worker)
@@ -64,5 +64,48 @@ int sbl_near_place(sbl_scheduler *s, uint32_t task)
     if (!sbl_ring_add(&s->near, holder))
         s->no_memory = 1; /* half of it is there */
     sbl_may_fill(s, holder);
+    return 1;
+}
+
+/* --- what any worker may run -------------------------------------------------------------------------------------- */
+
+/* It would take one more, and nobody has nothing to do while it has something. */
+static int is_next(const sbl_scheduler *s, const sbl_peer *w)
+{
+    return sbl_may_have_work(w) && w->is_hungry && (!sbl_is_busy(w) || sbl_is_busy(sbl_peer_at(s, s->first_hungry)));
+}
+
+/* Who made most of a few of its inputs; of several, the first. */
+static uint32_t maker_of_most(const sbl_scheduler *s, const sbl_stask *t)
+{
+    uint32_t makers[FEW], counts[FEW] = {0}, n = 0, best = 0;
+
+    for (uint32_t e = t->inputs, i = 0; e && i < FEW; e = sbl_edge_at(s, e)->next_input, i++) {
+        const sbl_stask *in    = sbl_task_at(s, sbl_value_task(s, sbl_edge_at(s, e)->input));
+        uint32_t         which = 0;
+
+        if (in->at != SBL_AT_SCHEDULER || !in->maker)
+            continue;
+        while (which < n && makers[which] != in->maker)
+            which++;
+        if (which == n)
+            makers[n++] = in->maker;
+        if (++counts[which] > counts[best])
+            best = which;
+    }
+    return n ? makers[best] : 0;
+}
+
+int sbl_near_place_any(sbl_scheduler *s, uint32_t task)
+{
+    const sbl_stask *t     = sbl_task_at(s, task);
+    const uint32_t   maker = maker_of_most(s, t);
+
+    if (!maker || !is_next(s, sbl_peer_at(s, maker)) || !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
+        return 0;
+    if (!sbl_ring_add(&s->near, maker))
+        s->no_memory = 1; /* half of it is there */
+    sbl_hungry_remove(s, maker);
+    sbl_may_fill(s, maker);
     return 1;
 }

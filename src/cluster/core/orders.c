@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 
+enum { FEW = 16 };
+
 sbl_words *sbl_letter_to(sbl_scheduler *s, uint32_t slot, uint32_t kind)
 {
     sbl_peer *p = sbl_peer_at(s, slot);
@@ -170,12 +172,26 @@ void sbl_order_fetch(sbl_scheduler *s, uint32_t task, uint32_t from, uint32_t to
         sbl_say_u32(w, sbl_peer_at(s, from)->number);
 }
 
+/* How many wait for it, if they are few; so that its worker knows whether only what was sent ahead to it does. */
+static uint32_t awaited(const sbl_scheduler *s, const sbl_stask *t)
+{
+    uint32_t n = 0;
+
+    for (uint32_t e = t->wanted ? 0 : t->dependents; e && n <= FEW; e = sbl_edge_at(s, e)->next)
+        n++;
+    return t->wanted || n > FEW ? SBL_BY_MANY : n;
+}
+
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)
 {
     const sbl_stask *t     = sbl_task_at(s, task);
-    sbl_order        order = {
-               .rank = s->n_sent, .task = task, .attempt = t->attempt, .spec = t->spec, .arg_size = t->arg_size};
-    sbl_words *w;
+    sbl_order        order = {.rank     = s->n_sent,
+                              .task     = task,
+                              .attempt  = t->attempt,
+                              .spec     = t->spec,
+                              .arg_size = t->arg_size,
+                              .awaited  = awaited(s, t)};
+    sbl_words       *w;
 
     for (uint32_t e = t->inputs; e; e = sbl_edge_at(s, e)->next_input) {
         order.n_inputs++;

@@ -199,7 +199,8 @@ void sbl_place(sbl_scheduler *s, uint32_t task)
     }
     s->n_roots++;
     ring_roots(s, t->client);
-    sbl_feed_one(s);
+    if (!t->inputs || !sbl_near_place_any(s, task))
+        sbl_feed_one(s);
 }
 
 void sbl_unplace(sbl_scheduler *s, uint32_t task)

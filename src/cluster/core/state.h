@@ -72,6 +72,7 @@ typedef struct sbl_stask {
         uint32_t failure; /* failed: why */
         uint32_t giver;   /* ready, SBL_WAS_GIVEN: slot of who gave it back */
         uint32_t taker;   /* done, SBL_IS_MOVING: slot of who was told to fetch it */
+        uint32_t maker;   /* done, its value here: slot of who made it; 0: nobody, or it is not known any more */
     };
     uint32_t tries : 24, flags : 8;
     uint8_t  state, kills, losses;
@@ -487,6 +488,8 @@ int  sbl_has_refused(const sbl_srule *r, const sbl_peer *w);
 
 /** near.c: notes down a task of a rule for who would take it now and has most of its inputs. 0: there is none. */
 int sbl_near_place(sbl_scheduler *s, uint32_t task);
+/** The same of a task that any worker may run, whose inputs were told: for who made most of them. */
+int sbl_near_place_any(sbl_scheduler *s, uint32_t task);
 
 /* queue.c */
 /** Of its priority's: at the end; before those at the end, in the order in which they were submitted, if all are one client's; or
