@@ -75,7 +75,10 @@ static void beat(sbl_evtimer *timer)
 /* The thread that will run a task may hear of it itself. */
 static int take_seat(void *arg)
 {
-    return sbl_evseat_take(sbl_crew.loop);
+    if (sbl_evseat_take(sbl_crew.loop))
+        return 1;
+    sbl_crew_cannot_sit();
+    return 0;
 }
 
 static int sleep_in_seat(void *arg)
@@ -86,6 +89,7 @@ static int sleep_in_seat(void *arg)
 static void leave_seat(void *arg)
 {
     sbl_evseat_leave(sbl_crew.loop);
+    sbl_crew_stands_up();
 }
 
 static void ring_seat(void *arg)
