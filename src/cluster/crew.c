@@ -72,10 +72,12 @@ static void beat(sbl_evtimer *timer)
 
 /* --- its seat ----------------------------------------------------------------------------------------------------- */
 
+enum { SEAT_NS = 20000 };
+
 /* The thread that will run a task may hear of it itself. */
 static int take_seat(void *arg)
 {
-    if (sbl_evseat_take(sbl_crew.loop))
+    if (sbl_evseat_take(sbl_crew.loop, SEAT_NS))
         return 1;
     sbl_crew_cannot_sit();
     return 0;

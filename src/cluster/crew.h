@@ -109,9 +109,9 @@ void sbl_crew_speak_later(void);
 void sbl_crew_pace_init(void);
 /** A task came that is to run; or (-1) is not, as it was taken back while it waited for its code. With the lock held, or not. */
 void sbl_crew_count(int by);
-/** One of these has ended, and what the executor has to say of it is to be said: with others, and the sooner the more it is awaited. By
-    any thread, without locks. */
-void sbl_crew_ended(sbl_awaited by);
+/** One of these has ended, after so many ns, and what the executor has to say of it is to be said: with others, and the sooner the more it
+    is awaited. By any thread, without locks. */
+void sbl_crew_ended(sbl_awaited by, int64_t took_ns);
 
 /** Who has nothing to do, and would hear what comes, can't take the seat; or leaves it, and perhaps others have nothing to do. */
 void sbl_crew_cannot_sit(void);

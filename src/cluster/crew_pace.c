@@ -105,22 +105,23 @@ static void listen(void *nothing)
     atomic_store(&pace.heard_ns, sbl_clock_ns());
 }
 
-/* How long after the last time it is said, if tasks take about as long as the last one. Of what takes longer than to say so, others
-   need not wait. */
-static int64_t apart_ns(sbl_awaited by, int64_t took_ns)
+/* How long after the last time it is said. For what takes longer than to say so, others need not wait. What others don't wait for is said
+   for the sake of what comes next: later, if there is much. */
+static int64_t apart_ns(sbl_awaited by, int64_t took_ns, int32_t left)
 {
-    if (by == SBL_AWAITED_HERE)
+    if (by == SBL_AWAITED_HERE && left > pace.threads + 1)
         return TICK_NS;
-    return by == SBL_AWAITED_BY_FEW && took_ns > SAY_NS ? 0 : APART_NS;
+    return by == SBL_AWAITED_ELSEWHERE && took_ns > SAY_NS ? 0 : APART_NS;
 }
 
-void sbl_crew_ended(sbl_awaited by)
+void sbl_crew_ended(sbl_awaited by, int64_t took_ns)
 {
     const int64_t now = sbl_clock_ns(), before = atomic_exchange(&pace.ended_ns, now);
-    const int     is_brisk = is_enough(atomic_fetch_sub(&pace.n, 1) - 1) && is_soon(now, before, SHORT_NS);
+    const int32_t left     = atomic_fetch_sub(&pace.n, 1) - 1;
+    const int     is_brisk = is_enough(left) && is_soon(now, before, SHORT_NS);
 
     if (!is_brisk || !atomic_load(&pace.is_brisk) ||
-        !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), apart_ns(by, now - before)))
+        !is_soon(now, atomic_load(&sbl_crew.speaker.spoke_ns), apart_ns(by, took_ns, left)))
         sbl_crew_speak();
     if (is_brisk && !is_soon(now, atomic_load(&pace.heard_ns), LOOK_NS) && sbl_evloop_borrow(sbl_crew.loop)) {
         sbl_pool_as_stranger(listen, NULL);

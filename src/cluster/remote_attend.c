@@ -19,7 +19,7 @@ int sbl_remote_attend(sabal_client *client, int (*is_over)(void *arg), void *arg
 
     if (!sbl_client_enter(client, 0))
         return 0;
-    sits = sbl_evseat_take(loop_of(client));
+    sits = sbl_evseat_take(loop_of(client), 0);
     if (sits) {
         while (!is_over(arg) && sbl_evseat_sleep(loop_of(client), SPIN_NS, deadline_ns) && sbl_clock_ns() < deadline_ns)
             ;

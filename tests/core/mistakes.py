@@ -150,7 +150,7 @@ void sbl_spread_lost(''', [39]),
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_is_near_has_it_without_room': (
-        'fill.c', '!are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))\n', '0)\n', [1259]),
+        'fill.c', '!are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from) ||', '0 ||', [1259]),
     'who_is_near_keeps_others_waiting': (
         'fill.c', '    sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */\n    sbl_feed_one(s);\n', '',
         []),

@@ -412,27 +412,30 @@ Test(executor, failure_and_chain_are_told)
     end();
 }
 
-/* The newest first; what others were sent ahead for last, what was sent ahead never. */
 Test(executor, knows_by_whom_a_task_is_awaited)
 {
     begin();
     awaited = 2;
     order(1, 0);
-    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW);
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_ELSEWHERE);
     awaited = 0;
     order(2, 1, SBL_MADE_THERE, 0);
-    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW, "one of them is here");
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_ELSEWHERE, "one of them is here");
     order(3, 1, SBL_MADE_THERE, 0);
     cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_HERE);
     say(SBL_LETTER_STOP, 3);
-    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_BY_FEW, "and is not any more");
-    awaited = SBL_BY_MANY;
+    cr_assert_eq(sbl_item_awaited(asked.runs[0]), SBL_AWAITED_ELSEWHERE, "and is not any more");
+    awaited = SBL_BY_CLIENT;
     order(4, 0);
-    cr_assert_eq(sbl_item_awaited(asked.runs[1]), SBL_AWAITED_BY_MANY);
+    cr_assert_eq(sbl_item_awaited(asked.runs[1]), SBL_AWAITED_BY_CLIENT);
+    awaited = SBL_BY_MANY;
+    order(5, 0);
+    cr_assert_eq(sbl_item_awaited(asked.runs[2]), SBL_AWAITED_ELSEWHERE);
     awaited = 0;
     end();
 }
 
+/* The newest first; what others were sent ahead for last, what was sent ahead never. */
 Test(executor, gives_back)
 {
     begin();

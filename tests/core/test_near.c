@@ -170,7 +170,7 @@ Test(near, an_order_says_by_how_many_it_is_awaited)
         task(c, i, 1, 3, 0);
     range(c, SBL_LETTER_RELEASE, 2, 2);
     w = new_worker(3);
-    cr_assert_eq(order_of(w, 1)->awaited, SBL_BY_MANY, "its client waits for it");
+    cr_assert_eq(order_of(w, 1)->awaited, SBL_BY_CLIENT);
     cr_assert_eq(order_of(w, 2)->awaited, 2);
     cr_assert_eq(order_of(w, 3)->awaited, SBL_BY_MANY);
     finish_all(); /* also what nobody wants */

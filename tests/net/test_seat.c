@@ -126,7 +126,7 @@ static int64_t in_s(double seconds)
 /* The loop is asleep soon. */
 static void take_seat(void)
 {
-    for (const int64_t until = in_s(10); !sbl_evseat_take(loop) && sbl_clock_ns() < until;)
+    for (const int64_t until = in_s(10); !sbl_evseat_take(loop, 0) && sbl_clock_ns() < until;)
         usleep(100);
 }
 
@@ -160,11 +160,11 @@ Test(seat, who_sits_hears_what_comes_and_the_loop_hears_it_when_nobody_sits)
 Test(seat, is_had_by_one_at_a_time_and_only_while_there_is_something_to_hear)
 {
     take_seat();
-    cr_expect_not(sbl_evseat_take(loop));
+    cr_expect_not(sbl_evseat_take(loop, 0));
     sbl_evseat_leave(loop);
     in_the_loop(pause_it);
     usleep(20000);
-    cr_expect_not(sbl_evseat_take(loop), "nothing is read there now");
+    cr_expect_not(sbl_evseat_take(loop, 0), "nothing is read there now");
     in_the_loop(go_on);
     take_seat();
     say("a", 1);
@@ -289,7 +289,7 @@ Test(seat, is_no_more_when_nothing_is_heard_there)
     cr_expect_not(sbl_evseat_sleep(loop, 0, in_s(0.001)));
     sbl_evseat_leave(loop);
     usleep(20000);
-    cr_expect_not(sbl_evseat_take(loop));
+    cr_expect_not(sbl_evseat_take(loop, 0));
     say("a", 1);
     usleep(20000);
     cr_expect_eq(came.n, 0);
@@ -312,7 +312,7 @@ enum { SITTERS = 3, BYTES = 3000 };
 static void *sit_often(void *nothing)
 {
     while (atomic_load(&came.n) < BYTES)
-        if (sbl_evseat_take(loop)) {
+        if (sbl_evseat_take(loop, 0)) {
             for (int i = 0; i < 20 && atomic_load(&came.n) < BYTES; i++)
                 sbl_evseat_sleep(loop, i % 2 * 20000, in_s(0.002));
             sbl_evseat_leave(loop);

@@ -78,9 +78,9 @@ void sbl_executor_beat(sbl_executor *x, uint64_t managed, uint64_t limit);
 
 /** By whom a task that has not ended is awaited, as far as is known. */
 typedef enum sbl_awaited {
-    SBL_AWAITED_HERE,    /* by tasks that were sent here ahead of it, and by nobody else */
-    SBL_AWAITED_BY_MANY, /* by its client, or by many tasks */
-    SBL_AWAITED_BY_FEW   /* by tasks elsewhere: each may be what another worker has nothing to do without */
+    SBL_AWAITED_HERE,      /* by tasks that were sent here behind it, and by nobody else */
+    SBL_AWAITED_BY_CLIENT, /* who may have much else to wait for */
+    SBL_AWAITED_ELSEWHERE /* by tasks: it may be what another worker has nothing to do without. Or they come here, and were not read yet */
 } sbl_awaited;
 sbl_awaited sbl_item_awaited(const sbl_item *item);
 /** A pointer that is the driver's; NULL at first. */

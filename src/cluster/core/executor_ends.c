@@ -34,11 +34,11 @@ sbl_awaited sbl_item_awaited(const sbl_item *item)
 {
     uint32_t here = 0;
 
-    if (item->awaited == SBL_BY_MANY)
-        return SBL_AWAITED_BY_MANY;
+    if (item->awaited == SBL_BY_CLIENT)
+        return SBL_AWAITED_BY_CLIENT;
     for (const sbl_input *use = item->users; use && here < item->awaited; use = use->next)
         here++;
-    return here < item->awaited ? SBL_AWAITED_BY_FEW : SBL_AWAITED_HERE;
+    return here < item->awaited ? SBL_AWAITED_ELSEWHERE : SBL_AWAITED_HERE;
 }
 
 void sbl_executor_finished(sbl_executor *x, sbl_item *item, void *value, uint64_t size, uint64_t ns, const char *told,

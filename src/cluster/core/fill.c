@@ -369,6 +369,21 @@ static int are_alike(const sbl_scheduler *s, const sbl_stask *a, const sbl_stask
            sbl_priority_of(s, a) == sbl_priority_of(s, b);
 }
 
+/* Nobody has nothing to do while this one has something, as far as a few tell; and it has memory for it. */
+static int is_next(const sbl_scheduler *s, const sbl_stask *t, const sbl_peer *w)
+{
+    uint32_t other = s->first_fill;
+
+    if (!sbl_has_memory_for(w, sbl_size_of(s, t)))
+        return 0;
+    if (!sbl_is_busy(w))
+        return 1;
+    for (int i = 0; other && i < TRIED; i++, other = sbl_peer_at(s, other)->next_fill)
+        if (sbl_may_have_work(sbl_peer_at(s, other)) && !sbl_is_busy(sbl_peer_at(s, other)))
+            return 0;
+    return !s->first_hungry || sbl_is_busy(sbl_peer_at(s, s->first_hungry));
+}
+
 static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_t worker)
 {
     const sbl_stask *t = sbl_task_at(s, task);
@@ -379,8 +394,12 @@ static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_
     if (t->state != SBL_T_READY || t->attempt != attempt || !sbl_may_have_work(w))
         return;
     next = next_for(s, w, &from);
-    if (!next || from == FROM_OWN || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from))
+    if (!next || from == FROM_OWN || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from) ||
+        (from == FROM_CLIENT && !is_next(s, t, w))) {
+        if (!sbl_rule_of(s, t))
+            sbl_feed_one(s); /* another may have it */
         return;
+    }
     note_turn(s, w, task, from);
     send(s, task, worker);
     if (from == FROM_CLIENT)

@@ -112,9 +112,10 @@ void sbl_hear_group(sbl_group *group, sbl_reader *r);
 typedef struct sbl_order {
     uint64_t rank; /* among those of its priority: the least goes first */
     uint32_t task, attempt, spec, n_inputs, arg_size;
-    uint32_t awaited; /* so many have it as an input, when this is said; SBL_BY_MANY: or its client waits for it */
+    uint32_t awaited; /* so many have it as an input, when this is said; or one of these: */
 } sbl_order;
-#define SBL_BY_MANY UINT32_MAX
+#define SBL_BY_CLIENT UINT32_MAX       /* its client wants it */
+#define SBL_BY_MANY   (UINT32_MAX - 1) /* more tasks than were counted */
 _Static_assert(sizeof(sbl_order) == 32, "it crosses the wire as it is");
 void sbl_say_order(sbl_words *w, const sbl_order *order);
 void sbl_hear_order(sbl_order *order, sbl_reader *r);

@@ -69,12 +69,6 @@ int sbl_near_place(sbl_scheduler *s, uint32_t task)
 
 /* --- what any worker may run -------------------------------------------------------------------------------------- */
 
-/* It would take one more, and nobody has nothing to do while it has something. */
-static int is_next(const sbl_scheduler *s, const sbl_peer *w)
-{
-    return sbl_may_have_work(w) && w->is_hungry && (!sbl_is_busy(w) || sbl_is_busy(sbl_peer_at(s, s->first_hungry)));
-}
-
 /* Who made most of a few of its inputs; of several, the first. */
 static uint32_t maker_of_most(const sbl_scheduler *s, const sbl_stask *t)
 {
@@ -101,7 +95,8 @@ int sbl_near_place_any(sbl_scheduler *s, uint32_t task)
     const sbl_stask *t     = sbl_task_at(s, task);
     const uint32_t   maker = maker_of_most(s, t);
 
-    if (!maker || !is_next(s, sbl_peer_at(s, maker)) || !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
+    if (!maker || !sbl_peer_at(s, maker)->is_hungry || !sbl_may_have_work(sbl_peer_at(s, maker)) ||
+        !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
         return 0;
     if (!sbl_ring_add(&s->near, maker))
         s->no_memory = 1; /* half of it is there */

@@ -172,14 +172,16 @@ void sbl_order_fetch(sbl_scheduler *s, uint32_t task, uint32_t from, uint32_t to
         sbl_say_u32(w, sbl_peer_at(s, from)->number);
 }
 
-/* How many wait for it, if they are few; so that its worker knows whether only what was sent ahead to it does. */
+/* How many wait for it, so that its worker knows whether only what was sent ahead to it does. */
 static uint32_t awaited(const sbl_scheduler *s, const sbl_stask *t)
 {
     uint32_t n = 0;
 
-    for (uint32_t e = t->wanted ? 0 : t->dependents; e && n <= FEW; e = sbl_edge_at(s, e)->next)
+    if (t->wanted)
+        return SBL_BY_CLIENT;
+    for (uint32_t e = t->dependents; e && n <= FEW; e = sbl_edge_at(s, e)->next)
         n++;
-    return t->wanted || n > FEW ? SBL_BY_MANY : n;
+    return n > FEW ? SBL_BY_MANY : n;
 }
 
 void sbl_order_send(sbl_scheduler *s, uint32_t task, uint32_t worker)

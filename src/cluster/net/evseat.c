@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "cluster/net/evloop_parts.h"
 
-enum { CREDIT_PART = 20, SOON_NS = 100000, TRIES = 30 };
+enum { CREDIT_PART = 20, SOON_NS = 100000 };
 
 static __thread sbl_evloop *sits_at; /* of the calling thread; NULL: it does not sit */
 
@@ -46,24 +46,26 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch)
 }
 
 /* If the loop's thread is awake, it is about to sleep, mostly: who did not wait for that would be woken by it, and it first, each time. */
-static int borrow_soon(sbl_evloop *loop)
+static int borrow_soon(sbl_evloop *loop, int64_t patience_ns)
 {
-    for (int i = 0; i < TRIES; i++) {
-        if (sbl_evloop_borrow(loop))
-            return 1;
+    const int64_t until = patience_ns ? sbl_clock_ns() + patience_ns : 0;
+
+    while (!sbl_evloop_borrow(loop)) {
+        if (!patience_ns || sbl_clock_ns() >= until)
+            return 0;
         sched_yield();
     }
-    return 0;
+    return 1;
 }
 
-int sbl_evseat_take(sbl_evloop *loop)
+int sbl_evseat_take(sbl_evloop *loop, int64_t patience_ns)
 {
     int may = 0, is_taken = 0;
 
     if (atomic_load_explicit(&loop->seat.is_taken, memory_order_relaxed) ||
         !atomic_compare_exchange_strong(&loop->seat.is_taken, &is_taken, 1))
         return 0;
-    if (borrow_soon(loop)) {
+    if (borrow_soon(loop, patience_ns)) {
         may = loop->seat.offered && loop->seat.offered->events & EPOLLIN && !loop->pollers;
         if (may) {
             loop->seat.fd = loop->seat.offered->fd;

@@ -14,8 +14,9 @@ int sbl_evseat_offer(sbl_evloop *loop, sbl_evwatch *watch);
 
 /* What follows is for any thread. */
 
-/** 1: the seat is the caller's, who shall sleep there soon. 0: somebody has it, or the loop is not asleep, or there is none. */
-int sbl_evseat_take(sbl_evloop *loop);
+/** 1: the seat is the caller's, who shall sleep there soon. 0: somebody has it, or there is none, or the loop is not asleep, nor was for
+    patience_ns, in which others had this core if they wanted it. */
+int sbl_evseat_take(sbl_evloop *loop, int64_t patience_ns);
 /** By who sits: sleeps until something has come, which is then dealt with, until the bell rings, or until deadline_ns (INT64_MAX:
     never); before it sleeps it looks again and again for up to spin_ns, less if that was in vain too often (a twentieth of the time). Calls back whomever the loop would: with no lock that these may
     take. 0: the seat is no more, or nothing is to be read there now. */
