@@ -79,7 +79,7 @@ static int take_seat(void *arg)
 {
     if (sbl_evseat_take(sbl_crew.loop, SEAT_NS))
         return 1;
-    sbl_crew_cannot_sit();
+    sbl_crew_let_loop_hear();
     return 0;
 }
 

@@ -113,8 +113,9 @@ void sbl_crew_count(int by);
     is awaited. By any thread, without locks. */
 void sbl_crew_ended(sbl_awaited by, int64_t took_ns);
 
-/** Who has nothing to do, and would hear what comes, can't take the seat; or leaves it, and perhaps others have nothing to do. */
-void sbl_crew_cannot_sit(void);
+/** The loop hears what comes, and not only who works: who has nothing to do can't take the seat. */
+void sbl_crew_let_loop_hear(void);
+/** Who has the seat leaves it: the same, if others have nothing to do. */
 void sbl_crew_stands_up(void);
 
 /* crew_run.c: calls of the executor, with the lock held. */

@@ -69,8 +69,7 @@ void sbl_crew_count(int by)
     atomic_fetch_add_explicit(&pace.n, by, memory_order_relaxed);
 }
 
-/* The loop hears what comes, and not only who works. */
-static void let_loop_hear(void)
+void sbl_crew_let_loop_hear(void)
 {
     if (!atomic_load_explicit(&pace.is_brisk, memory_order_relaxed))
         return;
@@ -82,15 +81,10 @@ static void let_loop_hear(void)
     }
 }
 
-void sbl_crew_cannot_sit(void)
-{
-    let_loop_hear();
-}
-
 void sbl_crew_stands_up(void)
 {
     if (!is_enough(atomic_load_explicit(&pace.n, memory_order_relaxed)))
-        let_loop_hear();
+        sbl_crew_let_loop_hear();
 }
 
 /* With the loop borrowed. */

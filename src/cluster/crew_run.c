@@ -201,6 +201,19 @@ static void submit(sbl_running *r)
         post_answer(r->watch);
 }
 
+/* 0: its code is not here. */
+static int submit_if_found(sbl_running *r)
+{
+    sbl_kind *kind = r->kind;
+
+    if (!kind->fn) /* else another of its kind has found it */
+        kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
+    if (!kind->fn)
+        return 0;
+    submit(r);
+    return 1;
+}
+
 void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
 {
     sbl_kind    *kind = run->spec < sbl_crew.n_kinds ? sbl_crew.kinds[run->spec] : NULL;
@@ -225,12 +238,8 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
     }
     r->kind = kind;
     kind->refs++;
-    if (!kind->fn)
-        kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
-    if (kind->fn) {
-        submit(r);
+    if (submit_if_found(r))
         return;
-    }
     if (sbl_crew_need(&kind->code.object, &r->err)) {
         answer_soon(r);
         return;
@@ -242,20 +251,12 @@ void sbl_crew_start(void *arg, sbl_item *item, const sbl_task_run *run)
 /* Its code came, or can't be had. */
 static void go_on(sbl_running *r, const sabal_error *err)
 {
-    sbl_kind *kind = r->kind;
-
     if (!r->item) {
         free_running(r);
-        return;
+    } else if (!submit_if_found(r)) {
+        r->err = *err;
+        answer_soon(r);
     }
-    if (!kind->fn) /* else another of its kind has found it */
-        kind->fn = (sabal_task_fn *)(uintptr_t)sbl_code_find(&kind->code);
-    if (kind->fn) {
-        submit(r);
-        return;
-    }
-    r->err = *err;
-    answer_soon(r);
 }
 
 void sbl_crew_code_came(const sbl_build_id *object, const sabal_error *err)

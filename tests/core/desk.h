@@ -337,6 +337,14 @@ DESK void say_name(uint32_t kind, uint32_t task_, uint32_t attempt)
     sbl_say_u32(w, attempt);
 }
 
+/* It gives back that one, as it says when it speaks. */
+DESK void say_gave(uint32_t worker, uint64_t serial)
+{
+    const told *t = order_of(worker, serial);
+
+    say_name(SBL_LETTER_GAVE, t->task, t->attempt);
+}
+
 /* n > SBL_INLINE: kept there. */
 DESK void finish_attempt_in(uint32_t worker, uint32_t task_, uint32_t attempt, uint32_t n, uint64_t ns)
 {

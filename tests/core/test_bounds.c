@@ -311,9 +311,8 @@ Test(bounds, memory_fails_at_any_point)
         cr_assert(!dropped_peer, "%s", dropped_why);
         if (!sbl_scheduler_has_failed(desk))
             desk_settle();
-        if (!sbl_scheduler_has_failed(desk) &&
-            nth % 2) { /* who could go on, can end: also what nobody wants any more, and runs */
-            finish_all();
+        if (!sbl_scheduler_has_failed(desk) && nth % 2) { /* who could go on, can end */
+            finish_all();                                 /* also what nobody wants any more, and runs */
             desk_close();
         } else {
             sbl_scheduler_destroy(desk);

@@ -232,8 +232,7 @@ Test(losses, silent_worker_gets_no_work_and_is_dropped)
 
 Test(losses, idle_worker_gets_what_waits_elsewhere)
 {
-    uint32_t    c, w, other;
-    const told *t;
+    uint32_t c, w, other;
 
     desk_open(NULL);
     c = new_client();
@@ -243,8 +242,7 @@ Test(losses, idle_worker_gets_what_waits_elsewhere)
     cr_assert_eq(how_often(w, SBL_LETTER_RUN, 0), 2);
     other = new_worker(1);
     cr_assert_eq(last(w, SBL_LETTER_GIVE, 0)->n, 1);
-    t = order_of(w, 2);
-    say_name(SBL_LETTER_GAVE, t->task, t->attempt);
+    say_gave(w, 2);
     say_name(SBL_LETTER_GAVE, 0, 0);
     speak(w);
     cr_assert(last(other, SBL_LETTER_RUN, 2));
@@ -255,15 +253,14 @@ Test(losses, idle_worker_gets_what_waits_elsewhere)
 /* However it came back: its turn was before that of all that was submitted later. */
 Test(losses, what_was_sent_before_does_not_get_behind_what_was_submitted_later)
 {
-    uint32_t    c, w, other;
-    const told *t;
+    uint32_t c, w, other;
 
     desk_open(NULL);
     c = new_client();
     w = new_worker(1);
     for (uint64_t i = 1; i <= 20; i++)
         task(c, i, 1, 0);
-    t     = order_of(w, 2);
+    order_of(w, 2);
     other = new_worker(1);
     lose(w, NULL);
     finish(other, 3, 8);
@@ -271,8 +268,7 @@ Test(losses, what_was_sent_before_does_not_get_behind_what_was_submitted_later)
     finish(other, 4, 8);
     cr_assert(last(other, SBL_LETTER_RUN, 2));
     w = new_worker(1);
-    t = order_of(other, 2);
-    say_name(SBL_LETTER_GAVE, t->task, t->attempt);
+    say_gave(other, 2);
     say_name(SBL_LETTER_GAVE, 0, 0);
     speak(other);
     cr_assert_eq(how_often(w, SBL_LETTER_RUN, 2) + how_often(other, SBL_LETTER_RUN, 2), 2, "it was given back");

@@ -32,9 +32,7 @@ static uint32_t begin_with_a_value(uint32_t *client)
 
 static void gives(uint32_t worker, uint64_t serial)
 {
-    const told *t = order_of(worker, serial);
-
-    say_name(SBL_LETTER_GAVE, t->task, t->attempt);
+    say_gave(worker, serial);
     speak(worker);
 }
 

@@ -97,7 +97,7 @@ Test(rules, resources_are_given_back_however_a_task_ends)
     cr_assert_eq(state_of(c, 2), SBL_T_SENT);
     range(c, SBL_LETTER_CANCEL, 2, 1);
     cr_assert_eq(state_of(c, 3), SBL_T_SENT);
-    say_name(SBL_LETTER_GAVE, order_of(w, 3)->task, order_of(w, 3)->attempt);
+    say_gave(w, 3);
     speak(w);
     cr_assert_eq(state_of(c, 3) == SBL_T_SENT, state_of(c, 4) != SBL_T_SENT, "one of them");
     range(c, SBL_LETTER_CANCEL, 3, 2);

@@ -221,7 +221,7 @@ static void sent_finish(const fact *f)
     if (f->t->at == SBL_AT_WORKERS) {
         sbl_tasks_add(f->s, &sbl_peer_at(f->s, f->t->worker)->held, f->task);
     } else {
-        f->t->maker = f->t->at == SBL_AT_SCHEDULER ? f->t->worker : 0;
+        f->t->maker = f->t->worker;
         f->t->kept  = f->s->kept;
     }
     sbl_let_inputs_go(f->s, f->task);

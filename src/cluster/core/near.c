@@ -54,17 +54,20 @@ static uint32_t open_holder(const sbl_scheduler *s, const sbl_stask *t)
     return c.best;
 }
 
+/* 0: there is nobody, or no memory. */
+static int note(sbl_scheduler *s, uint32_t task, uint32_t worker)
+{
+    if (!worker || !sbl_ring_add(&s->near, (uint64_t)task << 32 | sbl_task_at(s, task)->attempt))
+        return 0;
+    if (!sbl_ring_add(&s->near, worker))
+        s->no_memory = 1; /* half of it is there */
+    sbl_may_fill(s, worker);
+    return 1;
+}
+
 int sbl_near_place(sbl_scheduler *s, uint32_t task)
 {
-    const sbl_stask *t      = sbl_task_at(s, task);
-    const uint32_t   holder = open_holder(s, t);
-
-    if (!holder || !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
-        return 0;
-    if (!sbl_ring_add(&s->near, holder))
-        s->no_memory = 1; /* half of it is there */
-    sbl_may_fill(s, holder);
-    return 1;
+    return note(s, task, open_holder(s, sbl_task_at(s, task)));
 }
 
 /* --- what any worker may run -------------------------------------------------------------------------------------- */
@@ -92,15 +95,11 @@ static uint32_t maker_of_most(const sbl_scheduler *s, const sbl_stask *t)
 
 int sbl_near_place_any(sbl_scheduler *s, uint32_t task)
 {
-    const sbl_stask *t     = sbl_task_at(s, task);
-    const uint32_t   maker = maker_of_most(s, t);
+    const uint32_t  maker = maker_of_most(s, sbl_task_at(s, task));
+    const sbl_peer *w     = maker ? sbl_peer_at(s, maker) : NULL;
 
-    if (!maker || !sbl_peer_at(s, maker)->is_hungry || !sbl_may_have_work(sbl_peer_at(s, maker)) ||
-        !sbl_ring_add(&s->near, (uint64_t)task << 32 | t->attempt))
+    if (!w || !w->is_hungry || !sbl_may_have_work(w) || !note(s, task, maker))
         return 0;
-    if (!sbl_ring_add(&s->near, maker))
-        s->no_memory = 1; /* half of it is there */
     sbl_hungry_remove(s, maker);
-    sbl_may_fill(s, maker);
     return 1;
 }

@@ -76,7 +76,8 @@ typedef struct sbl_stask {
     };
     uint32_t tries : 24, flags : 8;
     uint8_t  state, kills, losses;
-    uint8_t  at : 4, wanted : 1, holds : 1, was_sent : 1; /* holds: its edges count as users of its inputs */
+    uint8_t  at : 4, wanted : 1, holds : 1; /* holds: its edges count as users of its inputs */
+    uint8_t  was_sent : 1;                  /* and did not fail: its turn was before that of what has not been */
 } sbl_stask;
 
 enum {
