@@ -38,10 +38,10 @@ THREADED = ['base', 'sched', 'value', 'graph', 'cluster', 'net', 'array', 'ml']
 MOSTLY_WAIT = '^cluster/(wires|intruders|status|watch|supervisor|supervisor_ends)$'  # half a minute each: in gcc's tree, elsewhere only with --long
 LONG_UNDER_TSAN = ['ml/kmeans_bits', 'ml/kmeans_seeding', 'cluster/memory']  # minutes each: only with --long
 PLANTED = {  # tree: {test: what its report must say}
-    'gcc': {'wrong': 'FAIL'},
+    'gcc': {'wrong': 'FAIL', 'late': 'Timed out'},
     'asan': {'leak': 'LeakSanitizer', 'overflow': 'heap-buffer-overflow', 'undefined': 'signed integer overflow',
-             'wrong': 'FAILED planted/wrong'},
-    'tsan': {'race': 'data race'},
+             'wrong': 'FAILED planted/wrong', 'late': 'FAILED planted/late', 'end': 'ended once'},
+    'tsan': {'race': 'data race', 'late': 'FAILED planted/late'},
 }
 
 

@@ -118,6 +118,28 @@ Test(left, named_shared_memory_is_found)
     shm_unlink(name);
 }
 
+/* Of so many, some are told by mistake if their list has an end. */
+Test(left, what_others_left_before_is_not_found_however_much_it_is)
+{
+    enum { MANY = 300 };
+    char prefix[48], name[64];
+    left later = {0};
+
+    snprintf(prefix, sizeof prefix, "sabal-before-%d-", (int)getpid());
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "/%s%d", prefix, i);
+        close(shm_open(name, O_RDWR | O_CREAT, 0600));
+    }
+    left_begin(&later);
+    left_look(&later, &list);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "/%s%d", prefix, i);
+        shm_unlink(name);
+    }
+    left_end(&later);
+    cr_expect_not(strstr(list.text, prefix), "found:\n%s", list.text);
+}
+
 Test(left, shared_memory_of_system_v_is_found)
 {
     int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);

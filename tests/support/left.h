@@ -22,14 +22,14 @@
 
 #include "support/test.h"
 
-enum { LEFT_FDS = 1024, LEFT_NAMES = 256, LEFT_PIDS = 64, LEFT_TEXT = 4000 };
+enum { LEFT_FDS = 1024, LEFT_NAME = 64, LEFT_PIDS = 64, LEFT_TEXT = 4000 };
 
 typedef struct left {
-    char folder[64];          /* ends with the test: run/ is for sockets, spill/ for values on disk */
-    char mark[64];            /* in the environment of what the test starts */
-    char fds[LEFT_FDS];       /* 1: open before */
-    int  memfds;              /* mapped before */
-    char shm[LEFT_NAMES][64]; /* in /dev/shm before */
+    char folder[64];        /* ends with the test: run/ is for sockets, spill/ for values on disk */
+    char mark[64];          /* in the environment of what the test starts */
+    char fds[LEFT_FDS];     /* 1: open before */
+    int  memfds;            /* mapped before */
+    char (*shm)[LEFT_NAME]; /* in /dev/shm before, however many others left there */
     int  n_shm;
     long sysv; /* the greatest number before */
 } left;
@@ -146,8 +146,11 @@ static inline void left_list_shm(left *l)
     DIR           *dir = opendir("/dev/shm");
     struct dirent *entry;
 
-    while (dir && (entry = readdir(dir)) && l->n_shm < LEFT_NAMES)
+    while (dir && (entry = readdir(dir))) {
+        l->shm = realloc(l->shm, (size_t)(l->n_shm + 1) * sizeof *l->shm);
+        cr_assert(l->shm != NULL);
         snprintf(l->shm[l->n_shm++], sizeof *l->shm, "%.63s", entry->d_name);
+    }
     if (dir)
         closedir(dir);
 }
@@ -380,6 +383,8 @@ static inline void left_end(left *l)
     unsetenv("SABAL_TEST_MARK");
     unsetenv("XDG_RUNTIME_DIR");
     unsetenv("SABAL_SPILL_FOLDER");
+    free(l->shm);
+    l->shm = NULL;
     snprintf(path, sizeof path, "rm -rf %s", l->folder);
     (void)!system(path);
 }

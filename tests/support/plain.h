@@ -10,7 +10,7 @@
 struct plain_options {
     void (*init)(void);
     void (*fini)(void);
-    double      timeout; /* Criterion's; not used here */
+    double      timeout; /* seconds, as Criterion's; here four times that */
     int         disabled;
     const char *description;
 };
