@@ -193,12 +193,17 @@ DESK void tick_after(int64_t ns)
     desk_settle();
 }
 
-/* What is in the mouth is said. */
-DESK void speak(uint32_t peer)
+/* What is in the mouth is said, and has no effects yet. */
+DESK void hear(uint32_t peer)
 {
     sbl_outbox_close(&mouth);
     sbl_scheduler_hear(desk, peer, mouth.words.bytes, mouth.words.size, ++desk_now);
     sbl_outbox_empty(&mouth);
+}
+
+DESK void speak(uint32_t peer)
+{
+    hear(peer);
     desk_settle();
 }
 
@@ -253,22 +258,39 @@ DESK void rule(uint32_t client, uint32_t number, int32_t priority, const char *w
 }
 
 /* One task whose argument is its serial; inputs end with 0. */
-DESK void task(uint32_t client, uint64_t serial, uint32_t spec, ...)
+DESK void put_task(uint64_t serial, uint32_t spec, va_list list)
 {
     uint64_t   inputs[16], input;
     uint32_t   n = 0;
-    va_list    list;
     sbl_words *w;
 
-    va_start(list, spec);
     while ((input = (uint64_t)va_arg(list, int)))
         inputs[n++] = input;
-    va_end(list);
     w = sbl_outbox_item(&mouth, SBL_LETTER_TASKS);
     sbl_say_group(w, &(sbl_group){.serial = serial, .n = 1, .spec = spec, .n_inputs = n, .arg_size = 4});
     sbl_say(w, inputs, 8 * n);
     sbl_say_u32(w, (uint32_t)serial);
+}
+
+DESK void task(uint32_t client, uint64_t serial, uint32_t spec, ...)
+{
+    va_list list;
+
+    va_start(list, spec);
+    put_task(serial, spec, list);
+    va_end(list);
     speak(client);
+}
+
+/* The same, which the scheduler hears, and nothing has come of it yet. */
+DESK void task_heard(uint32_t client, uint64_t serial, uint32_t spec, ...)
+{
+    va_list list;
+
+    va_start(list, spec);
+    put_task(serial, spec, list);
+    va_end(list);
+    hear(client);
 }
 
 DESK void data(uint32_t client, uint64_t serial, uint32_t n)

@@ -155,6 +155,38 @@ Test(near, it_goes_to_who_made_most_of_what_is_told)
     desk_close();
 }
 
+/* What was noted down for one that is gone before anything is sent: another has it at once. */
+Test(near, it_goes_to_another_if_who_made_its_inputs_leaves)
+{
+    uint32_t c, w[4];
+
+    c = open_with_four_free(w, 1, NULL);
+    task(c, 3, 7, 0);
+    finish(w[2], 3, 8);
+    task(c, 4, 8, 0); /* so that it is not w[2]'s turn, and its alone */
+    task_heard(c, 10, 1, 3, 0);
+    sbl_scheduler_lost(desk, w[2], &(sbl_loss){.planned = 1}, desk_now);
+    desk_settle();
+    cr_assert_eq(state_of(c, 10), SBL_T_SENT);
+    desk_close();
+}
+
+Test(near, it_goes_to_another_if_who_has_a_copy_leaves)
+{
+    uint32_t c, w[4];
+
+    c = open_with_four_free(w, 1, NULL);
+    task(c, 3, 6, 1, 0); /* at the second, which so has it too */
+    have(w[1], order_of(w[1], 3)->inputs[0][0], order_of(w[1], 3)->inputs[0][1]);
+    finish(w[1], 3, 8);
+    task(c, 4, 7, 0); /* the first that has it is busy */
+    task_heard(c, 10, 4, 1, 0);
+    sbl_scheduler_lost(desk, w[1], &(sbl_loss){.planned = 1}, desk_now);
+    desk_settle();
+    cr_assert_eq(state_of(c, 10), SBL_T_SENT);
+    desk_close();
+}
+
 /* Whoever runs it knows whether only what was sent ahead to him waits for it. */
 Test(near, an_order_says_by_how_many_it_is_awaited)
 {

@@ -384,6 +384,17 @@ static int is_next(const sbl_scheduler *s, const sbl_stask *t, const sbl_peer *w
     return !s->first_hungry || sbl_is_busy(sbl_peer_at(s, s->first_hungry));
 }
 
+/* Whom it was noted down for is not there any more, or may have nothing now. */
+static void feed_another(sbl_scheduler *s, const sbl_stask *t)
+{
+    const uint32_t rule = sbl_rule_of(s, t);
+
+    if (rule)
+        sbl_rule_feed_one(s, sbl_rule_at(s, rule));
+    else
+        sbl_feed_one(s);
+}
+
 static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_t worker)
 {
     const sbl_stask *t = sbl_task_at(s, task);
@@ -391,13 +402,17 @@ static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_
     uint32_t         next;
     int              from;
 
-    if (t->state != SBL_T_READY || t->attempt != attempt || !sbl_may_have_work(w))
+    if (t->state != SBL_T_READY || t->attempt != attempt)
         return;
+    if (!sbl_may_have_work(w)) {
+        feed_another(s, t);
+        return;
+    }
     next = next_for(s, w, &from);
     if (!next || from == FROM_OWN || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from) ||
         (from == FROM_CLIENT && !is_next(s, t, w))) {
-        if (!sbl_rule_of(s, t))
-            sbl_feed_one(s); /* another may have it */
+        if (!sbl_rule_of(s, t)) /* of what not all may run, it is looked at when this one is filled */
+            sbl_feed_one(s);
         return;
     }
     note_turn(s, w, task, from);
@@ -419,13 +434,11 @@ static void send_all_near(sbl_scheduler *s)
 
 void sbl_fill_workers(sbl_scheduler *s)
 {
-    while (s->first_fill) {
-        uint32_t  worker, first;
-        sbl_peer *w;
+    for (send_all_near(s); s->first_fill; send_all_near(s)) {
+        const uint32_t worker = s->first_fill;
+        sbl_peer      *w      = sbl_peer_at(s, worker);
+        uint32_t       first;
 
-        send_all_near(s);
-        worker        = s->first_fill;
-        w             = sbl_peer_at(s, worker);
         s->first_fill = w->next_fill;
         w->to_fill    = 0;
         if (sbl_may_have_work(w))
