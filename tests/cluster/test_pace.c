@@ -9,18 +9,25 @@ TestSuite(pace, .init = begin_faults, .fini = end_faults, .timeout = 60);
 /* A long one ends well before the next heartbeat, with which all is said and heard, is due: mostly, so most of the rounds count. */
 enum { SHORT = 200, LONG_MS = 100, ROUNDS = 16, MOST = ROUNDS / 4 * 3 };
 
-/* One function for all, so that none is expected to take long. */
-static sabal_status work(sabal_task *task)
+/* 50 us. */
+static void work_a_little(void)
 {
-    const int       ms = *(const int *)sabal_task_arg(task);
     struct timespec t, begin;
 
-    for (int i = 0; i < ms && !sabal_task_cancelled(task); i++)
-        sleep_ms(1);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do
         clock_gettime(CLOCK_MONOTONIC, &t);
     while ((t.tv_sec - begin.tv_sec) * 1000000000 + t.tv_nsec - begin.tv_nsec < 50000);
+}
+
+/* One function for all, so that none is expected to take long. */
+static sabal_status work(sabal_task *task)
+{
+    const int ms = *(const int *)sabal_task_arg(task);
+
+    for (int i = 0; i < ms && !sabal_task_cancelled(task); i++)
+        sleep_ms(1);
+    work_a_little();
     return SABAL_OK;
 }
 
@@ -135,4 +142,73 @@ Test(pace, who_has_much_to_wait_for_is_told_of_what_has_ended)
         sabal_release(more[i]);
     }
     close_all(client);
+}
+
+/* Of the second kind nobody holds the future: other tasks wait for it, which are not where it runs. */
+typedef struct counted {
+    char path[96]; /* a byte for each of them */
+    int  is_probe; /* returns how many there are */
+} counted;
+
+static sabal_status work_counted(sabal_task *task)
+{
+    const counted *c  = sabal_task_arg(task);
+    const int      fd = open(c->path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    struct stat    st = {.st_size = 0};
+    int            ok = fd >= 0 && (c->is_probe ? !fstat(fd, &st) : write(fd, "", 1) == 1);
+
+    for (int i = 0; i < 8 && !c->is_probe; i++)
+        work_a_little();
+    ok = !close(fd) && ok;
+    return ok ? sabal_task_return(task, &st.st_size, sizeof st.st_size) : SABAL_EIO;
+}
+
+static int64_t count_now(sabal_client *client, counted c)
+{
+    sabal_future *f;
+    off_t         n = 0;
+
+    c.is_probe = 1;
+    f          = sabal_submit(client, work_counted, &c, sizeof c);
+    cr_expect_eq(sabal_future_get(&n, sizeof n, f, &err), SABAL_OK, "%s", err.message);
+    sabal_release(f);
+    return n;
+}
+
+/* What other workers may wait for overtakes the rest only so far: one task of another client has its turn while many come. */
+Test(pace, one_that_only_its_client_waits_for_is_overtaken_by_some_of_what_others_wait_for)
+{
+    enum { MANY = 6000, WHO_WAIT = 20, PROBES = 24, SOME = 100 };
+    static sabal_future *first[MANY];
+    sabal_client        *many = open_cluster(1), *one = sabal_open(cluster.file, &err, .threads = 1);
+    sabal_future        *all[WHO_WAIT];
+    counted              c    = {.is_probe = 0};
+    int                  none = 0, n = 0;
+
+    cr_assert(one, "%s", err.message);
+    snprintf(c.path, sizeof c.path, "%s/count", behind.folder);
+    for (int i = 0; i < MANY; i++)
+        first[i] = sabal_submit(many, work_counted, &c, sizeof c);
+    for (int i = 0; i < WHO_WAIT; i++)
+        all[i] = sabal_submit(many, work, &none, sizeof none, .inputs = {(const void *const *)first, MANY});
+    for (int i = 0; i < MANY; i++)
+        sabal_release(first[i]);
+    while (count_now(one, c) < MANY / 20) /* from then on they are known to be waited for */
+        sleep_ms(1);
+    for (int i = 0; i < PROBES; i++) {
+        struct stat before;
+        int64_t     overtaken;
+
+        cr_assert_eq(stat(c.path, &before), 0);
+        overtaken = count_now(one, c) - before.st_size;
+        fprintf(stderr, "overtaken by %d\n", (int)overtaken);
+        n += overtaken < SOME; /* 40 at most; as this machine has other things to do, not each */
+    }
+    cr_expect_geq(n, PROBES - 2);
+    sabal_close(one);
+    for (int i = WHO_WAIT - 1; i >= 0; i--) {
+        sabal_future_cancel(all[i]);
+        sabal_release(all[i]);
+    }
+    close_all(many);
 }
