@@ -70,15 +70,17 @@ def move_memfd(bench, ours):
 
 
 def move_tcp(bench, ours, two):
-    for case, how in (('move-tcp', 'tcp'), ('move-tcp-4', 'tcp-4'), ('move-tcp-encrypted', 'tcp-encrypted')):
+    for case, how, suited in (('move-tcp', 'tcp', ''), ('move-tcp-suited', 'tcp', '-suited'), ('move-tcp-4', 'tcp-4', ''),
+                              ('move-tcp-encrypted', 'tcp-encrypted', '')):
         if not bench.wants(case):
             continue
         if not two:
             bench.result(case, None, 'raw socket', None, 's', None, 'no network namespaces here')
             continue
-        mine, *raw = measure(bench, [ours, how, *two], [ours, 'raw-blocking', *two], [ours, 'raw-spinning', *two])
+        mine, *raw = measure(bench, [ours, how, *two],
+                             *([ours, f'raw-{kind}{suited}', *two] for kind in ('blocking', 'spinning')))
         best = min(raw)
-        bench.result(case, mine, 'raw socket', best, 's', mine / (1.1 * best) if how == 'tcp' else None,
+        bench.result(case, mine, 'raw socket', best, 's', mine / (1.1 * best) if case == 'move-tcp' else None,
                      '1.1 * the better of a blocking and a spinning raw socket')
 
 

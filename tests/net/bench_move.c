@@ -3,11 +3,13 @@
  * comes in, and tells how long it took. The peers: a copy of the same bytes in this process, raw sockets.
  *
  *   bench_move WHAT [NAMESPACE NAMESPACE]    the processes are in these, of `ip netns`
- *   WHAT: memfd, memfd-first, memfd-copied, tcp, tcp-4, tcp-encrypted, ucx-shm, ucx-tcp; copy, raw-blocking, raw-spinning
+ *   WHAT: memfd, memfd-first, memfd-copied, tcp, tcp-4, tcp-encrypted, ucx-shm, ucx-tcp;
+ *         copy, raw-blocking, raw-spinning, raw-blocking-suited, raw-spinning-suited
  */
 #include "net/two.h"
 
 #include "base/alloc.h"
+#include "cluster/net/congestion.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -163,7 +165,8 @@ static void move(int fd, char *at, size_t n, int out, int spinning)
     }
 }
 
-static int run_raw(int spinning)
+/* suited: to what our connections have, too. */
+static int run_raw(int spinning, int suited)
 {
     char *data, c = 0;
     int   fd, which;
@@ -172,6 +175,8 @@ static int run_raw(int spinning)
     data = huge(SIZE);
     fill(data, SIZE, 1);
     connect_n(&fd, 1, which);
+    if (suited)
+        sbl_congestion_suit(fd);
     for (;;) {
         int64_t begin;
 
@@ -319,6 +324,6 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "copy"))
         return run_copy();
     if (!strncmp(argv[1], "raw-", 4))
-        return run_raw(!strcmp(argv[1], "raw-spinning"));
+        return run_raw(strstr(argv[1], "spinning") != NULL, strstr(argv[1], "suited") != NULL);
     return run_ours(argv[1]);
 }

@@ -1,4 +1,5 @@
 /* The life of a link: connecting, handshake, open, closing, over. */
+#include "cluster/net/congestion.h"
 #include "cluster/net/link.h"
 
 #include <errno.h>
@@ -213,6 +214,8 @@ static void pass(sbl_link *link)
     sbl_free(link->hello);
     link->hello = NULL;
     link->state = SBL_LINK_OPEN;
+    if (!link->is_local)
+        sbl_congestion_suit(link->fd); /* now it is known how near that is */
     sbl_evtimer_clear(link->loop, &link->timer);
     set_name(link);
     if (link->calls->passed)

@@ -13,9 +13,9 @@
 
 enum {
     SBL_PACKET_HEAD  = 48,
-    SBL_PACKET_CHUNK = 262144, /* most bytes of data in one, and of a record that is encrypted */
-    SBL_PACKET_RUNS  = 64,     /* most runs of memory that these are */
-    SBL_PACKET_SMALL = 65536   /* values up to here come with the answer */
+    SBL_PACKET_CHUNK = 1048576, /* most bytes of data in one, and of a record that is encrypted */
+    SBL_PACKET_RUNS  = 64,      /* most runs of memory that these are */
+    SBL_PACKET_SMALL = 65536    /* values up to here come with the answer */
 };
 
 /* id is the number of a pull, unique among those of the side that pulls, unless another meaning is told. */

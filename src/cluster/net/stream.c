@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "cluster/net/congestion.h"
 
 enum { UNACKNOWLEDGED_MS = 10000 };
 
@@ -51,6 +52,7 @@ static void set_up(sbl_stream *s)
         return;
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait, sizeof wait);
+    sbl_congestion_suit(s->fd);
 }
 
 sabal_status sbl_stream_open(sbl_stream **stream, const sbl_turns *turns, const sbl_stream_options *options,

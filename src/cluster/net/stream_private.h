@@ -8,7 +8,7 @@ enum {
     SBL_STREAM_HEAD   = SBL_PACKET_HEAD + 2 * SBL_SEAL_TAG, /* head, tag of the encrypted body, tag of all before */
     SBL_STREAM_STAGE  = 131072,
     SBL_STREAM_FDS    = 8,
-    SBL_STREAM_TURN   = 8, /* chunks at most in one call of the loop's, that others may have their turn */
+    SBL_STREAM_TURN   = 2, /* chunks at most in one call of the loop's, that others may have their turn */
     SBL_STREAM_SPIN   = 50000,
     SBL_STREAM_FRAMES = 256, /* frames begun, or continued, at most in such a call */
     SBL_STREAM_CALLS  = 64
