@@ -16,7 +16,7 @@
     X("spill_folder", "SABAL_SPILL_FOLDER", "",                                                                        \
       "folder on a disk for values that don't fit in memory; empty: the first of $TMPDIR, /var/tmp, /tmp on a disk")   \
     X("huge_pages", "SABAL_HUGE_PAGES", "1",                                                                           \
-      "1: large buffers and many futures on huge pages; 0: pages of usual size")                                       \
+      "large buffers and many futures on huge pages; 1: unless one takes long; 2: always; 0: never")                   \
     X("fsync", "SABAL_FSYNC", "1",                                                                                     \
       "1: a stored file is on the disk before it gets its name; 0: that is not waited for")                            \
     X("memory_limit", "SABAL_MEMORY_LIMIT", "auto",                                                                    \

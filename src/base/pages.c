@@ -18,27 +18,29 @@
 #define DEAR_NS 1000000              /* of a first touch */
 #define SMALL   ((int64_t)256 << 20) /* bytes on small pages after a dear one: it costs them a hundredth */
 
+enum { NEVER, UNLESS_DEAR, ALWAYS }; /* the setting */
+
 static pthread_once_t  once = PTHREAD_ONCE_INIT;
-static int64_t         is_allowed;
+static int64_t         when;
 static _Atomic int64_t small_left; /* bytes that are still to lie on small pages */
 
-static sabal_status setting(int64_t *allowed, sabal_error *err)
+static sabal_status setting(int64_t *is, sabal_error *err)
 {
-    return sbl_config_int(allowed, "huge_pages", 0, 1, err);
+    return sbl_config_int(is, "huge_pages", NEVER, ALWAYS, err);
 }
 
 sabal_status sbl_pages_check(sabal_error *err)
 {
-    int64_t allowed;
+    int64_t is;
 
-    return setting(&allowed, err);
+    return setting(&is, err);
 }
 
 /* A setting that can't be read is reported by sabal_open(); here it means the default. */
 static void read_setting(void)
 {
-    is_allowed = 1;
-    setting(&is_allowed, NULL);
+    when = UNLESS_DEAR;
+    setting(&when, NULL);
 }
 
 void *sbl_pages_map(size_t size)
@@ -78,7 +80,11 @@ int sbl_pages_advise(void *memory, size_t size)
     int64_t before;
 
     pthread_once(&once, read_setting);
-    if (!is_allowed || atomic_load_explicit(&small_left, memory_order_relaxed) > 0) {
+    if (when == ALWAYS) {
+        madvise(memory, size, MADV_HUGEPAGE);
+        return 0;
+    }
+    if (when == NEVER || atomic_load_explicit(&small_left, memory_order_relaxed) > 0) {
         atomic_fetch_sub_explicit(&small_left, (int64_t)size, memory_order_relaxed);
         madvise(memory, size, MADV_NOHUGEPAGE);
         return 1;

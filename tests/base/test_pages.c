@@ -100,6 +100,20 @@ Test(pages, are_small_for_a_while_after_a_dear_one)
     cr_expect_eq(sbl_pages_took(100000), 0);
 }
 
+static int look_whatever_it_takes(void)
+{
+    sbl_pages_took(5000000);
+    return look_at_fresh();
+}
+
+Test(pages, are_huge_whatever_it_takes_where_the_setting_says_so)
+{
+    skip_if_not_told();
+    setenv("SABAL_HUGE_PAGES", "2", 1);
+    cr_expect_eq(in_a_child(look_whatever_it_takes), HUGE);
+    unsetenv("SABAL_HUGE_PAGES");
+}
+
 Test(pages, that_are_fetched_are_there_and_no_others)
 {
     const size_t  page = (size_t)sysconf(_SC_PAGESIZE), some = 16;

@@ -166,7 +166,7 @@ Test(client, a_setting_that_cannot_be_read_is_refused)
     } settings[] = {
         {"SABAL_THREADS", "many", "threads is 'many' in SABAL_THREADS"},
         {"SABAL_THREADS", "1025", "SABAL_THREADS"},
-        {"SABAL_HUGE_PAGES", "maybe", "huge_pages is 'maybe' in SABAL_HUGE_PAGES: expected a whole number from 0 to 1"},
+        {"SABAL_HUGE_PAGES", "maybe", "huge_pages is 'maybe' in SABAL_HUGE_PAGES: expected a whole number from 0 to 2"},
         {"SABAL_BUFFER_CACHE", "x", "buffer_cache is 'x' in SABAL_BUFFER_CACHE"},
         {"SABAL_LOG", "loud", "log is 'loud' in SABAL_LOG: expected none, error, warn, info or debug"},
     };

@@ -12,7 +12,7 @@ enum {
     SBL_UCX_BLOCKS   = 2,        /* of a value under way */
     SBL_UCX_BLOCK    = 64 << 20, /* bytes of one */
     /* of one that is summed: it is sent from the cache where the sum leaves it, while the one before is on the wire */
-    SBL_UCX_BLOCK_SUM = 512 << 10
+    SBL_UCX_BLOCK_SUM = 768 << 10
 };
 
 struct sbl_ucx_variant {
