@@ -155,6 +155,7 @@ void sbl_spread_lost(''', [39]),
         'fill.c', '    sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */\n    sbl_feed_one(s);\n', '',
         []),
     'who_was_near_is_gone': ('fill.c', '        feed_another(s, t);\n        return;\n', '        return;\n', []),
+    'who_was_called_is_gone': ('idle.c', '    sbl_feed_one(s);\n    sbl_seats_feed(s, worker);\n', '', [4701]),
     'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
     # --- what some workers have no room for
     'who_has_no_room_is_asked_again': ('rules.c', '!w->name || sbl_has_refused(r, w) ||', '!w->name ||', [14]),

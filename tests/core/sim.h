@@ -35,6 +35,7 @@ enum {
     FROM_RETIRES,
     FROM_SPREADS,
     FROM_ROOM,
+    FROM_TURNS,
     STREAMS
 };
 
@@ -86,6 +87,7 @@ typedef struct plan {
     double   duration;                /* of a task, ns, mean */
     uint32_t most_inputs, most_kills; /* crashes of workers in all */
     int      spreads;                 /* clients say how many workers are to have values */
+    int      has_turns;               /* the scheduler hears some things before it says what comes of them */
     int      is_quiet;                /* no fault that a task could notice */
     int      is_big;                  /* --tasks: no history is kept */
     int      check_every;
@@ -260,6 +262,7 @@ struct sim {
     uint64_t       n_runs, n_letters, n_ended, n_frames;
     uint32_t       n_cut_short; /* workers that retired, and had to end before all was elsewhere */
     int            is_ending, is_over, trace;
+    int            is_behind; /* the scheduler has heard something, and said nothing since */
     int64_t        ending_at, give_up_at;
     uint64_t       log; /* hash of all that happened */
     char           wrong[600];

@@ -137,6 +137,7 @@ void sim_plan(plan *p, uint64_t seed, int is_long)
     p->faults |= sim_chance(&w, FROM_RETIRES, 0.35) ? F_RETIRES : 0;
     p->spreads = sim_chance(&w, FROM_SPREADS, 0.35);
     p->faults |= sim_chance(&w, FROM_ROOM, 0.2) ? F_FULL : 0;
+    p->has_turns = sim_chance(&w, FROM_TURNS, 0.3);
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

@@ -44,11 +44,29 @@ static void on_introduce(void *arg, uint32_t peer, uint32_t worker)
         sim_meet(&w->procs[to], worker);
 }
 
-static void settle(sim *w)
+static void settle_now(sim *w)
 {
+    w->is_behind = 0;
     sbl_scheduler_send(w->scheduler);
     if (sbl_scheduler_has_failed(w->scheduler))
         sim_say_wrong(w, "the scheduler says that it has no memory");
+}
+
+static void end_turn(sim *w, event *e)
+{
+    if (w->is_behind)
+        settle_now(w);
+}
+
+/* At once; or, as its process does that takes turns, when it has heard what else there is. */
+static void settle(sim *w)
+{
+    if (!w->plan.has_turns) {
+        settle_now(w);
+    } else if (!w->is_behind) {
+        w->is_behind = 1;
+        sim_at(w, w->now + sim_about(w, FROM_TURNS, w->plan.delay / 2), 0, end_turn);
+    }
 }
 
 void sim_join(sim *w, int number)
@@ -269,7 +287,7 @@ static void tick(sim *w, event *e)
     const char *wrong;
 
     sbl_scheduler_tick(w->scheduler, clock_of(w));
-    settle(w);
+    settle_now(w);
     wrong = sbl_spread_check_ticked(w->scheduler);
     if (wrong)
         sim_say_wrong(w, "%s", wrong);

@@ -275,6 +275,43 @@ Test(losses, what_was_sent_before_does_not_get_behind_what_was_submitted_later)
     desk_close();
 }
 
+enum { IS_LOST, IS_SUSPECT, RETIRES, BREAKS_THE_RULES, WAYS };
+
+/* Two have nothing to do, and the one whose turn it is can't take what has come, as is heard before anything is sent. */
+static void call_who(uint32_t spec, int way)
+{
+    uint32_t c, w[2], called;
+
+    desk_open(NULL);
+    c    = new_client();
+    w[0] = worker_of(1, "a", "h", NULL);
+    w[1] = worker_of(1, "b", "h", NULL);
+    rule(c, 4, 0, "h", "");
+    task_heard(c, 1, spec, 0);
+    called = sbl_peer_at(desk, sbl_peer_slot(desk, w[0]))->to_fill ? w[0] : w[1];
+    cr_assert(sbl_peer_at(desk, sbl_peer_slot(desk, called))->to_fill);
+    cr_assert(!sbl_peer_at(desk, sbl_peer_slot(desk, w[called == w[0]]))->to_fill);
+    if (way == IS_LOST) {
+        sbl_scheduler_lost(desk, called, &(sbl_loss){.planned = 1}, desk_now);
+    } else if (way == IS_SUSPECT) {
+        sbl_scheduler_suspect(desk, called);
+    } else {
+        sbl_say_u32(sbl_outbox_item(&mouth, way == RETIRES ? SBL_LETTER_RETIRE : SBL_LETTER_LOOK), 0);
+        hear(called);
+    }
+    desk_settle();
+    cr_expect(last(w[called == w[0]], SBL_LETTER_RUN, 1), "task of kind %u, way %d", spec, way);
+    desk_close();
+}
+
+Test(losses, what_somebody_was_called_for_who_can_not_take_it_is_anothers_at_once)
+{
+    for (int way = 0; way < WAYS; way++) {
+        call_who(1, way);
+        call_who(4, way);
+    }
+}
+
 /* Two that come together, and two who have nothing to do. */
 Test(losses, nobody_gets_a_second_one_while_another_gets_none)
 {

@@ -91,12 +91,6 @@ void sbl_rich_remove(sbl_scheduler *s, uint32_t worker)
     take_out(s, worker, &s->first_rich, &s->last_rich, OF_RICH);
 }
 
-void sbl_worker_rests(sbl_scheduler *s, uint32_t worker)
-{
-    sbl_hungry_remove(s, worker);
-    sbl_rich_remove(s, worker);
-}
-
 void sbl_may_fill(sbl_scheduler *s, uint32_t worker)
 {
     sbl_peer *w = sbl_peer_at(s, worker);
@@ -117,6 +111,29 @@ void sbl_feed_one(sbl_scheduler *s)
         return;
     sbl_hungry_remove(s, worker);
     sbl_may_fill(s, worker);
+}
+
+/* What it was called for, another may have. */
+static void call_another(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_peer *w    = sbl_peer_at(s, worker);
+    uint32_t *link = &s->first_fill;
+
+    if (!w->to_fill)
+        return;
+    while (*link != worker)
+        link = &sbl_peer_at(s, *link)->next_fill;
+    *link      = w->next_fill;
+    w->to_fill = 0;
+    sbl_feed_one(s);
+    sbl_seats_feed(s, worker);
+}
+
+void sbl_worker_rests(sbl_scheduler *s, uint32_t worker)
+{
+    sbl_hungry_remove(s, worker);
+    sbl_rich_remove(s, worker);
+    call_another(s, worker);
 }
 
 /* One that was asked in vain is asked again when what it runs has run for twice as long as then. */

@@ -110,6 +110,8 @@ void sbl_drop_peer(sbl_scheduler *s, uint32_t slot, const char *why)
     if (p->is_dropped)
         return;
     p->is_dropped = 1;
+    if (p->is_worker)
+        sbl_worker_rests(s, slot);
     s->calls.drop(s->calls.arg, p->number, why);
 }
 
@@ -260,9 +262,7 @@ static void peer_end(sbl_scheduler *s, uint32_t slot)
 
     if (p->has_letters)
         unlink_slot(s, &s->first_letters, slot, offsetof(sbl_peer, next_letters));
-    if (p->to_fill)
-        unlink_slot(s, &s->first_fill, slot, offsetof(sbl_peer, next_fill));
-    p->has_letters = p->to_fill = 0;
+    p->has_letters = 0;
     for (uint32_t i = 0; i < p->n_specs; i++)
         if (p->specs[i])
             sbl_sspec_release(s, p->specs[i]);

@@ -475,6 +475,16 @@ void sbl_seats_note(sbl_scheduler *s, uint32_t worker)
     }
 }
 
+void sbl_seats_feed(sbl_scheduler *s, uint32_t worker)
+{
+    for (uint32_t seat = sbl_peer_at(s, worker)->seats; seat; seat = sbl_seat_at(s, seat)->wnext) {
+        sbl_srule *r = sbl_rule_at(s, sbl_seat_at(s, seat)->rule);
+
+        if (r->ready.n)
+            sbl_rule_feed_one(s, r);
+    }
+}
+
 /* --- what must hold ----------------------------------------------------------------------------------------------- */
 
 static int has_first_tasks(const sbl_scheduler *s, const sbl_peer *w)

@@ -429,7 +429,7 @@ void sbl_look_again(sbl_scheduler *s, uint32_t worker);
 void sbl_queue_scatter(sbl_scheduler *s, uint32_t worker);
 /** Any, the same for the same key; 0: there is none. */
 uint32_t sbl_any_worker(const sbl_scheduler *s, uint32_t key);
-/** It is given nothing any more, and nothing is taken from it. */
+/** It is given nothing any more, and nothing is taken from it; what it was called for is another's. */
 void sbl_worker_rests(sbl_scheduler *s, uint32_t worker);
 
 /* retire.c: a worker is about to leave. */
@@ -477,6 +477,8 @@ void sbl_rule_give(sbl_scheduler *s, const sbl_stask *t);
 uint32_t sbl_rule_next_first(const sbl_scheduler *s, const sbl_peer *w);
 /** A worker has what it was to be given: for the rules whose tasks it could take it is one of the open; the others look on. */
 void sbl_seats_note(sbl_scheduler *s, uint32_t worker);
+/** Others than that worker may have what it has seats for. */
+void sbl_seats_feed(sbl_scheduler *s, uint32_t worker);
 /** NULL, or what does not hold. */
 const char *sbl_rules_check(const sbl_scheduler *s);
 
