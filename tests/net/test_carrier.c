@@ -58,7 +58,8 @@ static void expect_value(uint64_t task, uint64_t attempt)
 
 Test(carrier, values_of_all_sizes_come_whole)
 {
-    static const uint64_t SIZES[] = {0, 1, 17, 65535, 65536, 65537, 1000000, (64u << 20), (64u << 20) + 1};
+    static const uint64_t SIZES[] = {
+        0, 1, 17, 65535, 65536, 65537, 1000000, SBL_PACKET_CHUNK, SBL_PACKET_CHUNK + 1, (64u << 20), (64u << 20) + 1};
 
     begin();
     for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
@@ -102,7 +103,7 @@ Test(carrier, hundreds_in_flight_both_ways)
     begin();
     for (int i = 0; i < N; i++) {
         g[i].count = &ended;
-        get(&here, &g[i], i % 2 ? V_ECHO : V_BYTES, (uint64_t)(i % 7 == 0 ? 300000 + i : 100 * i));
+        get(&here, &g[i], i % 2 ? V_ECHO : V_BYTES, (uint64_t)(i % 7 == 0 ? SBL_PACKET_CHUNK + 50000 + i : 100 * i));
     }
     cr_assert(loop_until(&here.loop, &ended, N, 120));
     for (int i = 0; i < N; i++) {
@@ -190,7 +191,7 @@ Test(carrier, beyond_the_budget_is_refused_and_the_rest_goes_on)
     cr_expect_eq(g.total, 5000000u);
     cr_assert(loop_until(&here.loop, &later.announced, 1, 10));
     for (int i = 0; i < 10; i++)
-        expect_value(V_BYTES, 300000); /* while one waits to be admitted */
+        expect_value(V_BYTES, SBL_PACKET_CHUNK + 50000); /* while one waits to be admitted */
     cr_expect_eq(later.ended, 0);
     sbl_pull_admit(later.pull, NULL, NULL, NULL);
     cr_assert(loop_until(&here.loop, &later.ended, 1, 10));

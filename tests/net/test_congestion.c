@@ -1,4 +1,4 @@
-/* Who is near is not paced: BBR gives way, and nothing else does. */
+/* To who is near BBR gives way, and nothing else does. */
 #include "support/test.h"
 
 #include <netinet/in.h>

@@ -154,7 +154,7 @@ Test(stream, what_breaks_the_rules_ends_the_pair)
         {{.type = SBL_PACKET_CREDIT, .id = ~UINT64_C(0), .offset = ~UINT64_C(0)}, "credit"},
         {{.type = SBL_PACKET_DATA, .id = 9, .size = 100}, "data where none"},
         {{.type = SBL_PACKET_DATA, .id = 0}, "data where none"},
-        {{.type = SBL_PACKET_DATA, .id = 1, .size = 300000}, "data where none"},
+        {{.type = SBL_PACKET_DATA, .id = 1, .size = SBL_PACKET_CHUNK + 1}, "data where none"},
         {{.type = SBL_PACKET_GIVE, .id = 1, .size = 40}, "can't be read"},
         {{.type = SBL_PACKET_DROP, .flags = SBL_PACKET_SEALED}, ""},
         {{.type = SBL_PACKET_ASK, .size = 24, .flags = SBL_PACKET_SEALED}, "encrypted"},
@@ -337,7 +337,7 @@ Test(stream, encryption_hides_what_it_carries)
     got         g = {0};
 
     child = two_begin(&here, &o);
-    get(&here, &g, V_BYTES, 1000000);
+    get(&here, &g, V_BYTES, 3 * SBL_PACKET_CHUNK);
     cr_assert(loop_until(&here.loop, &g.ended, 1, 20));
     cr_expect(g.done && is_right(g.value, g.name));
     sbl_value_release(g.value);

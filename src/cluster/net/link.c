@@ -1,5 +1,4 @@
 /* The life of a link: connecting, handshake, open, closing, over. */
-#include "cluster/net/congestion.h"
 #include "cluster/net/link.h"
 
 #include <errno.h>
@@ -16,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/net/congestion.h"
 #include "cluster/net/evseat.h"
 #include "cluster/net/link_parts.h"
 

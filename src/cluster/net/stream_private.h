@@ -42,7 +42,7 @@ struct sbl_stream {
         int32_t         at, n;
         int             fd;
         uint8_t         head[SBL_STREAM_HEAD];
-        uint8_t        *room; /* for encrypted bytes; SBL_PACKET_CHUNK, or the size of a larger frame */
+        uint8_t        *room; /* for encrypted bytes; while a value flows as large as its frames */
         size_t          room_size;
     } out;
 

@@ -39,14 +39,14 @@ static int encrypt(sbl_stream *s)
 {
     struct iovec *runs = s->out.runs + 1;
     uint8_t      *at;
-    size_t        size = s->out.packet.size, room = size > SBL_PACKET_CHUNK ? size : SBL_PACKET_CHUNK;
-    int           aes = s->aes;
+    size_t        size = s->out.packet.size;
+    int           aes  = s->aes;
 
     s->out.packet.flags |= (uint8_t)(SBL_PACKET_SEALED | (aes ? SBL_PACKET_AES : 0));
-    if (room > s->out.room_size) {
+    if (size > s->out.room_size) {
         sbl_free(s->out.room);
-        s->out.room      = sbl_alloc(room);
-        s->out.room_size = s->out.room ? room : 0;
+        s->out.room      = sbl_alloc(size);
+        s->out.room_size = s->out.room ? size : 0;
         if (!s->out.room)
             return 0;
     }
@@ -79,6 +79,16 @@ static int begin(sbl_stream *s)
     return 1;
 }
 
+/* As long as no value flows it need not be large. */
+static void let_room_go(sbl_stream *s)
+{
+    if (s->out.room_size <= SBL_PACKET_SMALL)
+        return;
+    sbl_free(s->out.room);
+    s->out.room      = NULL;
+    s->out.room_size = 0;
+}
+
 /* Takes up what goes next. 0: nothing, or no memory (then the stream has ended). */
 static int take_next(sbl_stream *s)
 {
@@ -103,6 +113,7 @@ static int take_next(sbl_stream *s)
 
         if (n == 0) {
             s->out.data = 0;
+            let_room_go(s);
             return 0;
         }
         s->out.packet.type = SBL_PACKET_DATA;
