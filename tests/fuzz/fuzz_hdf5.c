@@ -79,13 +79,17 @@ static int is_sanitizers(void *pc)
 #ifdef SANITIZED
     static const char *const PARTS[] = {
         "__asan", "asan::", "__interceptor", "sanitizer::", "__sanitizer", "on_report", "on_crash", "blame"};
-    char name[256] = "";
+    static const char *const NAMES[]   = {"memcpy", "memset", "memmove", "malloc", "calloc", "realloc", "free"};
+    char                     name[256] = "";
 
     __sanitizer_symbolize_pc(pc, "%f", name, sizeof name);
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
         if (strstr(name, PARTS[i]))
             return 1;
-    return !strcmp(name, "memcpy") || !strcmp(name, "memset") || !strcmp(name, "memmove") || !strcmp(name, "malloc");
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (!strcmp(name, NAMES[i]))
+            return 1;
+    return 0;
 #else
     return 0;
 #endif
