@@ -124,11 +124,12 @@ Test(left, what_others_left_before_is_not_found_however_much_it_is)
     enum { MANY = 300 };
     char prefix[48], name[64];
     left later = {0};
+    int  n     = 0;
 
     snprintf(prefix, sizeof prefix, "sabal-before-%d-", (int)getpid());
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "/%s%d", prefix, i);
-        close(shm_open(name, O_RDWR | O_CREAT, 0600));
+        n += !close(shm_open(name, O_RDWR | O_CREAT, 0600));
     }
     left_begin(&later);
     left_look(&later, &list);
@@ -137,6 +138,7 @@ Test(left, what_others_left_before_is_not_found_however_much_it_is)
         shm_unlink(name);
     }
     left_end(&later);
+    cr_expect_eq(n, MANY);
     cr_expect_not(strstr(list.text, prefix), "found:\n%s", list.text);
 }
 

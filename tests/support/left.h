@@ -384,7 +384,8 @@ static inline void left_end(left *l)
     unsetenv("XDG_RUNTIME_DIR");
     unsetenv("SABAL_SPILL_FOLDER");
     free(l->shm);
-    l->shm = NULL;
+    l->shm   = NULL;
+    l->n_shm = 0;
     snprintf(path, sizeof path, "rm -rf %s", l->folder);
     (void)!system(path);
 }
