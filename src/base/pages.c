@@ -1,9 +1,9 @@
 /*
  * A huge page takes one fault for 2 MiB, 0.2 to 0.4 ms with its zeroing, where pages of the usual size take 1 ms
  * together; and its address is translated faster. But in a virtual machine whose host has taken free memory back, or with
- * memory in pieces, a huge page takes 2 to 5 ms, while smaller pages mostly come from memory that is still there. So the
- * first touch is timed, and when it was dear the next memory is on small pages. What counts is the thread's own time: on a
- * busy machine it may have to wait in between.
+ * memory in pieces, a huge page takes 2 to 5 ms, while smaller pages mostly come from memory that is still there. So,
+ * unless SABAL_HUGE_PAGES is 2, the first touch is timed, and when it was dear the next memory is on small pages. What
+ * counts is the thread's own time: on a busy machine it may have to wait in between.
  */
 #include "base/pages.h"
 
