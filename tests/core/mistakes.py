@@ -146,7 +146,7 @@ void sbl_spread_lost(''', [39]),
     'resources_are_overlooked': (
         'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
     'nobody_is_called_for_the_next': (
-        'rules.c', '        if (r->ready.n)\n            sbl_rule_feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [324]),
+        'rules.c', '        if (r->ready.n)\n            feed_one(s, r);\n        else if', '        if (!r->ready.n) if', [35]),
     'new_worker_has_no_seat': ('peers.c', '    sbl_seats_begin(s, slot);\n', '', [4]),
     'seat_of_a_worker_that_is_gone': ('peers.c', '    sbl_seats_end(s, slot);\n', '', [4]),
     'who_is_near_has_it_without_room': (
@@ -154,7 +154,6 @@ void sbl_spread_lost(''', [39]),
     'who_is_near_keeps_others_waiting': (
         'fill.c', '    sbl_hungry_remove(s, worker); /* perhaps it was called for what others may have */\n    sbl_feed_one(s);\n', '',
         []),
-    'who_was_near_is_gone': ('fill.c', '        feed_another(s, t);\n        return;\n', '        return;\n', []),
     'who_was_called_is_gone': ('idle.c', '    sbl_feed_one(s);\n    sbl_seats_feed(s, worker);\n', '', [4701]),
     'who_waits_for_what_others_hold': ('rules.c', 'w->spare ? &NOBODY : r', 'r', []),
     # --- what some workers have no room for

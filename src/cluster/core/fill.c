@@ -384,17 +384,6 @@ static int is_next(const sbl_scheduler *s, const sbl_stask *t, const sbl_peer *w
     return !s->first_hungry || sbl_is_busy(sbl_peer_at(s, s->first_hungry));
 }
 
-/* Whom it was noted down for is not there any more, or may have nothing now. */
-static void feed_another(sbl_scheduler *s, const sbl_stask *t)
-{
-    const uint32_t rule = sbl_rule_of(s, t);
-
-    if (rule)
-        sbl_rule_feed_one(s, sbl_rule_at(s, rule));
-    else
-        sbl_feed_one(s);
-}
-
 static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_t worker)
 {
     const sbl_stask *t = sbl_task_at(s, task);
@@ -402,12 +391,8 @@ static void send_near(sbl_scheduler *s, uint32_t task, uint32_t attempt, uint32_
     uint32_t         next;
     int              from;
 
-    if (t->state != SBL_T_READY || t->attempt != attempt)
-        return;
-    if (!sbl_may_have_work(w)) {
-        feed_another(s, t);
-        return;
-    }
+    if (t->state != SBL_T_READY || t->attempt != attempt || !sbl_may_have_work(w))
+        return; /* who rests has had another called in its place (idle.c) */
     next = next_for(s, w, &from);
     if (!next || from == FROM_OWN || !are_alike(s, sbl_task_at(s, next), t) || !has_room(s, w, task, from) ||
         (from == FROM_CLIENT && !is_next(s, t, w))) {

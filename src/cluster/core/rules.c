@@ -332,7 +332,8 @@ void sbl_rules_end(sbl_scheduler *s)
 
 /* --- tasks -------------------------------------------------------------------------------------------------------- */
 
-void sbl_rule_feed_one(sbl_scheduler *s, sbl_srule *r)
+/* One of those who would take a task may have it now. */
+static void feed_one(sbl_scheduler *s, sbl_srule *r)
 {
     while (r->open) {
         const uint32_t worker = sbl_seat_at(s, r->open)->worker;
@@ -360,7 +361,7 @@ void sbl_rule_place(sbl_scheduler *s, uint32_t task)
     else if (r->is_first)
         sbl_may_fill(s, sbl_seat_at(s, r->seats)->worker);
     else if (!sbl_near_place(s, task))
-        sbl_rule_feed_one(s, r);
+        feed_one(s, r);
 }
 
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task)
@@ -469,7 +470,7 @@ void sbl_seats_note(sbl_scheduler *s, uint32_t worker)
 
         close_seat(s, seat);
         if (r->ready.n)
-            sbl_rule_feed_one(s, r);
+            feed_one(s, r);
         else if (!sbl_is_busy(w) && sbl_amounts_cover(&w->left, &r->needs))
             open_seat(s, seat);
     }
@@ -481,7 +482,7 @@ void sbl_seats_feed(sbl_scheduler *s, uint32_t worker)
         sbl_srule *r = sbl_rule_at(s, sbl_seat_at(s, seat)->rule);
 
         if (r->ready.n)
-            sbl_rule_feed_one(s, r);
+            feed_one(s, r);
     }
 }
 

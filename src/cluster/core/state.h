@@ -466,8 +466,6 @@ void sbl_welcome_failed(sbl_scheduler *s, const sbl_stask *t, uint32_t failure);
 /** A task became ready, leaves the queue of its rule. */
 void sbl_rule_place(sbl_scheduler *s, uint32_t task);
 void sbl_rule_unplace(sbl_scheduler *s, uint32_t task);
-/** One of those who would take a task of it may have it now. */
-void sbl_rule_feed_one(sbl_scheduler *s, sbl_srule *r);
 /** The next task of a rule for that worker; 0: there is none, or what it takes is taken. */
 uint32_t sbl_rule_next(const sbl_scheduler *s, const sbl_peer *w, int32_t *priority);
 /** A task that has a rule is sent to a worker; has left it. */
