@@ -18,10 +18,10 @@ MISTAKES = {
     # --- attempts and reports
     'attempt_is_not_raised': (
         'life.c', '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n    f->t->attempt++;\n',
-        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [33]),
+        '    sbl_stask_set_state(s, f->t, SBL_T_WAITING);\n', [119]),
     'stale_report_is_believed': (
         'hear_worker.c', 't->state == SBL_T_SENT && t->worker == y->slot && t->attempt == *attempt ?',
-        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [170]),
+        't->state == SBL_T_SENT && t->worker == y->slot && ((*attempt = t->attempt), 1) ?', [460]),
     'value_of_another_attempt_counts': (
         'hear_worker.c', 't->state == SBL_T_DONE && t->attempt == attempt && (t->at', 't->state == SBL_T_DONE && (t->at', [758]),
     # --- copies that are declared
@@ -97,7 +97,7 @@ void sbl_spread_lost(''', [39]),
     'worker_leaves_with_tasks': ('retire.c', '    if (n || w->n_sent)\n', '    if (n)\n', [2]),
     # --- copies
     'lack_does_not_forget_the_copy': (
-        'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [7]),
+        'hear.c', '    if (sbl_copy_remove(s, task, worker))\n', '    if (0)\n', [35]),
     'lack_of_its_own_is_not_heard': (
         'hear_worker.c', 'worker == SBL_MADE_THERE ? y->slot : ', '', [115]),
     'dropped_copy_is_counted': (
@@ -120,15 +120,15 @@ void sbl_spread_lost(''', [39]),
     'full_worker_waits_for_what_it_may_not_have': (
         'fill.c', 'sbl_n_runnable(w) <= (uint32_t)w->spare ||', '!w->n_sent ||', [2289]),
     'given_back_goes_round': (
-        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [47]),
+        'fill.c', 'if (t->giver == worker || sbl_is_busy(sbl_peer_at(s, worker)))', 'if (0)', [369]),
     'spare_threads_are_not_filled': (
         'hear_worker.c', ''': 1 << 20;
     sbl_may_fill(y->s, y->slot);''', ': 1 << 20;', [2431]),
     'queue_of_a_silent_worker_waits': (
         'peers.c', '    sbl_worker_rests(s, slot);\n    sbl_queue_scatter(s, slot);\n}',
-        '    sbl_worker_rests(s, slot);\n}', [851]),
+        '    sbl_worker_rests(s, slot);\n}', [1340]),
     'queue_of_a_lost_worker_is_forgotten': (
-        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [220]),
+        'peers.c', '    lose_sent(s, slot, loss);\n    sbl_queue_scatter(s, slot);', '    lose_sent(s, slot, loss);', [94]),
     'heard_again_gets_no_work': (
         'peers.c', '    p->is_suspect = 0;\n    sbl_may_fill(s, slot);', '    sbl_may_fill(s, slot);', [29]),
     'known_worker_is_another': (
@@ -142,7 +142,7 @@ void sbl_spread_lost(''', [39]),
     'ruled_is_sent_ahead': ('fill.c', 'return !sbl_rule_of(s, t) && ', 'return ', [5]),
     'ruled_is_placed_as_any': (
         'place.c', '    if (sbl_rule_of(s, t)) {\n        sbl_rule_place(s, task);\n        return;\n    }\n', '', [4]),
-    'what_nobody_runs_is_sent_ahead': ('fill.c', ' && !(t->flags & SBL_ENDS_ALONE)', '', [8]),
+    'what_nobody_runs_is_sent_ahead': ('fill.c', ' && !(t->flags & SBL_ENDS_ALONE)', '', [4]),
     'resources_are_overlooked': (
         'rules.c', '    if (seat && !sbl_amounts_cover(&w->left, &r->needs))\n', '    if (0)\n', [4]),
     'nobody_is_called_for_the_next': (
@@ -166,7 +166,7 @@ void sbl_spread_lost(''', [39]),
         'executor.c', '        item->state = SBL_I_STOPPED;\n        x->calls.interrupt(x->calls.arg, item);',
         '        sbl_item_end(x, item);', [3]),
     'what_goes_round_counts_as_new': (
-        'fill.c', '        if (!t->missing)\n            sbl_peer_at(s, worker)->has_given = 0;', '        sbl_peer_at(s, worker)->has_given = 0;', [166]),
+        'fill.c', '        if (!t->missing)\n            sbl_peer_at(s, worker)->has_given = 0;', '        sbl_peer_at(s, worker)->has_given = 0;', [940]),
     'unreadable_value_is_found_again': (
         'executor_ends.c', '    sbl_item_disown(x, in);\n', '', [115]),
     'innocents_are_charged': (
@@ -177,9 +177,9 @@ void sbl_spread_lost(''', [39]),
         'executor_ends.c', '    if (!item->is_dropped)\n        sbl_executor_say_name(x, SBL_LETTER_HAVE, item->task, item->attempt);\n',
         '', [4]),
     'lack_is_not_told': (
-        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [7]),
+        'executor_ends.c', '        sbl_executor_say_lack(x, of, item, item->worker);\n', '', [47]),
     'what_comes_for_nobody_is_kept': (
-        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [4]),
+        'items.c', '(item->is_dropped || !item->is_asked)', 'item->is_dropped', [7]),
     'stop_leaves_what_waits': (
         'executor.c', '    } else if (sbl_item_take_back(x, item)) {\n        sbl_item_end(x, item);\n',
         '    } else if (sbl_item_take_back(x, item)) {\n        ;\n', [1]),
