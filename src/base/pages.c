@@ -80,16 +80,14 @@ int sbl_pages_advise(void *memory, size_t size)
     int64_t before;
 
     pthread_once(&once, read_setting);
-    if (when == ALWAYS) {
-        madvise(memory, size, MADV_HUGEPAGE);
-        return 0;
-    }
-    if (when == NEVER || atomic_load_explicit(&small_left, memory_order_relaxed) > 0) {
+    if (when == NEVER || (when == UNLESS_DEAR && atomic_load_explicit(&small_left, memory_order_relaxed) > 0)) {
         atomic_fetch_sub_explicit(&small_left, (int64_t)size, memory_order_relaxed);
         madvise(memory, size, MADV_NOHUGEPAGE);
         return 1;
     }
     madvise(memory, size, MADV_HUGEPAGE);
+    if (when == ALWAYS)
+        return 0;
     before                   = own_ns();
     *(volatile char *)memory = 0;
     if (sbl_pages_took(own_ns() - before) && size > SBL_HUGE_PAGE)

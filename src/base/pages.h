@@ -14,7 +14,8 @@ sabal_status sbl_pages_check(sabal_error *err);
 
 /** Maps fresh memory that begins at a huge page; size is in whole ones. NULL: there is none. */
 void *sbl_pages_map(size_t size);
-/** It is to lie on huge pages, as long as they are cheap, or whatever they take, as the setting says. It may touch the first. 1: it lies on small ones. */
+/** It is to lie on huge pages, as long as they are cheap, or whatever they take, as the setting says. It may touch the first.
+    1: it lies on small ones. */
 int sbl_pages_advise(void *memory, size_t size);
 /** Small pages that will be written soon: together they take two thirds of what they take one by one. */
 void sbl_pages_fetch(void *memory, size_t size);
