@@ -144,10 +144,10 @@ Test(pace, who_has_much_to_wait_for_is_told_of_what_has_ended)
     close_all(client);
 }
 
-/* Of the second kind nobody holds the future: other tasks wait for it, which are not where it runs. */
+/* Tasks that are counted in a file, as nobody holds their futures; a probe tells how many there have been. */
 typedef struct counted {
     char path[96]; /* a byte for each of them */
-    int  is_probe; /* returns how many there are */
+    int  is_probe;
 } counted;
 
 static sabal_status work_counted(sabal_task *task)

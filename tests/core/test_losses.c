@@ -277,10 +277,15 @@ Test(losses, what_was_sent_before_does_not_get_behind_what_was_submitted_later)
 
 enum { IS_LOST, IS_SUSPECT, RETIRES, BREAKS_THE_RULES, WAYS };
 
+static int is_called(uint32_t worker)
+{
+    return sbl_peer_at(desk, sbl_peer_slot(desk, worker))->to_fill;
+}
+
 /* Two have nothing to do, and the one whose turn it is can't take what has come, as is heard before anything is sent. */
 static void call_who(uint32_t spec, int way)
 {
-    uint32_t c, w[2], called;
+    uint32_t c, w[2], called, other;
 
     desk_open(NULL);
     c    = new_client();
@@ -288,9 +293,9 @@ static void call_who(uint32_t spec, int way)
     w[1] = worker_of(1, "b", "h", NULL);
     rule(c, 4, 0, "h", "");
     task_heard(c, 1, spec, 0);
-    called = sbl_peer_at(desk, sbl_peer_slot(desk, w[0]))->to_fill ? w[0] : w[1];
-    cr_assert(sbl_peer_at(desk, sbl_peer_slot(desk, called))->to_fill);
-    cr_assert(!sbl_peer_at(desk, sbl_peer_slot(desk, w[called == w[0]]))->to_fill);
+    called = w[!is_called(w[0])];
+    other  = w[called == w[0]];
+    cr_assert(is_called(called) && !is_called(other));
     if (way == IS_LOST) {
         sbl_scheduler_lost(desk, called, &(sbl_loss){.planned = 1}, desk_now);
     } else if (way == IS_SUSPECT) {
@@ -300,7 +305,7 @@ static void call_who(uint32_t spec, int way)
         hear(called);
     }
     desk_settle();
-    cr_expect(last(w[called == w[0]], SBL_LETTER_RUN, 1), "task of kind %u, way %d", spec, way);
+    cr_expect(last(other, SBL_LETTER_RUN, 1), "task of kind %u, way %d", spec, way);
     desk_close();
 }
 

@@ -35,15 +35,23 @@ Test(near, it_goes_to_who_has_most_of_its_inputs)
     desk_close();
 }
 
+/* The second has a copy of what the third has, who is busy. */
+static uint32_t open_with_a_copy(uint32_t w[4])
+{
+    const uint32_t c = open_with_four_free(w, 1, NULL);
+
+    task(c, 3, 6, 1, 0);
+    have(w[1], order_of(w[1], 3)->inputs[0][0], order_of(w[1], 3)->inputs[0][1]);
+    finish(w[1], 3, 8);
+    task(c, 4, 7, 0);
+    return c;
+}
+
 Test(near, it_goes_to_who_has_a_copy)
 {
     uint32_t c, w[4];
 
-    c = open_with_four_free(w, 1, NULL);
-    task(c, 3, 6, 1, 0); /* at the second, which so has it too */
-    have(w[1], order_of(w[1], 3)->inputs[0][0], order_of(w[1], 3)->inputs[0][1]);
-    finish(w[1], 3, 8);
-    task(c, 4, 7, 0);
+    c = open_with_a_copy(w);
     task(c, 5, 5, 0);
     finish(w[0], 5, 8);
     task(c, 10, 4, 1, 0);
@@ -175,11 +183,7 @@ Test(near, it_goes_to_another_if_who_has_a_copy_leaves)
 {
     uint32_t c, w[4];
 
-    c = open_with_four_free(w, 1, NULL);
-    task(c, 3, 6, 1, 0); /* at the second, which so has it too */
-    have(w[1], order_of(w[1], 3)->inputs[0][0], order_of(w[1], 3)->inputs[0][1]);
-    finish(w[1], 3, 8);
-    task(c, 4, 7, 0); /* the first that has it is busy */
+    c = open_with_a_copy(w);
     task_heard(c, 10, 4, 1, 0);
     sbl_scheduler_lost(desk, w[1], &(sbl_loss){.planned = 1}, desk_now);
     desk_settle();
